@@ -1,0 +1,41 @@
+//! Formatting, clippy and the documentation; any warning is an error.
+
+use anyhow::Result;
+
+use crate::run::{cargo, run as run_command};
+use crate::workspace::Workspace;
+
+/// Checks formatting, clippy and the documentation, in this order.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    format(workspace)?;
+    clippy(workspace)?;
+    docs(workspace)
+}
+
+/// Checks that every file is formatted.
+pub(crate) fn format(workspace: &Workspace) -> Result<()> {
+    run_command(&mut cargo(workspace.root(), ["fmt", "--all", "--check"]))
+}
+
+/// Runs clippy over every target of every member.
+pub(crate) fn clippy(workspace: &Workspace) -> Result<()> {
+    run_command(&mut cargo(
+        workspace.root(),
+        [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    ))
+}
+
+/// Builds the documentation of every member.
+pub(crate) fn docs(workspace: &Workspace) -> Result<()> {
+    run_command(
+        cargo(workspace.root(), ["doc", "--workspace", "--no-deps"])
+            .env("RUSTDOCFLAGS", "-Dwarnings"),
+    )
+}
