@@ -1,0 +1,59 @@
+//! The events of a file whose seal was verified before.
+
+use std::iter::FusedIterator;
+
+use super::lines::Lines;
+use super::record::{self, Kind};
+use crate::{DecodeError, Event, FormatVersion, Header};
+
+/// Decodes events one by one, without verifying the seal again.
+///
+/// Ends after the last event, or after the first error.
+#[derive(Clone, Debug)]
+pub struct Events<'h, 'a> {
+    header: &'h Header,
+    lines: Lines<'a>,
+    ended: bool,
+}
+
+impl<'h, 'a> Events<'h, 'a> {
+    /// Begins below the first line of `bytes`, whose header is `header`.
+    pub fn new(header: &'h Header, bytes: &'a [u8]) -> Self {
+        let mut lines = Lines::new(bytes);
+        let ended = lines.next().is_none();
+        Self {
+            header,
+            lines,
+            ended,
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Event<'a>>, DecodeError> {
+        let Some(line) = self.lines.next() else {
+            return match self.header.format_version {
+                FormatVersion::V3 => Err(DecodeError::Truncated),
+                FormatVersion::V1 | FormatVersion::V2 => Ok(None),
+            };
+        };
+        let line = line?;
+        match record::kind(&line)? {
+            Kind::Event => record::event(&line, self.header).map(Some),
+            Kind::Seal => Ok(None),
+        }
+    }
+}
+
+impl<'a> Iterator for Events<'_, 'a> {
+    type Item = Result<Event<'a>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let event = self.read().transpose();
+        self.ended = !matches!(event, Some(Ok(_)));
+        event
+    }
+}
+
+impl FusedIterator for Events<'_, '_> {}

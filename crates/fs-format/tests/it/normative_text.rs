@@ -1,0 +1,89 @@
+//! The examples in `docs/format.md` are golden bytes, and its limits are those of the code.
+
+use fs_format::{decode, limits};
+
+use crate::golden::read;
+
+fn text() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/format.md");
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Returns the fenced blocks that name a golden file, as (name, block).
+fn examples(text: &str) -> Vec<(String, String)> {
+    let mut examples = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(name) = line.strip_prefix("```jsonl ") {
+            let block: Vec<_> = lines
+                .by_ref()
+                .take_while(|line| *line != "```")
+                .map(|line| format!("{line}\n"))
+                .collect();
+            examples.push((name.to_owned(), block.concat()));
+        }
+    }
+    examples
+}
+
+#[test]
+fn the_examples_are_golden_bytes() {
+    let examples = examples(&text());
+    let names: Vec<_> = examples.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "v3/minimal.jsonl",
+            "v3/full.jsonl",
+            "v3/merge.jsonl",
+            "v2/two-streams.jsonl"
+        ]
+    );
+    for (name, block) in &examples {
+        assert_eq!(
+            block.as_bytes(),
+            read(name),
+            "{name}: the text shows the bytes as they are"
+        );
+        decode(block.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+#[test]
+fn every_block_of_records_is_tied_to_a_golden_file() {
+    let text = text();
+    let shown = examples(&text)
+        .iter()
+        .map(|(_, block)| block.matches("{\"record\":").count())
+        .sum::<usize>();
+    assert_eq!(
+        text.matches("{\"record\":").count(),
+        shown,
+        "an example that no test reads goes stale"
+    );
+}
+
+#[test]
+fn the_limits_are_those_of_the_code() {
+    let text = text();
+    let rows = [
+        ("a file", limits::MAX_FILE_BYTES, "bytes"),
+        ("events of a transaction", limits::MAX_EVENTS as u64, ""),
+        ("parents of a transaction", limits::MAX_PARENTS as u64, ""),
+        ("nesting of a line", limits::MAX_JSON_DEPTH as u64, "levels"),
+        (
+            "a stream id",
+            limits::MAX_STREAM_ID_CHARS as u64,
+            "characters",
+        ),
+        (
+            "a command id",
+            limits::MAX_COMMAND_ID_CHARS as u64,
+            "characters",
+        ),
+    ];
+    for (what, limit, unit) in rows {
+        let row = format!("| {what} | {limit} {unit}").trim_end().to_owned() + " |";
+        assert!(text.contains(&row), "the limits must list {row:?}");
+    }
+}
