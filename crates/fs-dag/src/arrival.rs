@@ -1,0 +1,120 @@
+//! Taking in a batch: nodes and edges first, then order, heads and clocks.
+
+use crate::dag::{Dag, UNPLACED};
+use crate::insert::insert;
+use crate::linearize::linearize;
+use crate::node::{Node, TxIx};
+use fs_format::TransactionId;
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "it says whether the order changed behind something that was there"]
+pub struct Arrival {
+    /// The transactions that are new, in the order given.
+    pub added: Vec<TxIx>,
+    /// The ids that were there already or came twice, once for each repetition.
+    pub duplicates: Vec<TransactionId>,
+    /// Whether the former canonical order is no longer the beginning of the present one.
+    pub reordered: bool,
+}
+
+pub(crate) fn arrive(dag: &mut Dag, nodes: impl IntoIterator<Item = Node>) -> Arrival {
+    let first = dag.len();
+    let mut arrival = Arrival::default();
+    let mut parents_of = Vec::new();
+    for node in nodes {
+        if dag.contains(node.id) {
+            arrival.duplicates.push(node.id);
+            continue;
+        }
+        let ix = TxIx::from(dag.graph.add_node(node.created_at));
+        dag.names.push((node.replica_id, node.id));
+        dag.ranks.push(UNPLACED);
+        dag.by_id.insert(node.id, ix);
+        arrival.added.push(ix);
+        parents_of.push(node.parents);
+    }
+    if arrival.added.is_empty() {
+        return arrival;
+    }
+    let was_awaited = link_awaited(dag, &arrival.added);
+    for (ix, parents) in arrival.added.iter().zip(parents_of) {
+        link_parents(dag, *ix, parents);
+    }
+    arrival.reordered = if was_awaited || arrival.added.len() > dag.order.len() {
+        reorder(dag)
+    } else {
+        insert(dag, first)
+    };
+    if was_awaited {
+        dag.heads.clear();
+        dag.clocks.rebuild(&dag.graph, &dag.order);
+    } else {
+        dag.clocks.extend(&dag.graph, &dag.order, first);
+    }
+    update_heads(dag, if was_awaited { 0 } else { first });
+    arrival
+}
+
+/// Links transactions to the children that have been waiting for them since an earlier batch.
+fn link_awaited(dag: &mut Dag, added: &[TxIx]) -> bool {
+    let mut any = false;
+    for parent in added {
+        if dag.awaited.is_empty() {
+            break;
+        }
+        for child in dag.awaited.remove(&dag.id(*parent)).unwrap_or_default() {
+            link(dag, *parent, child);
+            any = true;
+        }
+    }
+    any
+}
+
+fn link_parents(dag: &mut Dag, child: TxIx, mut parents: Vec<TransactionId>) {
+    parents.sort_unstable();
+    parents.dedup();
+    for parent in parents {
+        match dag.index_of(parent) {
+            Some(parent) => link(dag, parent, child),
+            None => dag.awaited.entry(parent).or_default().push(child),
+        }
+    }
+}
+
+fn link(dag: &mut Dag, parent: TxIx, child: TxIx) {
+    dag.graph.add_edge(parent.node(), child.node(), ());
+    dag.has_descending_edge |= dag.key(parent) >= dag.key(child);
+}
+
+/// Computes the order anew; returns whether the former one is not its beginning.
+fn reorder(dag: &mut Dag) -> bool {
+    let order = linearize(dag);
+    let reordered = !order.starts_with(&dag.order);
+    dag.ranks.fill(UNPLACED);
+    dag.order = order;
+    dag.number_from(0);
+    reordered
+}
+
+impl Dag {
+    /// Notes the ranks of the order from `start` on.
+    pub(crate) fn number_from(&mut self, start: usize) {
+        for (rank, ix) in (0..).zip(&self.order).skip(start) {
+            self.ranks[ix.as_usize()] = rank;
+        }
+    }
+
+    fn is_placed(&self, ix: TxIx) -> bool {
+        self.ranks[ix.as_usize()] != UNPLACED
+    }
+}
+
+/// Adds the transactions from `first` on to the heads, and drops what has become a parent.
+fn update_heads(dag: &mut Dag, first: usize) {
+    let mut heads = std::mem::take(&mut dag.heads);
+    heads.extend((0..).zip(&dag.ranks).skip(first).filter(|(_, rank)| **rank != UNPLACED).map(|(ix, _)| TxIx(ix)));
+    heads.retain(|ix| !dag.graph.neighbors(ix.node()).any(|child| dag.is_placed(child.into())));
+    heads.sort_unstable_by_key(|ix| dag.ranks[ix.as_usize()]);
+    dag.heads = heads;
+}

@@ -1,0 +1,41 @@
+//! Sets of transactions under ancestry: their maximal members, and what two of them have in common at the top.
+//!
+//! A set's ancestors are a prefix of each chain, so they are one number a chain, and so is what two sets share.
+
+use crate::clock::Cover;
+use crate::dag::Dag;
+use crate::node::TxIx;
+
+impl Dag {
+    /// Returns those of `set` that no other of the set descends from, in canonical order and each once.
+    ///
+    /// What is left out of the order is passed over.
+    ///
+    /// # Complexity
+    /// O(k log k + m c) for k members, m of them maximal, and c chains.
+    pub fn maximal(&self, set: &[TxIx]) -> Vec<TxIx> {
+        let mut members: Vec<TxIx> = set.iter().copied().filter(|ix| self.rank(*ix).is_some()).collect();
+        members.sort_unstable_by_key(|ix| self.rank(*ix));
+        let mut cover = Cover::default();
+        let mut found: Vec<TxIx> = members.into_iter().rev().filter(|ix| self.clocks.add_to(&mut cover, *ix)).collect();
+        found.reverse();
+        found
+    }
+
+    /// Returns the maximal common ancestors of the sets `a` and `b`, in canonical order.
+    ///
+    /// As in `git merge-base`, a transaction counts as its own ancestor here.
+    ///
+    /// # Complexity
+    /// O((|a| + |b| + m) c) for c chains and m results.
+    pub fn merge_bases(&self, a: &[TxIx], b: &[TxIx]) -> Vec<TxIx> {
+        let cover = |set: &[TxIx]| {
+            let mut cover = Cover::default();
+            for ix in set {
+                self.clocks.add_to(&mut cover, *ix);
+            }
+            cover
+        };
+        self.maximal(&self.clocks.tops_of_both(&cover(a), &cover(b)))
+    }
+}
