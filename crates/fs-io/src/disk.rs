@@ -1,0 +1,212 @@
+//! The single operations of a file system that the store is built on.
+//!
+//! **Invariant:** nothing here follows a symbolic link in the last component of a path, and nothing combines two operations: what
+//! needs an order (write, then sync, then rename) is a protocol on top.
+
+use std::ffi::OsString;
+use std::fmt::{self, Debug};
+use std::io;
+use std::path::Path;
+
+use crate::error::{ReadError, RenameError};
+use crate::lock::{LockError, LockGuard, Wait};
+
+/// What stands under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link, or a junction on Windows.
+    Symlink,
+    /// A pipe, a socket, a device.
+    Other,
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File => "a regular file",
+            Self::Directory => "a directory",
+            Self::Symlink => "a symbolic link",
+            Self::Other => "a special file",
+        })
+    }
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DirEntry {
+    /// The name, without the directory.
+    pub name: OsString,
+    /// What stands under it.
+    pub kind: FileKind,
+}
+
+/// The identity of a file or directory on one machine, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId {
+    /// The device, or the volume's serial number on Windows.
+    pub device: u64,
+    /// The inode, or the file index on Windows.
+    pub inode: u64,
+}
+
+/// What the file system knows of a name, links not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// What stands there.
+    pub kind: FileKind,
+    /// The length in bytes; of no meaning but for regular files.
+    pub len: u64,
+    /// When the content was last changed, in nanoseconds since 1970, as coarse as the file system's clock.
+    pub modified_nanos: i64,
+    /// When the content or the attributes were last changed (`ctime`), where the system knows.
+    pub changed_nanos: Option<i64>,
+    /// The identity, where the system tells.
+    pub file_id: Option<FileId>,
+}
+
+/// Whether [`Disk::create_dir`] had anything to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// The directory was made by this call; its name is not durable before [`Disk::sync_dir`] of its parent.
+    New,
+    /// It was there.
+    AlreadyThere,
+}
+
+/// A file system.
+///
+/// Paths may be absolute or relative to the current directory. All methods may be called from several threads.
+pub trait Disk: Send + Sync + Debug {
+    /// Creates a directory, unless it is there.
+    ///
+    /// # Errors
+    /// Also when something else, a link to a directory included, stands under that name.
+    fn create_dir(&self, path: &Path) -> io::Result<Created>;
+
+    /// Creates a file that is not there yet and opens it for writing.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] when anything, a dangling link included, stands under that name.
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>>;
+
+    /// Opens a file for reading and appending, and creates it when it is missing.
+    ///
+    /// # Errors
+    /// Also when something other than a regular file stands under that name.
+    fn open_log(&self, path: &Path) -> io::Result<Box<dyn File>>;
+
+    /// Returns the whole content of a regular file of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`ReadError::TooLarge`] from the length before reading, and again if the file grows beyond the limit meanwhile.
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError>;
+
+    /// Returns up to `len` bytes of a regular file from `offset` on: fewer at its end, none beyond it.
+    ///
+    /// # Errors
+    /// As [`Disk::read`], without the limit.
+    fn read_range(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>, ReadError>;
+
+    /// Returns the names in a directory, sorted.
+    ///
+    /// Costs no look at the entries themselves where the system tells their kinds with their names.
+    ///
+    /// # Errors
+    /// Also when the path is a link to a directory.
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
+
+    /// Returns what stands under a name, or `None` when nothing does.
+    ///
+    /// # Errors
+    /// When the system does not say, a missing name apart.
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
+
+    /// Renames a file atomically if the new name is free.
+    ///
+    /// # Errors
+    /// [`RenameError::AlreadyExists`] when it is not; then the file keeps its old name.
+    fn rename_new(&self, from: &Path, to: &Path) -> Result<(), RenameError>;
+
+    /// Renames a file atomically, replacing a file of the new name.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes the name of a file.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] when it is not there.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the content of a regular file durable that is not held open.
+    ///
+    /// # Errors
+    /// When the sync fails. Not to be repeated: the next sync would say that all is well.
+    fn sync_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a directory durable; nothing to do where directories cannot be synced (Windows).
+    ///
+    /// # Errors
+    /// As [`Disk::sync_file`].
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Takes the exclusive lock that a file stands for, and creates the file when it is missing.
+    ///
+    /// The lock is the operating system's: it ends with the process, however that ends. It excludes every other caller, in this
+    /// process and in others, whose path names the same file. The file names its holder for those who wait; it may be deleted
+    /// while nobody holds the lock.
+    ///
+    /// # Errors
+    /// [`LockError::Busy`] when it is held and `wait` is over.
+    fn lock(&self, path: &Path, wait: Wait) -> Result<LockGuard, LockError>;
+}
+
+/// A file held open by the one who writes it.
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "a log is asked for its end, never whether it is empty"
+)]
+pub trait File: Send + Sync + Debug {
+    /// Writes at the end of the file. A failed call may have written a part.
+    ///
+    /// Where the end is, is looked up first: two writers at once need a lock around this.
+    ///
+    /// # Errors
+    /// When the system refuses, for instance because the disk is full.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns the length in bytes.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Returns up to `len` bytes from `offset` on: fewer at the end of the file.
+    ///
+    /// # Errors
+    /// When reading fails.
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>>;
+
+    /// Cuts the file to `len` bytes, or extends it with zeros.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn truncate(&mut self, len: u64) -> io::Result<()>;
+
+    /// Makes the content durable, but not the name of a new file.
+    ///
+    /// # Errors
+    /// When the data may be lost. Not to be repeated: the next sync would say that all is well.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Returns what the system knows of this file, even when its name is another's by now.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    fn stat(&self) -> io::Result<Stat>;
+}

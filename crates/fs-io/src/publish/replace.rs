@@ -1,0 +1,52 @@
+//! Replacing a small file of this working copy's own.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Step, SyncPolicy, write_temp};
+use crate::disk::Disk;
+
+/// Gives a file new content, so that every reader sees the old or the new one whole.
+///
+/// `temp` as for [`publish`](super::publish); the directory of `target` must be there.
+///
+/// # Errors
+/// Before [`Step::Rename`] the old content stands; in [`Step::Rename`] and after it, the old or the new one.
+pub fn replace(
+    disk: &dyn Disk,
+    temp: &Path,
+    target: &Path,
+    bytes: &[u8],
+    sync: SyncPolicy,
+) -> Result<(), ReplaceError> {
+    let failed = |step, path: &Path, source| ReplaceError {
+        step,
+        path: path.to_owned(),
+        source,
+    };
+    let temp = write_temp(disk, temp, bytes, sync)
+        .map_err(|(step, path, source)| failed(step, &path, source))?;
+    if let Err(source) = disk.rename_over(&temp, target) {
+        let _ = disk.remove_file(&temp);
+        return Err(failed(Step::Rename, target, source));
+    }
+    if sync == SyncPolicy::Durable {
+        let directory = target.parent().unwrap_or(Path::new(""));
+        disk.sync_dir(directory)
+            .map_err(|source| failed(Step::SyncDirectory, directory, source))?;
+    }
+    Ok(())
+}
+
+/// Why a file was not, or may not have been, replaced.
+#[derive(Debug, thiserror::Error)]
+#[error("not replaced for certain: {step} {} failed", path.display())]
+#[non_exhaustive]
+pub struct ReplaceError {
+    /// Where it failed.
+    pub step: Step,
+    /// On what.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}

@@ -1,0 +1,232 @@
+//! The operating system's own files.
+//!
+//! **Invariant:** links are refused by the very call that opens a file, so that nothing can be swapped between a look and the opening.
+//! Directories are looked at first and listed then; whoever can swap one in between can write to the store anyway.
+//!
+//! # Limitations
+//! Windows has no sync of directories: there the name of a file is as durable as NTFS's journal makes it. File systems that answer that they
+//! cannot sync directories are taken at their word.
+
+mod file;
+mod lock;
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod platform;
+
+use std::fs::{self, FileType, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use crate::disk::{Created, DirEntry, Disk, File, FileKind, Stat};
+use crate::error::{ReadError, RenameError, refused};
+use crate::lock::{LockError, LockGuard, Wait};
+use file::RealFile;
+
+/// The disk of this machine.
+#[derive(Debug)]
+pub(crate) struct RealDisk;
+
+impl Disk for RealDisk {
+    fn create_dir(&self, path: &Path) -> io::Result<Created> {
+        match fs::create_dir(path) {
+            Ok(()) => Ok(Created::New),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                match self.stat(path)?.map(|stat| stat.kind) {
+                    Some(FileKind::Directory) => Ok(Created::AlreadyThere),
+                    Some(kind) => Err(refused("a directory", kind)),
+                    None => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)?;
+        Ok(Box::new(RealFile::new(file)))
+    }
+
+    fn open_log(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        Ok(Box::new(RealFile::new(open_writable(path)?)))
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+        let (file, len) = open_regular(path)?;
+        let too_large = |len| ReadError::TooLarge {
+            path: path.to_owned(),
+            len,
+            limit,
+        };
+        if len > limit {
+            return Err(too_large(len));
+        }
+        let bytes =
+            file::read_all(&file, len, limit).map_err(|source| ReadError::from_io(path, source))?;
+        let seen = bytes.len() as u64;
+        if seen > limit {
+            Err(too_large(seen))
+        } else {
+            Ok(bytes)
+        }
+    }
+
+    fn read_range(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>, ReadError> {
+        let (file, _) = open_regular(path)?;
+        file::read_range(&file, offset, len).map_err(|source| ReadError::from_io(path, source))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        match fs::symlink_metadata(or_here(dir))?.file_type() {
+            found if found.is_dir() => {}
+            found => return Err(refused("a directory", kind_of(found))),
+        }
+        let mut entries = fs::read_dir(or_here(dir))?
+            .map(|entry| {
+                entry.and_then(|entry| {
+                    Ok(DirEntry {
+                        kind: kind_of(entry.file_type()?),
+                        name: entry.file_name(),
+                    })
+                })
+            })
+            // An entry that vanished between its name and its kind was not there.
+            .filter(|entry| {
+                entry
+                    .as_ref()
+                    .map_or_else(|error| error.kind() != io::ErrorKind::NotFound, |_| true)
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        Ok(entries)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        match fs::symlink_metadata(or_here(path)) {
+            Ok(metadata) => Ok(Some(platform::stat(path, &metadata))),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> Result<(), RenameError> {
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AlreadyExists => RenameError::AlreadyExists {
+                path: to.to_owned(),
+            },
+            _ => RenameError::Io {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                source,
+            },
+        };
+        let temp = tempfile::TempPath::try_from_path(from).map_err(failed)?;
+        temp.persist_noclobber(to).map_err(|error| {
+            // Dropping the path would remove the file; that is for the caller to decide.
+            let _ = error.path.keep();
+            failed(error.error)
+        })
+    }
+
+    fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_file(&self, path: &Path) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        // Windows syncs only through a handle that may write.
+        options.read(true).write(cfg!(windows));
+        let file = platform::without_following(&mut options).open(path)?;
+        must_be_regular(&file)?;
+        file.sync_data()
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        platform::sync_dir(or_here(path))
+    }
+
+    fn lock(&self, path: &Path, wait: Wait) -> Result<LockGuard, LockError> {
+        lock::take(path, wait)
+    }
+}
+
+/// Opens a regular file for reading and returns its length.
+fn open_regular(path: &Path) -> Result<(fs::File, u64), ReadError> {
+    let not_a_file = |kind| ReadError::NotAFile {
+        path: path.to_owned(),
+        kind,
+    };
+    let file = match platform::without_following(OpenOptions::new().read(true)).open(path) {
+        Ok(file) => file,
+        // Why it cannot be opened is told by what it is: links, sockets and (on Windows) directories answer with errors of their own.
+        Err(source) => {
+            match fs::symlink_metadata(path).map(|metadata| kind_of(metadata.file_type())) {
+                Ok(kind) if kind != FileKind::File => return Err(not_a_file(kind)),
+                _ => return Err(ReadError::from_io(path, source)),
+            }
+        }
+    };
+    let metadata = file
+        .metadata()
+        .map_err(|source| ReadError::from_io(path, source))?;
+    match kind_of(metadata.file_type()) {
+        FileKind::File => Ok((file, metadata.len())),
+        kind => Err(not_a_file(kind)),
+    }
+}
+
+/// Opens a regular file for reading and writing, and creates it when it is missing.
+fn open_writable(path: &Path) -> io::Result<fs::File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = match platform::without_following(&mut options).open(path) {
+        Ok(file) => file,
+        Err(error) => {
+            match fs::symlink_metadata(path).map(|metadata| kind_of(metadata.file_type())) {
+                Ok(kind) if kind != FileKind::File => return Err(refused("a regular file", kind)),
+                _ => return Err(error),
+            }
+        }
+    };
+    must_be_regular(&file)?;
+    Ok(file)
+}
+
+fn must_be_regular(file: &fs::File) -> io::Result<()> {
+    match kind_of(file.metadata()?.file_type()) {
+        FileKind::File => Ok(()),
+        kind => Err(refused("a regular file", kind)),
+    }
+}
+
+fn kind_of(found: FileType) -> FileKind {
+    match found {
+        found if found.is_symlink() => FileKind::Symlink,
+        found if found.is_file() => FileKind::File,
+        found if found.is_dir() => FileKind::Directory,
+        _ => FileKind::Other,
+    }
+}
+
+/// Returns the directory itself; the parent of a bare name is the empty path, which the system does not know.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    }
+}

@@ -1,0 +1,10 @@
+//! The real disk, over temporary directories and a second process.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests look at the files behind the back of the crate that is tested"
+)]
+
+mod locking;
+mod publishing;
+mod reading;
