@@ -1,0 +1,62 @@
+//! What can go wrong while the index is read or written.
+
+use std::io;
+use std::path::PathBuf;
+
+use fs_io::{ReadError, ReplaceError};
+
+/// A failure of the index; the files in `events/` are untouched by all of them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// A file or directory of the store could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file of the index could not be read.
+    #[error(transparent)]
+    Unreadable(ReadError),
+    /// The journal could not be written.
+    #[error("cannot write the ingestion journal {path}")]
+    Write {
+        /// The journal.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A new journal could not be put in place.
+    #[error("cannot put a new ingestion journal in place")]
+    Replace(#[source] ReplaceError),
+    /// The journal is larger than this machine can address.
+    #[error(
+        "the ingestion journal {path} has {len} bytes, more than fit in memory; delete it to have it rebuilt"
+    )]
+    JournalTooLarge {
+        /// The journal.
+        path: PathBuf,
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// The journal is gone; the next refresh makes a new one.
+    #[error("the ingestion journal {path} went away while it was in use; refresh and try again")]
+    NoJournal {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// The bytes of a vanished transaction could not be kept.
+    #[error("cannot keep the bytes of a vanished transaction as {path}")]
+    KeepVanished {
+        /// The file that was to hold them.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The operating system gave no random bytes for a new epoch.
+    #[error("the operating system gave no random bytes")]
+    Random(#[source] io::Error),
+}

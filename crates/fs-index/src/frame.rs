@@ -1,0 +1,87 @@
+//! Frames of the journal: a length, two checksums, a payload.
+//!
+//! ```text
+//! | len: u32 LE | crc32(len): u32 LE | crc32(payload): u32 LE | payload: len bytes |
+//! ```
+//!
+//! **Invariant**: a cut is told from damage. A file that ends inside a frame whose length can be trusted was cut by a
+//! process that died while it appended; that record was never acknowledged. Anything else that does not verify is
+//! damage, after which nothing in the file is believed.
+
+/// Bytes before the payload.
+const HEAD: usize = 12;
+
+/// No payload is larger: the largest transaction file and the fields beside it.
+pub(crate) const MAX_PAYLOAD: usize = fs_format::limits::MAX_FILE_BYTES as usize + 4096;
+
+/// What stands at the front of some bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next<'a> {
+    /// A whole frame: its payload and the bytes it took.
+    Frame { payload: &'a [u8], taken: usize },
+    /// Nothing more.
+    End,
+    /// A frame whose end has not been written.
+    Cut,
+    /// Bytes that no append of ours leaves behind.
+    Damaged,
+}
+
+/// Appends the frame of `payload` to `out`.
+pub(crate) fn push(out: &mut Vec<u8>, payload: &[u8]) {
+    let len = u32::try_from(payload.len()).expect("payloads are bounded by the file limit");
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(&crc32fast::hash(&len.to_le_bytes()).to_le_bytes());
+    out.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
+    out.extend_from_slice(payload);
+}
+
+/// Reads the frame at the front of `bytes`.
+pub(crate) fn next(bytes: &[u8]) -> Next<'_> {
+    if bytes.is_empty() {
+        return Next::End;
+    }
+    let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else {
+        return Next::Cut;
+    };
+    let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let len = word(0) as usize;
+    if crc32fast::hash(&head[..4]) != word(4) || len > MAX_PAYLOAD {
+        return Next::Damaged;
+    }
+    match rest.get(..len) {
+        None => Next::Cut,
+        Some(payload) if crc32fast::hash(payload) == word(8) => Next::Frame {
+            payload,
+            taken: HEAD + len,
+        },
+        Some(_) => Next::Damaged,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_cut_of_a_frame_is_a_cut(payload in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let mut bytes = Vec::new();
+            push(&mut bytes, &payload);
+            prop_assert_eq!(next(&bytes), Next::Frame { payload: &payload, taken: bytes.len() });
+            for cut in 1..bytes.len() {
+                prop_assert_eq!(next(&bytes[..cut]), Next::Cut, "cut after {} bytes", cut);
+            }
+        }
+
+        #[test]
+        fn every_flipped_bit_is_damage(payload in proptest::collection::vec(any::<u8>(), 0..64), at: prop::sample::Index, bit in 0u8..8) {
+            let mut bytes = Vec::new();
+            push(&mut bytes, &payload);
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            prop_assert_eq!(next(&bytes), Next::Damaged, "a flipped bit in byte {} passes for a cut or a frame", at);
+        }
+    }
+}

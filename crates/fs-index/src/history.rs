@@ -1,0 +1,338 @@
+//! The history in memory: the DAG, the streams it makes, the commands it answers for, and the ingestion order.
+//!
+//! **Invariant**: streams and versions are a function of the set of transactions; numbers are a function of the
+//! journal. Nothing else goes in.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use fs_dag::{Dag, Node, TxIx};
+use fs_format::{CommandId, DecodeError, Event, StreamId, TransactionId};
+
+use crate::position::{Epoch, Position, Sequence};
+use crate::stored::Stored;
+
+/// The events that one transaction adds to one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The transaction.
+    pub transaction: TxIx,
+    /// The version of the stream below it: the first event has `base + 1`.
+    pub base: u64,
+    /// How many events it adds.
+    pub count: u64,
+}
+
+/// An event where it stands: decoded, with its computed version and its place in the ingestion order.
+#[derive(Clone, Debug)]
+pub struct Placed<'a> {
+    /// The transaction it belongs to.
+    pub stored: &'a Stored,
+    /// The event; its `stream_version` is what its writer thought.
+    pub event: Event<'a>,
+    /// The canonical version, counted from 1.
+    pub version: u64,
+    /// The place in this working copy's ingestion order.
+    pub position: Position,
+}
+
+/// A transaction in memory whose bytes are not those that were verified.
+#[derive(Debug, thiserror::Error)]
+#[error("transaction {transaction_id} does not decode any more; refresh the store")]
+pub struct Undecodable {
+    /// The transaction.
+    pub transaction_id: TransactionId,
+    /// What is wrong with it.
+    pub source: DecodeError,
+}
+
+/// The transactions of a store and what follows from them.
+#[derive(Debug, Default)]
+pub struct History {
+    dag: Dag,
+    stored: Vec<Arc<Stored>>,
+    by_number: BTreeMap<u64, TxIx>,
+    streams: BTreeMap<StreamId, Vec<Write>>,
+    commands: HashMap<CommandId, Vec<TxIx>>,
+    events: u64,
+    epoch: Option<Epoch>,
+    generation: u64,
+}
+
+impl History {
+    /// Builds the history of these transactions.
+    pub(crate) fn build(
+        stored: impl IntoIterator<Item = Arc<Stored>>,
+        epoch: Option<Epoch>,
+        generation: u64,
+    ) -> Self {
+        let mut history = Self {
+            epoch,
+            generation,
+            ..Self::default()
+        };
+        history.extend(stored.into_iter().collect());
+        history
+    }
+
+    /// Adds transactions that are not there yet; returns whether the canonical order changed behind one that was.
+    pub(crate) fn extend(&mut self, batch: Vec<Arc<Stored>>) -> bool {
+        let arrival = self.dag.extend(batch.iter().map(|stored| {
+            Node {
+                id: stored.header.transaction_id,
+                replica_id: stored.header.replica_id,
+                created_at: stored.header.created_at,
+                parents: stored
+                    .header
+                    .parents
+                    .iter()
+                    .map(|parent| parent.transaction_id)
+                    .collect(),
+            }
+        }));
+        debug_assert!(
+            arrival.duplicates.is_empty(),
+            "callers add a transaction once"
+        );
+        for stored in batch {
+            let ix = self
+                .dag
+                .index_of(stored.id())
+                .expect("it was added just above");
+            debug_assert_eq!(
+                ix.as_usize(),
+                self.stored.len(),
+                "indexes are dense and in insertion order"
+            );
+            self.by_number.insert(stored.number, ix);
+            if let Some(command_id) = &stored.header.command_id {
+                self.commands
+                    .entry(command_id.clone())
+                    .or_default()
+                    .push(ix);
+            }
+            self.stored.push(stored);
+        }
+        if arrival.reordered {
+            self.rebuild_streams();
+        } else {
+            let mut added = arrival.added;
+            added.sort_by_key(|ix| self.dag.rank(*ix));
+            for ix in added {
+                self.push_writes(ix);
+            }
+        }
+        arrival.reordered
+    }
+
+    fn rebuild_streams(&mut self) {
+        self.streams.clear();
+        self.events = 0;
+        for ix in self.dag.order().to_vec() {
+            self.push_writes(ix);
+        }
+    }
+
+    fn push_writes(&mut self, ix: TxIx) {
+        if self.dag.rank(ix).is_none() {
+            return;
+        }
+        let stored = &self.stored[ix.as_usize()];
+        self.events += stored.event_count;
+        for (stream_id, base) in stored
+            .header
+            .stream_bases
+            .iter()
+            .filter(|(_, base)| base.writes > 0)
+        {
+            let writes = self.streams.entry(stream_id.clone()).or_default();
+            let version = writes.last().map_or(0, |last| last.base + last.count);
+            writes.push(Write {
+                transaction: ix,
+                base: version,
+                count: base.writes,
+            });
+        }
+    }
+
+    pub(crate) fn set_epoch(&mut self, epoch: Epoch, generation: u64) {
+        self.epoch = Some(epoch);
+        self.generation = generation;
+    }
+
+    pub(crate) fn set_generation(&mut self, generation: u64) {
+        self.generation = generation;
+    }
+
+    pub(crate) fn shared(&self) -> &[Arc<Stored>] {
+        &self.stored
+    }
+
+    /// Returns the transaction DAG.
+    pub fn dag(&self) -> &Dag {
+        &self.dag
+    }
+
+    /// Returns a transaction by its index in the DAG.
+    pub fn get(&self, ix: TxIx) -> &Stored {
+        &self.stored[ix.as_usize()]
+    }
+
+    /// Returns a transaction by its id.
+    pub fn find(&self, id: TransactionId) -> Option<&Stored> {
+        self.dag.index_of(id).map(|ix| self.get(ix))
+    }
+
+    /// Returns the number of transactions.
+    pub fn len(&self) -> usize {
+        self.stored.len()
+    }
+
+    /// Returns whether there is no transaction.
+    pub fn is_empty(&self) -> bool {
+        self.stored.is_empty()
+    }
+
+    /// Returns the number of events in canonical order.
+    pub fn event_count(&self) -> u64 {
+        self.events
+    }
+
+    /// Returns the epoch of this working copy's positions; `None` before the first journal was written.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.epoch
+    }
+
+    /// Returns how often the canonical order has changed behind something already ingested.
+    pub fn topology_generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Returns the transactions in canonical order.
+    pub fn canonical(&self) -> impl DoubleEndedIterator<Item = (TxIx, &Stored)> {
+        self.dag.order().iter().map(|ix| (*ix, self.get(*ix)))
+    }
+
+    /// Returns the transactions numbered `number` or higher, in ingestion order.
+    pub fn ingested_from(&self, number: u64) -> impl Iterator<Item = (TxIx, &Stored)> {
+        self.by_number
+            .range((Bound::Included(number), Bound::Unbounded))
+            .map(|(_, ix)| (*ix, self.get(*ix)))
+    }
+
+    /// Returns the highest number given so far; 0 when there is none.
+    pub fn last_number(&self) -> u64 {
+        self.by_number
+            .last_key_value()
+            .map_or(0, |(number, _)| *number)
+    }
+
+    /// Returns every stream with its version, in byte order of the stream ids.
+    pub fn streams(&self) -> impl Iterator<Item = (&StreamId, u64)> {
+        self.streams
+            .iter()
+            .map(|(stream_id, writes)| (stream_id, version_of(writes)))
+    }
+
+    /// Returns who writes `stream_id`, in canonical order; empty when nobody does.
+    pub fn writes(&self, stream_id: &StreamId) -> &[Write] {
+        self.streams.get(stream_id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the number of events of `stream_id`.
+    pub fn version(&self, stream_id: &StreamId) -> u64 {
+        version_of(self.writes(stream_id))
+    }
+
+    /// Returns the canonically first transaction of the command `command_id`.
+    pub fn command(&self, command_id: &CommandId) -> Option<&Stored> {
+        let candidates = self.commands.get(command_id)?;
+        candidates
+            .iter()
+            .filter(|ix| self.dag.rank(**ix).is_some())
+            .min_by_key(|ix| self.dag.rank(**ix))
+            .map(|ix| self.get(*ix))
+    }
+
+    /// Returns the version that `stream_id` has after the transaction `ix`, canonically; `None` when it writes none of it.
+    pub fn version_after(&self, ix: TxIx, stream_id: &StreamId) -> Option<u64> {
+        self.write_of(ix, stream_id)
+            .map(|write| write.base + write.count)
+    }
+
+    fn write_of(&self, ix: TxIx, stream_id: &StreamId) -> Option<&Write> {
+        let rank = self.dag.rank(ix)?;
+        let writes = self.streams.get(stream_id)?;
+        let at = writes
+            .binary_search_by_key(&Some(rank), |write| self.dag.rank(write.transaction))
+            .ok()?;
+        writes.get(at)
+    }
+
+    /// Returns the events of the transaction `ix`, each with its version and position.
+    ///
+    /// # Errors
+    /// An item is an error only when the bytes in memory are not those that were verified.
+    pub fn placed(&self, ix: TxIx) -> impl Iterator<Item = Result<Placed<'_>, Undecodable>> {
+        let stored = self.get(ix);
+        let mut seen: BTreeMap<StreamId, u64> = BTreeMap::new();
+        let epoch = self.epoch.unwrap_or(Epoch::from_u64(0));
+        (0u16..=u16::MAX)
+            .zip(stored.events())
+            .map(move |(place, event)| {
+                let event = event.map_err(|source| Undecodable {
+                    transaction_id: stored.id(),
+                    source,
+                })?;
+                let count = match seen.get_mut(&event.stream_id) {
+                    Some(count) => count,
+                    None => {
+                        let base = self
+                            .write_of(ix, &event.stream_id)
+                            .map_or(0, |write| write.base);
+                        seen.entry(event.stream_id.clone()).or_insert(base)
+                    }
+                };
+                *count += 1;
+                let position = Position {
+                    sequence: Sequence::new(stored.number, place),
+                    epoch,
+                };
+                Ok(Placed {
+                    stored,
+                    version: *count,
+                    event,
+                    position,
+                })
+            })
+    }
+
+    /// Returns the events of `stream_id` with versions above `after`, in canonical order.
+    ///
+    /// # Errors
+    /// As [`History::placed`].
+    ///
+    /// # Complexity
+    /// O(log w) to find the first of the stream's w writers, then the transactions that write it from there on.
+    pub fn stream_after<'a>(
+        &'a self,
+        stream_id: &StreamId,
+        after: u64,
+    ) -> impl Iterator<Item = Result<Placed<'a>, Undecodable>> {
+        let writes = self.writes(stream_id);
+        let first = writes.partition_point(|write| write.base + write.count <= after);
+        let wanted = stream_id.clone();
+        writes[first..]
+            .iter()
+            .flat_map(|write| self.placed(write.transaction))
+            .filter(move |placed| match placed {
+                Ok(placed) => placed.event.stream_id == wanted && placed.version > after,
+                Err(_) => true,
+            })
+    }
+}
+
+fn version_of(writes: &[Write]) -> u64 {
+    writes.last().map_or(0, |last| last.base + last.count)
+}

@@ -1,0 +1,75 @@
+//! Where things lie below the root of a store.
+//!
+//! ```text
+//! <root>/
+//!   events/       committed, the only truth       (fs-format names the files in it)
+//!   index/        rebuildable                     journal
+//!   local/        this working copy's own         identity, lock, tmp/, vanished/, checkpoints/, ...
+//! ```
+
+use std::path::{Path, PathBuf};
+
+/// The directories and files of one store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Returns the layout of the store whose root is `root`; touches nothing.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Returns the root of the store, `.tributary/` by default.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the directory of the transaction files.
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events")
+    }
+
+    /// Returns the path of the file that `relative`, a name below `events/` with `/` between its parts, stands for.
+    pub fn event_file(&self, relative: &str) -> PathBuf {
+        let mut path = self.events();
+        path.extend(relative.split('/'));
+        path
+    }
+
+    /// Returns the directory of everything that can be rebuilt from `events/`.
+    pub fn index(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    /// Returns the ingestion journal.
+    pub fn journal(&self) -> PathBuf {
+        self.index().join("journal")
+    }
+
+    /// Returns the directory of what belongs to this working copy alone.
+    pub fn local(&self) -> PathBuf {
+        self.root.join("local")
+    }
+
+    /// Returns a directory or file below `local/`.
+    pub fn local_item(&self, name: &str) -> PathBuf {
+        self.local().join(name)
+    }
+
+    /// Returns the write lock, held for one append.
+    pub fn lock(&self) -> PathBuf {
+        self.local_item("lock")
+    }
+
+    /// Returns the directory in which files are written before they are published.
+    pub fn temp(&self) -> PathBuf {
+        self.local_item("tmp")
+    }
+
+    /// Returns the directory that keeps the bytes of vanished transactions.
+    pub fn vanished(&self) -> PathBuf {
+        self.local_item("vanished")
+    }
+}

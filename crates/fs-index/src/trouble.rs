@@ -1,0 +1,105 @@
+//! Files in `events/` that are not part of the history, each with its reason.
+
+use std::fmt;
+
+use fs_format::{DecodeError, NameError, TransactionId};
+use fs_io::FileKind;
+
+/// A file that is left where it is and out of the history.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// Its path below `events/`, with `/` between the parts.
+    pub path: String,
+    /// Why it is left out.
+    pub reason: Reason,
+}
+
+/// Why a file is left out of the history.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The trace of a power cut, or of a checkout that is still running.
+    Incomplete(String),
+    /// The name is none that a transaction file has.
+    Name(NameError),
+    /// It is no regular file.
+    NotAFile(FileKind),
+    /// It does not decode, or says something else than its name.
+    Content(String),
+    /// It was written by a newer version of the format.
+    Newer(String),
+    /// It is larger than any transaction file.
+    TooLarge {
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// The operating system refused to read it.
+    Unreadable(String),
+    /// The same transaction lies under another name as well.
+    Duplicate {
+        /// The path of the one that is read.
+        other: String,
+    },
+    /// It is not what its children recorded: it was edited and sealed again.
+    Altered {
+        /// The children that recorded another hash.
+        children: Vec<TransactionId>,
+    },
+    /// It is its own ancestor, or descends from one that is.
+    Cycle,
+}
+
+impl Reason {
+    /// Returns whether the file may become whole by itself or by a checkout.
+    pub fn is_incomplete(&self) -> bool {
+        matches!(self, Reason::Incomplete(_))
+    }
+
+    pub(crate) fn of_content(error: &DecodeError) -> Self {
+        if error.is_incomplete() {
+            Reason::Incomplete(error.to_string())
+        } else if error.is_newer() {
+            Reason::Newer(error.to_string())
+        } else {
+            Reason::Content(error.to_string())
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Incomplete(what) => write!(f, "incomplete: {what}"),
+            Reason::Name(error) => write!(f, "{error}"),
+            Reason::NotAFile(FileKind::Symlink) => {
+                f.write_str("a symbolic link, which is never followed")
+            }
+            Reason::NotAFile(FileKind::Directory) => {
+                f.write_str("a directory where a transaction file is expected")
+            }
+            Reason::NotAFile(_) => f.write_str("not a regular file"),
+            Reason::Content(what) => f.write_str(what),
+            Reason::Newer(what) => write!(f, "written by a newer version: {what}"),
+            Reason::TooLarge { len } => write!(
+                f,
+                "{len} bytes, more than the {} of the largest transaction file",
+                fs_format::limits::MAX_FILE_BYTES
+            ),
+            Reason::Unreadable(what) => write!(f, "cannot be read: {what}"),
+            Reason::Duplicate { other } => {
+                write!(f, "a copy: the same transaction is read from {other}")
+            }
+            Reason::Altered { children } => {
+                let child = children
+                    .first()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                write!(
+                    f,
+                    "altered after it was written: its content is not what its child {child} recorded"
+                )
+            }
+            Reason::Cycle => f.write_str("its own ancestor, or a descendant of such a transaction"),
+        }
+    }
+}
