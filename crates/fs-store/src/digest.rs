@@ -1,0 +1,52 @@
+//! Comparing two clones.
+
+use fs_format::{ContentHash, TransactionId};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::RefreshError;
+use crate::store::FileEventStore;
+
+/// What two clones compare to learn whether they hold the same history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    /// How many transactions are in the history.
+    pub transactions: u64,
+    /// SHA-256 over the ids and content hashes in the order of the ids.
+    pub set_sha256: ContentHash,
+    /// SHA-256 over the ids in canonical order.
+    pub order_sha256: ContentHash,
+    /// The transactions that no other descends from, in canonical order.
+    pub heads: Vec<TransactionId>,
+}
+
+impl FileEventStore {
+    /// Returns what two clones compare to learn whether they hold the same history.
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub fn digest(&self) -> Result<Digest, RefreshError> {
+        self.with_history(|history| {
+            let mut by_id: Vec<_> = history
+                .canonical()
+                .map(|(_, stored)| (stored.id(), stored.content_hash()))
+                .collect();
+            by_id.sort_unstable();
+            let set = by_id.iter().fold(Sha256::new(), |hash, (id, content)| {
+                hash.chain_update(id.as_uuid().as_bytes())
+                    .chain_update(content.as_bytes())
+            });
+            let order = history
+                .canonical()
+                .fold(Sha256::new(), |hash, (_, stored)| {
+                    hash.chain_update(stored.id().as_uuid().as_bytes())
+                });
+            let dag = history.dag();
+            Digest {
+                transactions: by_id.len() as u64,
+                set_sha256: ContentHash::from_bytes(set.finalize().into()),
+                order_sha256: ContentHash::from_bytes(order.finalize().into()),
+                heads: dag.heads().into_iter().map(|ix| dag.id(ix)).collect(),
+            }
+        })
+    }
+}

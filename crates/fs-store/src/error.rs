@@ -1,0 +1,162 @@
+//! What a store refuses or fails to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use fs_format::{EncodeError, EventId, StreamId, TransactionId};
+use fs_index::{IndexError, StalePosition, Undecodable};
+use fs_io::{LockError, PublishError};
+
+/// A store that was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is no store.
+    #[error(
+        "there is no event store at {root}; create one with `trib init` or FileEventStore::open"
+    )]
+    NotAStore {
+        /// Where it was looked for.
+        root: PathBuf,
+    },
+    /// A directory or file of the store could not be created or read.
+    #[error("cannot set up the store at {root}")]
+    SetUp {
+        /// The root of the store.
+        root: PathBuf,
+        /// What failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store is there and could not be read.
+    #[error(transparent)]
+    Refresh(#[from] RefreshError),
+}
+
+/// A refresh that failed; what was known before is still served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// Another process held the write lock for too long.
+    #[error(transparent)]
+    Busy(#[from] LockError),
+    /// The index could not be read or written.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+/// A read that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The position belongs to another epoch.
+    #[error(transparent)]
+    StalePosition(#[from] StalePosition),
+    /// The index could not be brought up to date.
+    #[error(transparent)]
+    Refresh(#[from] RefreshError),
+    /// The bytes of a transaction in memory are not those that were verified.
+    #[error(transparent)]
+    Damaged(#[from] Undecodable),
+    /// An event is not of the type that was asked for.
+    #[error(
+        "event {event_id} (type {event_type}, version {version} of stream {stream_id}, transaction {transaction_id}) does not decode into the requested type"
+    )]
+    Undecodable {
+        /// The event.
+        event_id: EventId,
+        /// Its type as it was written.
+        event_type: String,
+        /// Its stream.
+        stream_id: StreamId,
+        /// Its canonical version.
+        version: u64,
+        /// The transaction it belongs to.
+        transaction_id: TransactionId,
+        /// What the decoder said.
+        source: serde_json::Error,
+    },
+}
+
+/// An append that was refused or failed.
+///
+/// Of the three outcomes of an append, applied is `Ok`; [`AppendError::Unknown`] means that it may or may not be
+/// there, wholly; every other error means that nothing was stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The append holds no event.
+    #[error("a transaction needs at least one event")]
+    Empty,
+    /// A stream is not at the version that the caller decided on.
+    #[error(
+        "stream {stream_id} is at version {actual}, not at {expected} as expected; read it again and decide anew"
+    )]
+    VersionConflict {
+        /// The stream.
+        stream_id: StreamId,
+        /// The version that the caller expected.
+        expected: u64,
+        /// The version that it has.
+        actual: u64,
+    },
+    /// The stream has an open fork, and the store was opened to refuse appends to such.
+    #[error("stream {stream_id} has an open fork; settle it first")]
+    ForkedStream {
+        /// The stream.
+        stream_id: StreamId,
+    },
+    /// The transaction breaks a rule of the format.
+    #[error(transparent)]
+    Invalid(#[from] EncodeError),
+    /// The store could not be refreshed, so nothing was checked and nothing was written.
+    #[error(transparent)]
+    Refresh(#[from] RefreshError),
+    /// Another process held the write lock for too long.
+    #[error(transparent)]
+    Busy(#[from] LockError),
+    /// The newest transaction is at the end of time, so none can come after it.
+    #[error(
+        "transaction {transaction_id} is dated {created_at}, the end of the range of times; remove its file to append again"
+    )]
+    ClockExhausted {
+        /// The transaction.
+        transaction_id: TransactionId,
+        /// Its time.
+        created_at: fs_format::Timestamp,
+    },
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes")]
+    Random(#[source] io::Error),
+    /// The identity of this working copy could not be read or written.
+    #[error("cannot read or write the identity of this working copy, {path}")]
+    Identity {
+        /// The file that holds it.
+        path: PathBuf,
+        /// What failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A write or sync failed before the transaction had its name: nothing was stored.
+    #[error("nothing was stored; reopen the store to append again")]
+    NotApplied(#[source] PublishError),
+    /// The last sync failed: after a power cut, transaction {transaction_id} is there wholly or not at all.
+    #[error(
+        "transaction {transaction_id} may or may not survive a power cut; reopen the store and look for it by its command id"
+    )]
+    Unknown {
+        /// The transaction.
+        transaction_id: TransactionId,
+        /// What failed.
+        #[source]
+        source: PublishError,
+    },
+    /// An earlier write or sync of this handle failed.
+    #[error(
+        "this handle refuses to append since an earlier write failed ({reason}); reopen the store"
+    )]
+    Poisoned {
+        /// What failed then.
+        reason: String,
+    },
+}

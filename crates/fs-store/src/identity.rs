@@ -1,0 +1,197 @@
+//! Who this working copy is when it appends.
+//!
+//! `local/identity` names the replicas under which this working copy has appended and binds them to the place: the
+//! device and inode of the store's directory, the machine, and the journal that knows each replica's last transaction.
+//! A copy, a clone, a worktree and a restored backup are other places, so they get replicas of their own.
+//!
+//! **Invariant**: one replica's transactions form a chain. A replica goes on only while its own last transaction is
+//! in the history; after `git switch` or `git reset` took it away, another of this working copy's replicas whose last
+//! one is there goes on, or a new one starts.
+
+use std::path::PathBuf;
+
+use fs_format::ReplicaId;
+use fs_index::{Index, JournalId, Layout};
+use fs_io::{ReadError, SyncPolicy, System};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::AppendError;
+
+const VERSION: u32 = 1;
+const LIMIT: u64 = 1 << 20;
+
+/// The place that an identity is bound to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Binding {
+    device: Option<u64>,
+    inode: Option<u64>,
+    machine_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Content {
+    version: u32,
+    binding: Binding,
+    journal: Option<Uuid>,
+    replicas: Vec<ReplicaId>,
+}
+
+/// The identity of a working copy.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    path: PathBuf,
+    temp: PathBuf,
+    content: Content,
+}
+
+/// What was found of an identity.
+pub(crate) enum Found {
+    /// It is this place's.
+    Here(Identity),
+    /// There is none, or it is another place's: the index beside it is not this place's either.
+    Elsewhere(Identity),
+}
+
+impl Identity {
+    /// Reads the identity; one that is missing, damaged or bound to another place comes back empty.
+    ///
+    /// # Errors
+    /// [`AppendError::Identity`] when the file is there but cannot be read.
+    pub(crate) fn load(system: &System, layout: &Layout) -> Result<Found, AppendError> {
+        let path = layout.local_item("identity");
+        let temp = layout.temp().join("identity");
+        let binding = binding_of(system, layout);
+        let read = match system.disk.read(&path, LIMIT) {
+            Ok(bytes) => serde_json::from_slice::<Content>(&bytes).ok(),
+            Err(
+                ReadError::NotFound { .. }
+                | ReadError::TooLarge { .. }
+                | ReadError::NotAFile { .. },
+            ) => None,
+            Err(source) => {
+                return Err(AppendError::Identity {
+                    path,
+                    source: Box::new(source),
+                });
+            }
+        };
+        match read {
+            Some(content) if content.version == VERSION && content.binding == binding => {
+                Ok(Found::Here(Self {
+                    path,
+                    temp,
+                    content,
+                }))
+            }
+            _ => Ok(Found::Elsewhere(Self {
+                path,
+                temp,
+                content: Content {
+                    version: VERSION,
+                    binding,
+                    journal: None,
+                    replicas: Vec::new(),
+                },
+            })),
+        }
+    }
+
+    /// Writes the identity durably.
+    ///
+    /// # Errors
+    /// [`AppendError::Identity`].
+    pub(crate) fn save(&self, system: &System) -> Result<(), AppendError> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| AppendError::Identity {
+            path: self.path.clone(),
+            source,
+        };
+        let bytes = serde_json::to_vec(&self.content).map_err(|source| failed(Box::new(source)))?;
+        fs_io::replace(
+            system.disk.as_ref(),
+            &self.temp,
+            &self.path,
+            &bytes,
+            SyncPolicy::Durable,
+        )
+        .map_err(|source| failed(Box::new(source)))
+    }
+
+    /// Returns the replicas of this working copy.
+    pub(crate) fn replicas(&self) -> impl Iterator<Item = ReplicaId> {
+        self.content.replicas.iter().copied()
+    }
+
+    /// Returns the replica to append as and the sequence of its next transaction.
+    ///
+    /// The caller holds the write lock and has ingested everything.
+    ///
+    /// # Errors
+    /// [`AppendError::Identity`] and [`AppendError::Random`] when a new replica is needed and cannot be made.
+    pub(crate) fn next(
+        &mut self,
+        system: &System,
+        layout: &Layout,
+        index: &mut Index,
+    ) -> Result<(ReplicaId, u64), AppendError> {
+        if let Some(next) = self.continued(index) {
+            return Ok(next);
+        }
+        if let Found::Here(reread) = Self::load(system, layout)? {
+            *self = reread;
+            if let Some(next) = self.continued(index) {
+                return Ok(next);
+            }
+        }
+        let mut bytes = [0; 16];
+        system
+            .random
+            .fill(&mut bytes)
+            .map_err(AppendError::Random)?;
+        let replica_id = ReplicaId::from_uuid(uuid::Builder::from_random_bytes(bytes).into_uuid());
+        let journal = index.journal_id().map(journal_uuid);
+        if self.content.journal != journal {
+            self.content.journal = journal;
+            self.content.replicas.clear();
+        }
+        self.content.replicas.push(replica_id);
+        self.save(system)?;
+        index.add_own(replica_id);
+        Ok((replica_id, 1))
+    }
+
+    /// Finds the replica that was used last among those whose last transaction is there.
+    fn continued(&self, index: &Index) -> Option<(ReplicaId, u64)> {
+        if self.content.journal.is_none()
+            || self.content.journal != index.journal_id().map(journal_uuid)
+        {
+            return None;
+        }
+        let there = |replica_id: &ReplicaId| match index.last_appended(*replica_id) {
+            Some((sequence, id)) => index
+                .history()
+                .find(id)
+                .map(|_| (*replica_id, sequence + 1)),
+            None => Some((*replica_id, 1)),
+        };
+        self.content.replicas.iter().rev().find_map(there)
+    }
+}
+
+fn binding_of(system: &System, layout: &Layout) -> Binding {
+    let file_id = system
+        .disk
+        .stat(layout.root())
+        .ok()
+        .flatten()
+        .and_then(|stat| stat.file_id);
+    Binding {
+        device: file_id.map(|id| id.device),
+        inode: file_id.map(|id| id.inode),
+        machine_id: system.machine.machine_id.clone(),
+    }
+}
+
+fn journal_uuid(id: JournalId) -> Uuid {
+    Uuid::from_bytes(id)
+}

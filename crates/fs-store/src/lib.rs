@@ -1,0 +1,58 @@
+//! The event store: append, read, refresh, identity, durability, and the traits of eventcore-types.
+//!
+//! A store is a directory of immutable transaction files under `events/`, committed to git. [`FileEventStore`] opens
+//! one; its methods block and need no runtime.
+//!
+//! **Invariant**: `events/` is the only truth, and a reader is never blocked. An append is applied, not applied, or
+//! unknown but atomic; nothing is stored behind the caller's back.
+//!
+//! ```
+//! use fs_format::StreamId;
+//! use fs_store::{Append, ExpectedVersion, FileEventStore};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let root = dir.path().join(".tributary");
+//! let store = FileEventStore::open(root)?;
+//! let issue = StreamId::new("issue-1")?;
+//! let appended = store.append(
+//!     Append::new()
+//!         .event(issue.clone(), "IssueOpened", r#"{"title": "It rains in"}"#)?
+//!         .expect(issue.clone(), ExpectedVersion::New),
+//! )?;
+//! assert_eq!(appended.versions[&issue], 1);
+//! assert_eq!(store.stream_events(&issue)?[0].event_type, "IssueOpened");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod append;
+mod blocking;
+mod checkpoint;
+mod digest;
+mod error;
+mod event;
+mod eventcore;
+mod identity;
+mod lease;
+mod options;
+mod read;
+mod request;
+mod snapshot;
+mod state;
+mod status;
+mod store;
+mod verify;
+
+pub use append::{MergeDraft, SettleError};
+pub use digest::Digest;
+pub use error::{AppendError, OpenError, ReadError, RefreshError};
+pub use event::StoredEvent;
+pub use lease::{Lease, LeaseError};
+pub use options::{Durability, ForkDetector, OnFork, StoreOptions};
+pub use read::{All, Select};
+pub use request::{Append, Appended, ExpectedVersion};
+pub use state::StateError;
+pub use status::{ClockAhead, Dangling, ReplicaIdentityConflict, StoreStatus};
+pub use store::FileEventStore;
+pub use verify::{Problem, Verification};

@@ -1,0 +1,121 @@
+//! Small files in `local/` that belong to a name: checkpoints, snapshots, leases.
+//!
+//! Names may hold anything, so a file is called by the hash of its name and holds the name itself.
+
+use std::path::{Path, PathBuf};
+
+use fs_io::{ReadError, ReplaceError, SyncPolicy};
+use sha2::{Digest, Sha256};
+
+use crate::store::Inner;
+
+/// Larger than any checkpoint, and than a snapshot that is worth keeping.
+const LIMIT: u64 = 64 << 20;
+
+/// A kind of state: its directory below `local/`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Checkpoint,
+    Snapshot,
+    Lease,
+}
+
+/// A state file that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// It could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: ReadError,
+    },
+    /// It holds something else than it should.
+    #[error("{path} is damaged; delete it to start over")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It could not be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Inner {
+    /// Returns the path of the state of `name`.
+    pub(crate) fn state_path(&self, kind: Kind, name: &str) -> PathBuf {
+        let directory = match kind {
+            Kind::Checkpoint => "checkpoints",
+            Kind::Snapshot => "snapshots",
+            Kind::Lease => "leases",
+        };
+        let hash =
+            fs_format::ContentHash::from_bytes(Sha256::digest(name.as_bytes()).into()).to_string();
+        self.layout.local_item(directory).join(hash)
+    }
+
+    /// Reads a state file; `None` when there is none.
+    pub(crate) fn read_state(&self, path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+        match self.system.disk.read(path, LIMIT) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(ReadError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(StateError::Read {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// Creates the directory of a state file.
+    pub(crate) fn create_state_dir(&self, path: &Path) -> Result<(), StateError> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| StateError::Write {
+            path: path.to_owned(),
+            source,
+        };
+        let directory = path
+            .parent()
+            .and_then(Path::file_name)
+            .map(Path::new)
+            .unwrap_or(Path::new(""));
+        fs_io::create_dirs(
+            self.system.disk.as_ref(),
+            &self.layout.local(),
+            directory,
+            SyncPolicy::Durable,
+        )
+        .map_err(|source| failed(Box::new(source)))
+    }
+
+    /// Replaces a state file as a whole.
+    pub(crate) fn write_state(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        sync: SyncPolicy,
+    ) -> Result<(), StateError> {
+        self.create_state_dir(path)?;
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let temp = self.layout.temp().join(format!(
+            "{name}-{}-{:?}",
+            self.system.machine.process_id,
+            std::thread::current().id()
+        ));
+        fs_io::replace(self.system.disk.as_ref(), &temp, path, bytes, sync).map_err(
+            |source: ReplaceError| StateError::Write {
+                path: path.to_owned(),
+                source: Box::new(source),
+            },
+        )
+    }
+}

@@ -1,0 +1,137 @@
+//! The full check: every file read again, every hash, every link, every name, the order.
+
+use fs_format::{FormatVersion, limits};
+use fs_index::Depth;
+
+use crate::error::RefreshError;
+use crate::store::FileEventStore;
+
+/// What a full check found.
+#[derive(Clone, Debug, Default)]
+pub struct Verification {
+    /// How many files were read.
+    pub checked: u64,
+    /// What is damaged or cannot be verified.
+    pub problems: Vec<Problem>,
+    /// Files whose line endings, byte order mark or last line end were changed on the way here; they are read as
+    /// usual. Paths below `events/`.
+    pub altered_in_transit: Vec<String>,
+}
+
+/// Something that a full check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The path below `events/`.
+    pub path: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl Verification {
+    /// Returns whether nothing is damaged.
+    pub fn is_ok(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+impl FileEventStore {
+    /// Reads every file again and checks it, its name, and its links to its parents.
+    ///
+    /// # Errors
+    /// [`RefreshError`] when the store cannot be read at all; what is wrong with a file is a [`Problem`].
+    ///
+    /// # Complexity
+    /// Reads everything.
+    pub fn verify(&self) -> Result<Verification, RefreshError> {
+        self.inner.refresh(Depth::Files)?;
+        let index = self.inner.index();
+        let history = index.history();
+        let mut found = Verification::default();
+        for (ix, stored) in history.canonical() {
+            let path = stored.relative_path();
+            let mut problem = |reason: String| {
+                found.problems.push(Problem {
+                    path: path.clone(),
+                    reason,
+                })
+            };
+            found.checked += 1;
+            let bytes = match self
+                .inner
+                .system
+                .disk
+                .read(&self.inner.layout.event_file(&path), limits::MAX_FILE_BYTES)
+            {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    problem(error.to_string());
+                    continue;
+                }
+            };
+            let transaction = match fs_format::decode(&bytes) {
+                Ok(transaction) => transaction,
+                Err(error) => {
+                    problem(error.to_string());
+                    continue;
+                }
+            };
+            if transaction.content_hash != stored.content_hash() {
+                problem(
+                    "its content is not what was ingested; refresh the store and check again"
+                        .to_owned(),
+                );
+            }
+            let header = &transaction.header;
+            for parent in history.dag().parents(ix).map(|parent| history.get(parent)) {
+                if header.format_version == FormatVersion::V3
+                    && header.created_at <= parent.header().created_at
+                {
+                    problem(format!(
+                        "it is dated {}, not after its parent {}",
+                        header.created_at,
+                        parent.id()
+                    ));
+                }
+                let recorded = header
+                    .parents
+                    .iter()
+                    .find(|link| link.transaction_id == parent.id())
+                    .and_then(|link| link.content_hash);
+                if recorded.is_some_and(|hash| hash != parent.content_hash()) {
+                    problem(format!(
+                        "it records another content of its parent {} than that has and others recorded",
+                        parent.id()
+                    ));
+                }
+            }
+            if header.replica_id.is_nil() && header.format_version == FormatVersion::V3 {
+                let derived = fs_format::encode_merge(header, &transaction.events)
+                    .map(|encoded| encoded.transaction_id);
+                if derived.is_ok_and(|id| id != header.transaction_id) {
+                    problem("its id does not follow from its content, as that of a merge transaction has to".to_owned());
+                }
+            }
+            if !transaction.transit.is_clean() {
+                found.altered_in_transit.push(path.clone());
+            }
+        }
+        for (ix, missing) in history.dag().missing_parents() {
+            let path = history.get(ix).relative_path();
+            found.problems.push(Problem {
+                path,
+                reason: format!("its parent {missing} is not there, so the link cannot be checked"),
+            });
+        }
+        for trouble in index.troubles() {
+            found.checked += 1;
+            found.problems.push(Problem {
+                path: trouble.path.clone(),
+                reason: trouble.reason.to_string(),
+            });
+        }
+        found
+            .problems
+            .sort_by(|a, b| (&a.path, &a.reason).cmp(&(&b.path, &b.reason)));
+        Ok(found)
+    }
+}
