@@ -1,0 +1,53 @@
+//! Stale reads: decisions taken on a stream that was written concurrently.
+//!
+//! A stale read is reported, not a fork: nothing was written twice, but somebody decided without knowing.
+
+use fs_format::{StreamId, TransactionId};
+use fs_index::History;
+use fs_store::{FileEventStore, RefreshError};
+use serde::Serialize;
+
+use crate::participants::participants;
+
+/// A transaction that decided on a stream which others wrote at the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StaleRead {
+    /// The transaction that read the stream and did not write it.
+    pub transaction_id: TransactionId,
+    /// The stream.
+    pub stream_id: StreamId,
+    /// Who wrote the stream concurrently, in canonical order.
+    pub written_by: Vec<TransactionId>,
+}
+
+/// Returns the stale reads of a store, by stream, then in canonical order.
+///
+/// # Errors
+/// [`RefreshError`].
+pub fn stale_reads(store: &FileEventStore) -> Result<Vec<StaleRead>, RefreshError> {
+    store.with_history(stale_reads_in)
+}
+
+pub(crate) fn stale_reads_in(history: &History) -> Vec<StaleRead> {
+    let dag = history.dag();
+    let mut found = Vec::new();
+    for (stream_id, stream) in participants(history)
+        .into_iter()
+        .filter(|(_, stream)| !stream.readers.is_empty() && !stream.writers.is_empty())
+    {
+        let writers = stream.writer_chains(dag);
+        for reader in &stream.readers {
+            let mut written_by: Vec<_> = writers.concurrent_with(dag, *reader, &[]).collect();
+            written_by.sort_by_key(|ix| dag.rank(*ix));
+            if !written_by.is_empty() {
+                let written_by = written_by.into_iter().map(|ix| dag.id(ix)).collect();
+                found.push(StaleRead {
+                    transaction_id: dag.id(*reader),
+                    stream_id: stream_id.clone(),
+                    written_by,
+                });
+            }
+        }
+    }
+    found
+}
