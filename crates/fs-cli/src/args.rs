@@ -1,0 +1,166 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// An event store that merges like git.
+#[derive(Debug, Parser)]
+#[command(
+    name = "trib",
+    version,
+    about,
+    max_term_width = 110,
+    after_help = "Exit codes: 0 fine, 1 error, 2 usage, 3 version conflict, 4 not clean, 5 damaged."
+)]
+pub(crate) struct Cli {
+    /// The store; without it the nearest `.tributary/` upwards
+    #[arg(long, global = true, value_name = "DIR", env = "TRIB_STORE")]
+    pub(crate) store: Option<PathBuf>,
+
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create a store
+    Init {
+        /// Where; by default `.tributary` in this directory
+        dir: Option<PathBuf>,
+    },
+    /// Append one transaction
+    Append(AppendArgs),
+    /// Read a stream in canonical order
+    Read {
+        /// The stream
+        stream: String,
+    },
+    /// Read everything, in the order in which this working copy saw it
+    Events(EventsArgs),
+    /// List the streams with their versions
+    Streams,
+    /// List the transactions in canonical order
+    Log,
+    /// Tell whether all is well
+    Status {
+        /// Exit with 4 when it is not
+        #[arg(long)]
+        check: bool,
+    },
+    /// Show the open forks
+    Forks,
+    /// Settle one fork, on all its streams at once
+    Resolve(ResolveArgs),
+    /// Check every file, hash and link
+    Verify,
+    /// Print what two clones compare to learn whether they hold the same history
+    Digest,
+    /// Watch two git clones append offline, merge, and settle their conflict
+    Demo {
+        /// A directory that does not exist yet
+        #[arg(default_value = "tributary-demo")]
+        dir: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AppendArgs {
+    /// The stream
+    #[arg(required_unless_present = "transaction", requires = "event_type")]
+    pub(crate) stream: Option<String>,
+
+    /// The type of the event
+    #[arg(value_name = "TYPE", requires = "data")]
+    pub(crate) event_type: Option<String>,
+
+    /// The data of the event, a JSON text; `-` reads it from standard input
+    pub(crate) data: Option<String>,
+
+    /// The version that the stream is expected to have: a number, `new` or `any`
+    #[arg(long, value_name = "N|new|any", value_parser = expected, conflicts_with = "transaction")]
+    pub(crate) expect: Option<Expect>,
+
+    /// Names the command, so that appending it again changes nothing
+    #[arg(long, value_name = "ID", conflicts_with = "transaction")]
+    pub(crate) command_id: Option<String>,
+
+    /// Metadata of the event; may be given several times
+    #[arg(long = "meta", value_name = "KEY=VALUE", value_parser = key_value, conflicts_with = "transaction")]
+    pub(crate) metadata: Vec<(String, String)>,
+
+    /// A whole transaction over any number of streams from a file, `-` for standard input:
+    /// {"events":[{"stream_id","event_type","event_data","metadata"?}],"expect":{"stream":3},"command_id"?,"metadata"?}
+    #[arg(long, value_name = "FILE", conflicts_with = "stream")]
+    pub(crate) transaction: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EventsArgs {
+    /// In canonical order, the same in every clone
+    #[arg(long, conflicts_with = "after")]
+    pub(crate) canonical: bool,
+
+    /// Start after this position, as an earlier line gave it
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) after: Option<uuid::Uuid>,
+
+    /// Stop after this many events
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+
+    /// Only streams that match this pattern: `*`, `?`, `[a-z]`
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) stream: Option<glob::Pattern>,
+
+    /// Only events of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) event_type: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("outcome").required(true))]
+pub(crate) struct ResolveArgs {
+    /// The fork, or a stream that one fork involves
+    #[arg(value_name = "FORK|STREAM")]
+    pub(crate) fork: String,
+
+    /// Append the events of the branch with this head again as the outcome
+    #[arg(long, value_name = "TX", group = "outcome")]
+    pub(crate) keep: Option<String>,
+
+    /// Append these events as the outcome, `-` for standard input: {"events":[{"stream_id","event_type","event_data","metadata"?}]}
+    #[arg(long, value_name = "FILE", group = "outcome")]
+    pub(crate) events: Option<PathBuf>,
+
+    /// Why; recorded in the merge transaction
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+/// What the caller knows of a stream's version.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expect(pub(crate) fs_store::ExpectedVersion);
+
+pub(crate) fn expected(text: &str) -> Result<Expect, String> {
+    use fs_store::ExpectedVersion;
+    match text {
+        "new" => Ok(Expect(ExpectedVersion::New)),
+        "any" => Ok(Expect(ExpectedVersion::Any)),
+        number => number
+            .parse()
+            .map(|version| Expect(ExpectedVersion::Exact(version)))
+            .map_err(|_| "give a number, `new` or `any`".to_owned()),
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("give it as KEY=VALUE".to_owned()),
+    }
+}

@@ -1,0 +1,81 @@
+//! `trib append`
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use fs_format::{StreamId, Timestamp, TransactionId};
+use fs_store::{Append, FileEventStore};
+use serde::Serialize;
+
+use crate::args::AppendArgs;
+use crate::input::{self, TransactionIn};
+use crate::outcome::{Ending, Usage};
+use crate::output::{Output, plain};
+
+#[derive(Serialize)]
+struct Answer {
+    transaction_id: TransactionId,
+    created_at: Timestamp,
+    versions: BTreeMap<StreamId, u64>,
+    replayed: bool,
+}
+
+pub(crate) fn run(
+    store: &FileEventStore,
+    args: AppendArgs,
+    output: &mut Output,
+) -> anyhow::Result<Ending> {
+    let appended = store.append(append_of(args)?)?;
+    let answer = Answer {
+        transaction_id: appended.transaction_id,
+        created_at: appended.created_at,
+        versions: appended.versions,
+        replayed: appended.replayed,
+    };
+    output.answer(&answer, || {
+        let versions: Vec<_> = answer
+            .versions
+            .iter()
+            .map(|(stream_id, version)| {
+                format!("{} at version {version}", plain(stream_id.as_str()))
+            })
+            .collect();
+        let how = if answer.replayed {
+            "already appended"
+        } else {
+            "appended"
+        };
+        format!("{how} {}: {}", answer.transaction_id, versions.join(", "))
+    })?;
+    Ok(Ending::Fine)
+}
+
+fn append_of(args: AppendArgs) -> anyhow::Result<Append> {
+    if let Some(path) = &args.transaction {
+        let text = input::read(path)?;
+        return input::parse::<TransactionIn>(&text, "the transaction")?.into_append();
+    }
+    let (Some(stream), Some(event_type), Some(data)) = (args.stream, args.event_type, args.data)
+    else {
+        return Err(Usage("give STREAM TYPE DATA, or --transaction FILE".to_owned()).into());
+    };
+    let data = if data == "-" {
+        input::read(Path::new("-"))?
+    } else {
+        data
+    };
+    let stream_id = input::stream_id(&stream)?;
+    let metadata: BTreeMap<_, _> = args.metadata.into_iter().collect();
+    let metadata = serde_json::to_string(&metadata).context("cannot write the metadata as JSON")?;
+    let mut append = Append::new()
+        .event_with_metadata(stream_id.clone(), event_type, &data, &metadata)
+        .map_err(|error| Usage(format!("DATA cannot be stored: {error}; it has to be a JSON text, quoted for the shell like '{{\"title\":\"...\"}}'")))?;
+    if let Some(expect) = args.expect {
+        append = append.expect(stream_id, expect.0);
+    }
+    if let Some(id) = args.command_id {
+        append = append.command_id(input::command_id(&id)?);
+    }
+    Ok(append)
+}

@@ -1,0 +1,147 @@
+//! `trib read`, `trib events`, `trib streams`
+
+use fs_format::{EventId, Json, ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_index::Position;
+use fs_store::{FileEventStore, Select, StoredEvent};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::args::EventsArgs;
+use crate::input;
+use crate::outcome::Ending;
+use crate::output::{Output, plain};
+
+/// How many events are read at a time.
+const PAGE: usize = 1000;
+
+/// An event as it is shown.
+#[derive(Serialize)]
+pub(crate) struct EventOut<'a> {
+    stream_id: &'a StreamId,
+    version: u64,
+    event_id: EventId,
+    event_type: &'a str,
+    event_data: &'a Json<'static>,
+    metadata: &'a Json<'static>,
+    transaction_id: TransactionId,
+    replica_id: ReplicaId,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<Uuid>,
+}
+
+impl<'a> EventOut<'a> {
+    pub(crate) fn new(event: &'a StoredEvent) -> Self {
+        Self {
+            stream_id: &event.stream_id,
+            version: event.version,
+            event_id: event.event_id,
+            event_type: &event.event_type,
+            event_data: &event.event_data,
+            metadata: &event.metadata,
+            transaction_id: event.transaction_id,
+            replica_id: event.replica_id,
+            created_at: event.created_at,
+            position: None,
+        }
+    }
+
+    fn with_position(event: &'a StoredEvent) -> Self {
+        Self {
+            position: Some(event.position.as_uuid()),
+            ..Self::new(event)
+        }
+    }
+}
+
+/// Returns an event as one line for people.
+pub(crate) fn line(event: &StoredEvent) -> String {
+    format!(
+        "{} {}  {}  {}",
+        plain(event.stream_id.as_str()),
+        event.version,
+        plain(&event.event_type),
+        event.event_data
+    )
+}
+
+struct Filter<'a>(&'a EventsArgs);
+
+impl Select for Filter<'_> {
+    fn stream(&self, stream_id: &StreamId) -> bool {
+        self.0
+            .stream
+            .as_ref()
+            .is_none_or(|pattern| pattern.matches(stream_id.as_str()))
+    }
+
+    fn event_type(&self, event_type: &str) -> bool {
+        self.0
+            .event_type
+            .as_ref()
+            .is_none_or(|wanted| wanted == event_type)
+    }
+}
+
+pub(crate) fn read(
+    store: &FileEventStore,
+    stream: &str,
+    output: &mut Output,
+) -> anyhow::Result<Ending> {
+    let stream_id = input::stream_id(stream)?;
+    for event in store.stream_events(&stream_id)? {
+        output.answer(&EventOut::new(&event), || line(&event))?;
+    }
+    Ok(Ending::Fine)
+}
+
+pub(crate) fn run(
+    store: &FileEventStore,
+    args: EventsArgs,
+    output: &mut Output,
+) -> anyhow::Result<Ending> {
+    let filter = Filter(&args);
+    let mut left = args.limit.unwrap_or(usize::MAX);
+    if args.canonical {
+        let events = store.canonical_events()?;
+        let wanted = events.iter().filter(|event| {
+            filter.stream(&event.stream_id) && filter.event_type(&event.event_type)
+        });
+        for event in wanted.take(left) {
+            output.answer(&EventOut::new(event), || line(event))?;
+        }
+        return Ok(Ending::Fine);
+    }
+    let mut after = args.after.map(Position::from_uuid);
+    while left > 0 {
+        let page = store.ingested_events(after, &filter, left.min(PAGE))?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.position);
+        left -= page.len();
+        for event in &page {
+            output.answer(&EventOut::with_position(event), || {
+                format!("{}  {}", event.position, line(event))
+            })?;
+        }
+    }
+    Ok(Ending::Fine)
+}
+
+#[derive(Serialize)]
+struct StreamOut<'a> {
+    stream_id: &'a StreamId,
+    version: u64,
+}
+
+pub(crate) fn streams(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
+    for (stream_id, version) in &store.streams()? {
+        output.answer(
+            &StreamOut {
+                stream_id,
+                version: *version,
+            },
+            || format!("{version:>8}  {}", plain(stream_id.as_str())),
+        )?;
+    }
+    Ok(Ending::Fine)
+}

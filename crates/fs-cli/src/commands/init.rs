@@ -1,0 +1,29 @@
+//! `trib init`
+
+use std::path::{self, PathBuf};
+
+use anyhow::Context;
+use fs_store::FileEventStore;
+use serde::Serialize;
+
+use crate::locate::STORE_DIR;
+use crate::outcome::Ending;
+use crate::output::Output;
+
+#[derive(Serialize)]
+struct Answer {
+    root: PathBuf,
+}
+
+pub(crate) fn run(dir: Option<PathBuf>, output: &mut Output) -> anyhow::Result<Ending> {
+    let root = dir.unwrap_or_else(|| PathBuf::from(STORE_DIR));
+    let store = FileEventStore::open(&root)?;
+    let root = path::absolute(store.root()).context("cannot tell the current directory")?;
+    output.answer(&Answer { root: root.clone() }, || {
+        format!(
+            "store ready in {}\ncommit its events/ directory with your project",
+            root.display()
+        )
+    })?;
+    Ok(Ending::Fine)
+}

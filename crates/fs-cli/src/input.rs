@@ -1,0 +1,140 @@
+//! What callers hand in as files or on standard input.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::Context;
+use fs_format::{CommandId, StreamId, limits};
+use fs_io::System;
+use fs_store::{Append, ExpectedVersion};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::outcome::Usage;
+
+/// Reads a file, or standard input for `-`.
+pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        let limit = limits::MAX_FILE_BYTES + 1;
+        std::io::stdin()
+            .lock()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .context("cannot read standard input")?;
+        anyhow::ensure!(
+            (bytes.len() as u64) < limit,
+            "standard input is larger than the {} bytes of the largest transaction",
+            limits::MAX_FILE_BYTES
+        );
+        bytes
+    } else {
+        System::real().disk.read(path, limits::MAX_FILE_BYTES)?
+    };
+    String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
+}
+
+/// An event as callers write it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventIn {
+    pub(crate) stream_id: String,
+    pub(crate) event_type: String,
+    pub(crate) event_data: Box<RawValue>,
+    #[serde(default)]
+    pub(crate) metadata: Option<Box<RawValue>>,
+}
+
+impl EventIn {
+    pub(crate) fn metadata(&self) -> &str {
+        self.metadata.as_deref().map_or("{}", RawValue::get)
+    }
+}
+
+/// A transaction as callers write it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TransactionIn {
+    events: Vec<EventIn>,
+    #[serde(default)]
+    expect: BTreeMap<String, ExpectIn>,
+    command_id: Option<String>,
+    metadata: Option<Box<RawValue>>,
+}
+
+/// Events as callers write them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventsIn {
+    pub(crate) events: Vec<EventIn>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a number, \"new\" or \"any\"")]
+enum ExpectIn {
+    Version(u64),
+    Word(ExpectWord),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ExpectWord {
+    New,
+    Any,
+}
+
+impl TransactionIn {
+    pub(crate) fn into_append(self) -> anyhow::Result<Append> {
+        let mut append = Append::new();
+        for event in &self.events {
+            append = append
+                .event_with_metadata(
+                    stream_id(&event.stream_id)?,
+                    &event.event_type,
+                    event.event_data.get(),
+                    event.metadata(),
+                )
+                .with_context(|| {
+                    format!("an event of stream {} cannot be stored", event.stream_id)
+                })?;
+        }
+        for (stream, expect) in self.expect {
+            let expected = match expect {
+                ExpectIn::Version(version) => ExpectedVersion::Exact(version),
+                ExpectIn::Word(ExpectWord::New) => ExpectedVersion::New,
+                ExpectIn::Word(ExpectWord::Any) => ExpectedVersion::Any,
+            };
+            append = append.expect(stream_id(&stream)?, expected);
+        }
+        if let Some(id) = self.command_id {
+            append = append.command_id(command_id(&id)?);
+        }
+        if let Some(metadata) = self.metadata {
+            append = append
+                .metadata(metadata.get())
+                .context("the metadata of the transaction cannot be stored")?;
+        }
+        Ok(append)
+    }
+}
+
+/// Parses what a caller handed in; `what` names it in the error.
+pub(crate) fn parse<T: for<'a> Deserialize<'a>>(text: &str, what: &str) -> anyhow::Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        Usage(format!(
+            "{what} is not of the form that is expected: {error}"
+        ))
+        .into()
+    })
+}
+
+pub(crate) fn stream_id(text: &str) -> anyhow::Result<StreamId> {
+    StreamId::new(text)
+        .map_err(|error| Usage(format!("{text:?} cannot be a stream id: {error}")).into())
+}
+
+pub(crate) fn command_id(text: &str) -> anyhow::Result<CommandId> {
+    CommandId::new(text)
+        .map_err(|error| Usage(format!("{text:?} cannot be a command id: {error}")).into())
+}

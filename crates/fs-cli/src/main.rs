@@ -1,0 +1,31 @@
+//! `trib`: the store from the command line.
+//!
+//! **Invariant**: every answer can be had as JSON, every failure says what, where and what to do, and its kind is in
+//! the exit code.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod input;
+mod locate;
+mod outcome;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut output = Output::new(cli.json);
+    let result =
+        commands::run(cli, &mut output).and_then(|ending| output.finish().map(|()| ending));
+    match result {
+        Ok(ending) => ending.into(),
+        Err(error) => outcome::report(&error, &output),
+    }
+}
