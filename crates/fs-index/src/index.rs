@@ -250,6 +250,9 @@ impl Index {
         };
         let payload = arrival_of(&stored);
         self.enter(&stored);
+        // A reader of this handle may have seen the file between its publication and now.
+        self.candidates.remove(&stored.id());
+        self.troubles.remove(&path);
         let mut payloads = vec![payload];
         if self.history.extend(vec![Arc::new(stored)]) {
             self.history

@@ -1,0 +1,131 @@
+//! Power cuts, full disks and failing syncs, on a simulated disk that keeps only what it must.
+
+use std::path::Path;
+
+use fs_io::sim::{Fault, SimRandom, Simulation};
+use fs_store::{AppendError, FileEventStore, StoreOptions};
+
+use crate::support::{counted, numbers};
+
+fn open(machine: &Simulation) -> Result<FileEventStore, fs_store::OpenError> {
+    FileEventStore::open_on(machine.system(), Path::new("/store"), StoreOptions::default())
+}
+
+/// Appends 1, 2, ... until one fails; returns the acknowledged ones and how many were tried.
+fn work(machine: &Simulation, from: u64) -> (Vec<u64>, u64) {
+    let mut acknowledged = Vec::new();
+    let Ok(store) = open(machine) else {
+        return (acknowledged, from);
+    };
+    for n in from..from + 3 {
+        if store.append(counted("s", n)).is_err() {
+            return (acknowledged, n + 1);
+        }
+        acknowledged.push(n);
+    }
+    (acknowledged, from + 3)
+}
+
+/// Checks that everything acknowledged is there once, in order, and nothing that was never tried.
+fn check(machine: &Simulation, acknowledged: &[u64], tried: u64, what: &str) {
+    let store = open(machine).expect("the store opens after a power cut");
+    let found = numbers(&store, "s");
+    let kept: Vec<_> = found
+        .iter()
+        .copied()
+        .filter(|n| acknowledged.contains(n))
+        .collect();
+    assert_eq!(kept, acknowledged, "{what}: acknowledged is there, found {found:?}");
+    assert!(
+        found.is_sorted_by(|a, b| a < b) && found.iter().all(|n| *n < tried),
+        "{what}: none twice, none from nowhere: {found:?}"
+    );
+    let status = store.status().unwrap();
+    assert!(
+        status.quarantined.is_empty() && status.incomplete.is_empty(),
+        "{what}: none half: {status:?}"
+    );
+}
+
+#[test]
+fn whatever_was_acknowledged_survives_a_power_cut_at_any_moment() {
+    let operations = {
+        let machine = Simulation::new(0);
+        let _ = work(&machine, 0);
+        machine.disk.operations()
+    };
+    let mut cuts = 0;
+    for at in 1..=operations {
+        for seed in 0..8 {
+            let machine = Simulation::new(seed);
+            let choices = SimRandom::new(seed * 1000 + at);
+            machine.disk.fail_at(at, Fault::PowerCut);
+            let (mut acknowledged, tried) = work(&machine, 0);
+            machine.disk.crash(&mut |options| choices.choose(options));
+            let what = format!("cut at operation {at}, seed {seed}");
+            check(&machine, &acknowledged, tried, &what);
+
+            machine.disk.fail_at(1 + at % 17, Fault::PowerCut);
+            let (more, tried) = work(&machine, tried);
+            acknowledged.extend(more);
+            machine.disk.crash(&mut |options| choices.choose(options));
+            check(&machine, &acknowledged, tried, &format!("{what}, and again"));
+            cuts += 2;
+        }
+    }
+    assert!(cuts > 500, "the store does many operations, so there were many cuts: {cuts}");
+}
+
+#[test]
+fn after_a_failed_write_or_sync_the_handle_refuses_to_append() {
+    for fault in [Fault::SyncFails, Fault::WriteFails] {
+        let machine = Simulation::new(3);
+        let store = open(&machine).unwrap();
+        store.append(counted("s", 1)).unwrap();
+        machine.disk.fail_at(1, fault);
+        let failed = store.append(counted("s", 2)).unwrap_err();
+        assert!(
+            matches!(
+                failed,
+                AppendError::NotApplied(_) | AppendError::Unknown { .. }
+            ),
+            "{fault:?}: {failed:?}"
+        );
+        let refused = store.append(counted("s", 3)).unwrap_err();
+        assert!(
+            matches!(refused, AppendError::Poisoned { .. }),
+            "{fault:?}: a sync is not retried behind the caller's back: {refused:?}"
+        );
+        assert_eq!(numbers(&store, "s"), [1], "{fault:?}: reading goes on");
+        let reopened = open(&machine).unwrap();
+        reopened.append(counted("s", 4)).unwrap();
+        assert_eq!(numbers(&reopened, "s"), [1, 4], "{fault:?}: reopened");
+    }
+}
+
+#[test]
+fn positions_of_an_epoch_mean_the_same_events_after_a_power_cut() {
+    for seed in 0..60 {
+        let machine = Simulation::new(seed);
+        let choices = SimRandom::new(seed);
+        let store = open(&machine).unwrap();
+        for n in 0..4 {
+            store.append(counted("s", n)).unwrap();
+        }
+        let before = store.ingested_events(None, &fs_store::All, 100).unwrap();
+        machine.disk.crash(&mut |options| choices.choose(options));
+        let after = open(&machine).unwrap();
+        after.append(counted("s", 9)).unwrap();
+        for event in before {
+            let rest = after.ingested_events(Some(event.position), &fs_store::All, 100);
+            let Ok(rest) = rest else { continue };
+            let left: Vec<u64> = rest
+                .iter()
+                .map(|event| event.event_data.decode().unwrap())
+                .collect();
+            let n: u64 = event.event_data.decode().unwrap();
+            let expected: Vec<_> = (n + 1..4).chain([9]).collect();
+            assert_eq!(left, expected, "seed {seed}: after event {n} come the later ones");
+        }
+    }
+}

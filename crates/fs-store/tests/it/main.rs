@@ -1,0 +1,15 @@
+//! The store as its users use it.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests move files between stores as git does"
+)]
+
+mod appends;
+mod contract;
+mod crashes;
+mod opening;
+mod programs;
+mod several;
+mod snapshots;
+mod support;
