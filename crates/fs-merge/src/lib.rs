@@ -8,6 +8,11 @@
 
 #![forbid(unsafe_code)]
 
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 mod conflict;
 mod detect;
 mod fork;
