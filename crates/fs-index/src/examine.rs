@@ -52,6 +52,10 @@ impl Index {
                 Ok(location) if self.is_known_at(&location) => {
                     Examined::Gone(location.transaction_id())
                 }
+                // A name that is listed and not found is not UTF-8.
+                Err(error) if self.scanner.contains(path) => {
+                    trouble(path, None, Reason::Name(error))
+                }
                 _ => Examined::Unchanged,
             };
         };

@@ -409,12 +409,12 @@ impl Index {
     pub(crate) fn enter(&mut self, stored: &Stored) {
         self.claims.add(&stored.header);
         self.next_number = self.next_number.max(stored.number + 1);
-        if stored.origin == Origin::Appended && !stored.header.replica_id.is_nil() {
+        let replica_id = stored.header.replica_id;
+        // A process may have died after it published its own file and before it journaled it.
+        let is_own = stored.origin == Origin::Appended || self.own.contains(&replica_id);
+        if is_own && !replica_id.is_nil() {
             let last = (stored.header.replica_seq.unwrap_or(0), stored.id());
-            let known = self
-                .last_appended
-                .entry(stored.header.replica_id)
-                .or_insert(last);
+            let known = self.last_appended.entry(replica_id).or_insert(last);
             *known = last.max(*known);
         }
     }

@@ -76,7 +76,7 @@ impl FileEventStore {
         root: impl AsRef<Path>,
         options: StoreOptions,
     ) -> Result<Self, OpenError> {
-        let layout = Layout::new(root.as_ref());
+        let layout = layout_of(root.as_ref())?;
         set_up(&system, &layout)?;
         Self::start(system, layout, options)
     }
@@ -97,7 +97,7 @@ impl FileEventStore {
         root: impl AsRef<Path>,
         options: StoreOptions,
     ) -> Result<Self, OpenError> {
-        let (system, layout) = (System::real(), Layout::new(root.as_ref()));
+        let (system, layout) = (System::real(), layout_of(root.as_ref())?);
         let events = system.disk.stat(&layout.events()).ok().flatten();
         if events.is_none_or(|stat| stat.kind != FileKind::Directory) {
             return Err(OpenError::NotAStore {
@@ -231,6 +231,15 @@ impl Inner {
     }
 }
 
+/// Returns the layout of the store at `root`, wherever the process goes from here.
+fn layout_of(root: &Path) -> Result<Layout, OpenError> {
+    let absolute = std::path::absolute(root).map_err(|source| OpenError::SetUp {
+        root: root.to_owned(),
+        source: Box::new(source),
+    })?;
+    Ok(Layout::new(absolute))
+}
+
 /// Creates what is missing of a store.
 fn set_up(system: &System, layout: &Layout) -> Result<(), OpenError> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| OpenError::SetUp {
@@ -238,11 +247,18 @@ fn set_up(system: &System, layout: &Layout) -> Result<(), OpenError> {
         source,
     };
     let disk = system.disk.as_ref();
-    let (above, name) = match (layout.root().parent(), layout.root().file_name()) {
-        (Some(above), Some(name)) => (above, Path::new(name)),
-        _ => (layout.root(), Path::new("")),
-    };
-    fs_io::create_dirs(disk, above, name, SyncPolicy::Durable)
+    let mut above = Path::new("");
+    for ancestor in layout.root().ancestors() {
+        above = ancestor;
+        let is_there = disk
+            .stat(ancestor)
+            .map_err(|source| failed(Box::new(source)))?;
+        if is_there.is_some() {
+            break;
+        }
+    }
+    let missing = layout.root().strip_prefix(above).unwrap_or(Path::new(""));
+    fs_io::create_dirs(disk, above, missing, SyncPolicy::Durable)
         .map_err(|source| failed(Box::new(source)))?;
     fs_io::create_dirs(
         disk,

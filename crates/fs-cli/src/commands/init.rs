@@ -1,8 +1,7 @@
 //! `trib init`
 
-use std::path::{self, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use fs_store::FileEventStore;
 use serde::Serialize;
 
@@ -18,7 +17,7 @@ struct Answer {
 pub(crate) fn run(dir: Option<PathBuf>, output: &mut Output) -> anyhow::Result<Ending> {
     let root = dir.unwrap_or_else(|| PathBuf::from(STORE_DIR));
     let store = FileEventStore::open(&root)?;
-    let root = path::absolute(store.root()).context("cannot tell the current directory")?;
+    let root = store.root().to_owned();
     output.answer(&Answer { root: root.clone() }, || {
         format!(
             "store ready in {}\ncommit its events/ directory with your project",

@@ -8,7 +8,11 @@ use fs_store::{AppendError, FileEventStore, StoreOptions};
 use crate::support::{counted, numbers};
 
 fn open(machine: &Simulation) -> Result<FileEventStore, fs_store::OpenError> {
-    FileEventStore::open_on(machine.system(), Path::new("/store"), StoreOptions::default())
+    FileEventStore::open_on(
+        machine.system(),
+        Path::new("/store"),
+        StoreOptions::default(),
+    )
 }
 
 /// Appends 1, 2, ... until one fails; returns the acknowledged ones and how many were tried.
@@ -35,7 +39,10 @@ fn check(machine: &Simulation, acknowledged: &[u64], tried: u64, what: &str) {
         .copied()
         .filter(|n| acknowledged.contains(n))
         .collect();
-    assert_eq!(kept, acknowledged, "{what}: acknowledged is there, found {found:?}");
+    assert_eq!(
+        kept, acknowledged,
+        "{what}: acknowledged is there, found {found:?}"
+    );
     assert!(
         found.is_sorted_by(|a, b| a < b) && found.iter().all(|n| *n < tried),
         "{what}: none twice, none from nowhere: {found:?}"
@@ -69,11 +76,19 @@ fn whatever_was_acknowledged_survives_a_power_cut_at_any_moment() {
             let (more, tried) = work(&machine, tried);
             acknowledged.extend(more);
             machine.disk.crash(&mut |options| choices.choose(options));
-            check(&machine, &acknowledged, tried, &format!("{what}, and again"));
+            check(
+                &machine,
+                &acknowledged,
+                tried,
+                &format!("{what}, and again"),
+            );
             cuts += 2;
         }
     }
-    assert!(cuts > 500, "the store does many operations, so there were many cuts: {cuts}");
+    assert!(
+        cuts > 500,
+        "the store does many operations, so there were many cuts: {cuts}"
+    );
 }
 
 #[test]
@@ -125,7 +140,52 @@ fn positions_of_an_epoch_mean_the_same_events_after_a_power_cut() {
                 .collect();
             let n: u64 = event.event_data.decode().unwrap();
             let expected: Vec<_> = (n + 1..4).chain([9]).collect();
-            assert_eq!(left, expected, "seed {seed}: after event {n} come the later ones");
+            assert_eq!(
+                left, expected,
+                "seed {seed}: after event {n} come the later ones"
+            );
         }
     }
+}
+
+#[test]
+fn a_process_that_died_before_it_journaled_leaves_no_sequence_twice() {
+    let mut unjournaled = 0;
+    for at in 1..40 {
+        let machine = Simulation::new(5);
+        let store = open(&machine).unwrap();
+        store.append(counted("s", 1)).unwrap();
+        machine.disk.fail_at(at, Fault::WriteFails);
+        let acknowledged = store.append(counted("s", 2)).is_ok();
+        let Ok(reopened) = open(&machine) else {
+            continue;
+        };
+        let known = numbers(&reopened, "s");
+        if acknowledged {
+            assert_eq!(
+                known,
+                [1, 2],
+                "operation {at}: what was acknowledged is there"
+            );
+        }
+        if reopened.append(counted("s", 3)).is_err() {
+            continue;
+        }
+        let headers = reopened.transactions().unwrap();
+        let sequences: Vec<_> = headers
+            .iter()
+            .map(|header| (header.replica_id, header.replica_seq))
+            .collect();
+        let distinct: std::collections::BTreeSet<_> = sequences.iter().collect();
+        assert_eq!(
+            distinct.len(),
+            sequences.len(),
+            "operation {at}: each sequence stands for one transaction: {sequences:?}"
+        );
+        unjournaled += u32::from(acknowledged && known.len() == 2);
+    }
+    assert!(
+        unjournaled > 0,
+        "some writes failed after the transaction had its name"
+    );
 }

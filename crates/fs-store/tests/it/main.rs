@@ -2,7 +2,8 @@
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "tests move files between stores as git does"
+    clippy::unwrap_used,
+    reason = "tests move files between stores as git does, and fail by panicking"
 )]
 
 mod appends;

@@ -36,10 +36,7 @@ fn opening_again_changes_nothing() {
         "the journal is as it was"
     );
     let attributes = fs::read_to_string(store.root().join("events/.gitattributes")).unwrap();
-    assert_eq!(
-        attributes,
-        "* -text merge=union linguist-generated=true\n"
-    );
+    assert_eq!(attributes, "* -text merge=union linguist-generated=true\n");
     let ignored = fs::read_to_string(store.root().join(".gitignore")).unwrap();
     assert!(ignored.contains("index/") && ignored.contains("local/"));
 }
@@ -52,4 +49,25 @@ fn a_file_where_the_store_should_be_is_said() {
     let refused = FileEventStore::open(&root);
     let message = refused.unwrap_err().to_string();
     assert!(message.contains("file"), "the error names it: {message}");
+}
+
+#[test]
+fn missing_directories_above_the_store_are_created() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileEventStore::open(dir.path().join("a/b/.tributary")).unwrap();
+    count(&store, "s", 1);
+    assert_eq!(numbers(&store, "s"), [1]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_not_text_is_reported() {
+    use std::os::unix::ffi::OsStrExt;
+    let store = new_store();
+    let name = std::ffi::OsStr::from_bytes(b"\xff\xfe.jsonl");
+    fs::write(store.root().join("events").join(name), "{}").unwrap();
+    let status = store.status().unwrap();
+    assert_eq!(status.quarantined.len(), 1, "{status:?}");
+    fs::remove_file(store.root().join("events").join(name)).unwrap();
+    assert!(store.status().unwrap().is_clean());
 }

@@ -50,8 +50,12 @@ impl CommandLogic for Transfer {
 
     fn apply(&self, balance: i64, event: &Banked) -> i64 {
         match event {
-            Banked::Deposited { account, cents } if *account == self.from => balance + *cents as i64,
-            Banked::Withdrawn { account, cents } if *account == self.from => balance - *cents as i64,
+            Banked::Deposited { account, cents } if *account == self.from => {
+                balance + *cents as i64
+            }
+            Banked::Withdrawn { account, cents } if *account == self.from => {
+                balance - *cents as i64
+            }
             _ => balance,
         }
     }

@@ -27,7 +27,11 @@ fn handles_and_threads_append_side_by_side() {
     });
     let status = store.status().unwrap();
     assert!(status.is_clean(), "{status:?}");
-    assert_eq!(status.heads.len(), 1, "appends of one working copy form one line");
+    assert_eq!(
+        status.heads.len(),
+        1,
+        "appends of one working copy form one line"
+    );
     assert_eq!(numbers(&store, "shared").len(), 80);
     for thread in 0..4 {
         assert_eq!(

@@ -28,7 +28,9 @@ async fn a_snapshot_is_served_while_what_is_below_it_stands() {
     let reopened = fs_store::FileEventStore::open(store.root()).unwrap();
     let served = reopened.load_command_state_snapshot(id()).await.unwrap();
     assert_eq!(
-        served.expect("an append on top changes nothing below").state,
+        served
+            .expect("an append on top changes nothing below")
+            .state,
         serde_json::json!(2)
     );
 }
