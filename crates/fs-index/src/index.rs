@@ -50,7 +50,8 @@ pub enum Observed {
 /// A position that does not belong to the epoch of the journal as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "position {position} belongs to another epoch than {epoch:?}, the present one: events were removed or the index was rebuilt since; start again from the beginning"
+    "position {position} is not one of the present epoch{}: events were removed or the index was rebuilt since; start again from the beginning",
+    epoch.map(|epoch| format!(" {epoch}")).unwrap_or_default()
 )]
 pub struct StalePosition {
     /// The position that was asked for.

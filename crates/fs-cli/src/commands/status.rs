@@ -105,10 +105,16 @@ pub(crate) fn run(
 }
 
 fn file(trouble: &Trouble) -> FileOut {
-    FileOut {
-        path: format!("events/{}", trouble.path),
-        reason: trouble.reason.to_string(),
-    }
+    let path = format!("events/{}", trouble.path);
+    let reason = if trouble.reason.is_incomplete() {
+        format!(
+            "{}; restore it with `git checkout -- {path}` in the store's directory",
+            trouble.reason
+        )
+    } else {
+        trouble.reason.to_string()
+    };
+    FileOut { path, reason }
 }
 
 fn text(answer: &Answer) -> String {
@@ -133,15 +139,7 @@ fn text(answer: &Answer) -> String {
     for dangling in &answer.dangling {
         lines.push(format!("dangling: {} names a parent that is not here, {}; pull or merge the rest of its history", dangling.transaction_id, dangling.missing));
     }
-    for file in &answer.incomplete {
-        lines.push(format!(
-            "{}: {}; restore it with `git checkout -- <store>/{}`",
-            plain(&file.path),
-            file.reason,
-            plain(&file.path)
-        ));
-    }
-    for file in &answer.quarantined {
+    for file in answer.incomplete.iter().chain(&answer.quarantined) {
         lines.push(format!("{}: {}", plain(&file.path), plain(&file.reason)));
     }
     for conflict in &answer.replica_conflicts {
