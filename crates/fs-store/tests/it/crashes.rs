@@ -189,3 +189,23 @@ fn a_process_that_died_before_it_journaled_leaves_no_sequence_twice() {
         "some writes failed after the transaction had its name"
     );
 }
+
+#[test]
+fn an_import_without_syncs_survives_once_it_is_flushed() {
+    for seed in 0..40 {
+        let machine = Simulation::new(seed);
+        let choices = SimRandom::new(seed);
+        let options = StoreOptions::default().durability(fs_store::Durability::None);
+        let store =
+            FileEventStore::open_on(machine.system(), Path::new("/store"), options).unwrap();
+        for n in 0..5 {
+            store.append(counted("s", n)).unwrap();
+            machine
+                .clock
+                .advance(std::time::Duration::from_secs(9 * 3600));
+        }
+        store.flush().unwrap();
+        machine.disk.crash(&mut |options| choices.choose(options));
+        check(&machine, &[0, 1, 2, 3, 4], 5, &format!("seed {seed}"));
+    }
+}
