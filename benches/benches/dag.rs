@@ -5,7 +5,10 @@
 //! gives ratios of medians, both rivals timed in turn, so that a slow moment of the machine hits both:
 //! `cargo bench -p tributary-benches --bench dag`, or `-- table` for the table alone.
 
-#![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![allow(
+    missing_docs,
+    reason = "criterion's macros make undocumented functions"
+)]
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -57,7 +60,10 @@ struct Lcg(u64);
 
 impl Lcg {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % bound
     }
 }
@@ -69,7 +75,14 @@ fn synthetic(shape: Shape, size: usize, clock: Clock) -> Vec<Node> {
     for at in 0..size {
         let (replica, parents) = match shape {
             Shape::Chain => (0, at.checked_sub(1).into_iter().collect()),
-            Shape::WideFork => (at % 64, if at == 0 { vec![] } else { vec![at.saturating_sub(64)] }),
+            Shape::WideFork => (
+                at % 64,
+                if at == 0 {
+                    vec![]
+                } else {
+                    vec![at.saturating_sub(64)]
+                },
+            ),
             Shape::CrissCross => match at {
                 0 => (0, vec![]),
                 1 | 2 => (at % 2, vec![0]),
@@ -77,7 +90,11 @@ fn synthetic(shape: Shape, size: usize, clock: Clock) -> Vec<Node> {
                 _ => (0, vec![at - 3, at - 2]),
             },
         };
-        let back = if clock == Clock::Foreign && random.below(8) == 0 { 200 } else { 0 };
+        let back = if clock == Clock::Foreign && random.below(8) == 0 {
+            200
+        } else {
+            0
+        };
         let nanos = 1_000_000 + 1_000 * (at as i64 - back).max(0);
         let created_at = Timestamp::from_unix_nanos(nanos).expect("in range");
         nodes.push(Node {
@@ -99,7 +116,10 @@ impl Case {
             }
         }
         let mut rival = DiGraph::with_capacity(nodes.len(), nodes.len());
-        let by_id: HashMap<_, _> = nodes.iter().map(|node| (node.id, rival.add_node(()))).collect();
+        let by_id: HashMap<_, _> = nodes
+            .iter()
+            .map(|node| (node.id, rival.add_node(())))
+            .collect();
         for node in &nodes {
             for parent in &node.parents {
                 rival.add_edge(by_id[parent], by_id[&node.id], ());
@@ -107,8 +127,18 @@ impl Case {
         }
         let mut dag = Dag::new();
         let _ = dag.extend(nodes);
-        assert_eq!(dag.order().len(), rival.node_count(), "the histories have no cycles");
-        Self { name, clock, insertion, dag, rival }
+        assert_eq!(
+            dag.order().len(),
+            rival.node_count(),
+            "the histories have no cycles"
+        );
+        Self {
+            name,
+            clock,
+            insertion,
+            dag,
+            rival,
+        }
     }
 
     fn label(&self) -> String {
@@ -118,16 +148,31 @@ impl Case {
     fn queries(&self) -> Vec<(TxIx, TxIx)> {
         let mut random = Lcg(9);
         let order = self.dag.order();
-        (0..QUERIES).map(|_| (order[random.below(order.len())], order[random.below(order.len())])).collect()
+        (0..QUERIES)
+            .map(|_| {
+                (
+                    order[random.below(order.len())],
+                    order[random.below(order.len())],
+                )
+            })
+            .collect()
     }
 
     fn count_by_clocks(&self, queries: &[(TxIx, TxIx)]) -> usize {
-        queries.iter().filter(|(a, b)| self.dag.is_ancestor(*a, *b)).count()
+        queries
+            .iter()
+            .filter(|(a, b)| self.dag.is_ancestor(*a, *b))
+            .count()
     }
 
     fn count_by_search(&self, queries: &[(TxIx, TxIx)], space: &mut Space) -> usize {
         let node = |ix: TxIx| NodeIndex::new(ix.as_usize());
-        queries.iter().filter(|(a, b)| a != b && has_path_connecting(&self.rival, node(*a), node(*b), Some(space))).count()
+        queries
+            .iter()
+            .filter(|(a, b)| {
+                a != b && has_path_connecting(&self.rival, node(*a), node(*b), Some(space))
+            })
+            .count()
     }
 }
 
@@ -139,7 +184,12 @@ fn each_case(mut with: impl FnMut(&Case)) {
         for clock in CLOCKS {
             for shape in [Shape::Chain, Shape::WideFork, Shape::CrissCross] {
                 for size in SIZES {
-                    with(&Case::new(format!("{shape:?}"), synthetic(shape, size, clock), clock, insertion));
+                    with(&Case::new(
+                        format!("{shape:?}"),
+                        synthetic(shape, size, clock),
+                        clock,
+                        insertion,
+                    ));
                 }
             }
             for name in histories::NAMES {
@@ -154,20 +204,41 @@ fn each_case(mut with: impl FnMut(&Case)) {
 fn benches(criterion: &mut Criterion) {
     each_case(|case| {
         let mut group = criterion.benchmark_group(format!("order/{}", case.name));
-        group.sampling_mode(SamplingMode::Flat).sample_size(10).warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(300));
-        group.bench_function(BenchmarkId::new("canonical", case.label()), |bencher| bencher.iter(|| linearize(black_box(&case.dag))));
-        group.bench_function(BenchmarkId::new("toposort", case.label()), |bencher| bencher.iter(|| toposort(black_box(&case.rival), None)));
+        group
+            .sampling_mode(SamplingMode::Flat)
+            .sample_size(10)
+            .warm_up_time(Duration::from_millis(100))
+            .measurement_time(Duration::from_millis(300));
+        group.bench_function(BenchmarkId::new("canonical", case.label()), |bencher| {
+            bencher.iter(|| linearize(black_box(&case.dag)))
+        });
+        group.bench_function(BenchmarkId::new("toposort", case.label()), |bencher| {
+            bencher.iter(|| toposort(black_box(&case.rival), None))
+        });
         group.finish();
 
         let mut group = criterion.benchmark_group(format!("ancestry/{}", case.name));
-        group.sampling_mode(SamplingMode::Flat).sample_size(10).warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(300));
+        group
+            .sampling_mode(SamplingMode::Flat)
+            .sample_size(10)
+            .warm_up_time(Duration::from_millis(100))
+            .measurement_time(Duration::from_millis(300));
         let queries = case.queries();
-        group.bench_function(BenchmarkId::new("clocks", case.label()), |bencher| bencher.iter(|| case.count_by_clocks(black_box(&queries))));
+        group.bench_function(BenchmarkId::new("clocks", case.label()), |bencher| {
+            bencher.iter(|| case.count_by_clocks(black_box(&queries)))
+        });
         let mut next = queries.iter().cycle();
         let mut space = DfsSpace::new(&case.rival);
-        group.bench_function(BenchmarkId::new("has_path_connecting (one query)", case.label()), |bencher| {
-            bencher.iter_batched(|| next.next().copied(), |query| case.count_by_search(query.as_slice(), &mut space), BatchSize::PerIteration);
-        });
+        group.bench_function(
+            BenchmarkId::new("has_path_connecting (one query)", case.label()),
+            |bencher| {
+                bencher.iter_batched(
+                    || next.next().copied(),
+                    |query| case.count_by_search(query.as_slice(), &mut space),
+                    BatchSize::PerIteration,
+                );
+            },
+        );
         group.finish();
     });
 }
@@ -198,20 +269,41 @@ fn medians(mut both: impl FnMut() -> (Duration, Duration)) -> (Duration, Duratio
 
 /// Prints, for each case, how our medians compare with those of petgraph.
 fn table() {
-    println!("{:<50} {:>12} {:>12} {:>7}  {:>14} {:>14}", "order", "canonical", "toposort", "ratio", "is_ancestor", "search");
+    println!(
+        "{:<50} {:>12} {:>12} {:>7}  {:>14} {:>14}",
+        "order", "canonical", "toposort", "ratio", "is_ancestor", "search"
+    );
     let mut worst: HashMap<Clock, (f64, String)> = HashMap::new();
     each_case(|case| {
-        let (ours, rivals) = medians(|| (time(|| linearize(&case.dag)), time(|| toposort(&case.rival, None))));
+        let (ours, rivals) = medians(|| {
+            (
+                time(|| linearize(&case.dag)),
+                time(|| toposort(&case.rival, None)),
+            )
+        });
         let queries = case.queries();
-        let by_clocks = time(|| (0..1_000).map(|_| case.count_by_clocks(black_box(&queries))).sum::<usize>()) / 1_000;
+        let by_clocks = time(|| {
+            (0..1_000)
+                .map(|_| case.count_by_clocks(black_box(&queries)))
+                .sum::<usize>()
+        }) / 1_000;
         let mut space = DfsSpace::new(&case.rival);
         let some = &queries[..8];
-        assert_eq!(case.count_by_clocks(some), case.count_by_search(some, &mut space), "both answer alike");
+        assert_eq!(
+            case.count_by_clocks(some),
+            case.count_by_search(some, &mut space),
+            "both answer alike"
+        );
         let by_search = time(|| case.count_by_search(some, &mut space));
-        let (clocks, search) = (by_clocks.as_nanos() as f64 / QUERIES as f64, by_search.as_nanos() as f64 / some.len() as f64);
+        let (clocks, search) = (
+            by_clocks.as_nanos() as f64 / QUERIES as f64,
+            by_search.as_nanos() as f64 / some.len() as f64,
+        );
         let ratio = ours.as_secs_f64() / rivals.as_secs_f64();
         let name = format!("{}/{}", case.name, case.label());
-        println!("{name:<50} {ours:>12.1?} {rivals:>12.1?} {ratio:>7.2}  {clocks:>11.1} ns {search:>11.0} ns");
+        println!(
+            "{name:<50} {ours:>12.1?} {rivals:>12.1?} {ratio:>7.2}  {clocks:>11.1} ns {search:>11.0} ns"
+        );
         let entry = worst.entry(case.clock).or_default();
         if ratio > entry.0 {
             *entry = (ratio, name);

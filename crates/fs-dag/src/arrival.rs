@@ -84,7 +84,7 @@ fn link_parents(dag: &mut Dag, child: TxIx, mut parents: Vec<TransactionId>) {
 
 fn link(dag: &mut Dag, parent: TxIx, child: TxIx) {
     dag.graph.add_edge(parent.node(), child.node(), ());
-    dag.has_descending_edge |= dag.key(parent) >= dag.key(child);
+    dag.has_descending_edge |= dag.cmp_keys(parent, child).is_ge();
 }
 
 /// Computes the order anew; returns whether the former one is not its beginning.
@@ -113,8 +113,18 @@ impl Dag {
 /// Adds the transactions from `first` on to the heads, and drops what has become a parent.
 fn update_heads(dag: &mut Dag, first: usize) {
     let mut heads = std::mem::take(&mut dag.heads);
-    heads.extend((0..).zip(&dag.ranks).skip(first).filter(|(_, rank)| **rank != UNPLACED).map(|(ix, _)| TxIx(ix)));
-    heads.retain(|ix| !dag.graph.neighbors(ix.node()).any(|child| dag.is_placed(child.into())));
+    heads.extend(
+        (0..)
+            .zip(&dag.ranks)
+            .skip(first)
+            .filter(|(_, rank)| **rank != UNPLACED)
+            .map(|(ix, _)| TxIx(ix)),
+    );
+    heads.retain(|ix| {
+        !dag.graph
+            .neighbors(ix.node())
+            .any(|child| dag.is_placed(child.into()))
+    });
     heads.sort_unstable_by_key(|ix| dag.ranks[ix.as_usize()]);
     dag.heads = heads;
 }

@@ -14,10 +14,18 @@ impl Dag {
     /// # Complexity
     /// O(k log k + m c) for k members, m of them maximal, and c chains.
     pub fn maximal(&self, set: &[TxIx]) -> Vec<TxIx> {
-        let mut members: Vec<TxIx> = set.iter().copied().filter(|ix| self.rank(*ix).is_some()).collect();
+        let mut members: Vec<TxIx> = set
+            .iter()
+            .copied()
+            .filter(|ix| self.rank(*ix).is_some())
+            .collect();
         members.sort_unstable_by_key(|ix| self.rank(*ix));
         let mut cover = Cover::default();
-        let mut found: Vec<TxIx> = members.into_iter().rev().filter(|ix| self.clocks.add_to(&mut cover, *ix)).collect();
+        let mut found: Vec<TxIx> = members
+            .into_iter()
+            .rev()
+            .filter(|ix| self.clocks.add_to(&mut cover, *ix))
+            .collect();
         found.reverse();
         found
     }

@@ -93,7 +93,12 @@ impl Clocks {
     }
 
     /// Gives chains and clocks to those of `order` whose index is `first` or higher.
-    pub(crate) fn extend(&mut self, graph: &DiGraph<Timestamp, (), u32>, order: &[TxIx], first: usize) {
+    pub(crate) fn extend(
+        &mut self,
+        graph: &DiGraph<Timestamp, (), u32>,
+        order: &[TxIx],
+        first: usize,
+    ) {
         self.clocks.resize(graph.node_count(), None);
         let mut scratch = Cover::default();
         for ix in order.iter().filter(|ix| ix.as_usize() >= first) {
@@ -102,7 +107,11 @@ impl Clocks {
     }
 
     fn place(&mut self, graph: &DiGraph<Timestamp, (), u32>, ix: TxIx, scratch: &mut Cover) {
-        let parents = || graph.neighbors_directed(ix.node(), Direction::Incoming).map(TxIx::from);
+        let parents = || {
+            graph
+                .neighbors_directed(ix.node(), Direction::Incoming)
+                .map(TxIx::from)
+        };
         let mut known = parents().filter_map(|parent| self.get(parent));
         let only = known.next().filter(|_| known.next().is_none());
         if let Some(only) = only.filter(|only| self.is_tip(only.at)) {
@@ -115,8 +124,12 @@ impl Clocks {
                 scratch.add(parent);
             }
         }
-        let chain = self.covered_tip(scratch).unwrap_or_else(|| self.start_chain());
-        let tip = self.chains[chain as usize].last().and_then(|tip| self.get(*tip));
+        let chain = self
+            .covered_tip(scratch)
+            .unwrap_or_else(|| self.start_chain());
+        let tip = self.chains[chain as usize]
+            .last()
+            .and_then(|tip| self.get(*tip));
         if let Some(entry) = scratch.0.get_mut(chain as usize) {
             *entry = 0;
         }
@@ -136,14 +149,19 @@ impl Clocks {
 
     fn push(&mut self, ix: TxIx, chain: u32, others: Arc<[u32]>) {
         let members = &mut self.chains[chain as usize];
-        let position = u32::try_from(members.len()).expect("a chain is no longer than the graph, which counts in 32 bits");
+        let position = u32::try_from(members.len())
+            .expect("a chain is no longer than the graph, which counts in 32 bits");
         members.push(ix);
-        self.clocks[ix.as_usize()] = Some(Clock { at: ChainPosition { chain, position }, others });
+        self.clocks[ix.as_usize()] = Some(Clock {
+            at: ChainPosition { chain, position },
+            others,
+        });
     }
 
     fn start_chain(&mut self) -> u32 {
         self.chains.push(Vec::new());
-        u32::try_from(self.chains.len() - 1).expect("there are no more chains than transactions, which count in 32 bits")
+        u32::try_from(self.chains.len() - 1)
+            .expect("there are no more chains than transactions, which count in 32 bits")
     }
 
     fn is_tip(&self, at: ChainPosition) -> bool {
@@ -154,7 +172,11 @@ impl Clocks {
     ///
     /// The first fit needs fewer chains than a preference for a parent's own: 371 to 401 on the history of git.
     fn covered_tip(&self, cover: &Cover) -> Option<u32> {
-        let covered = cover.0.iter().zip(&self.chains).position(|(length, members)| *length as usize == members.len())?;
+        let covered = cover
+            .0
+            .iter()
+            .zip(&self.chains)
+            .position(|(length, members)| *length as usize == members.len())?;
         u32::try_from(covered).ok()
     }
 
@@ -167,7 +189,8 @@ impl Clocks {
         let Some(at) = self.position(a) else {
             return false;
         };
-        self.highest(b, at.chain).is_some_and(|highest| highest >= at.position)
+        self.highest(b, at.chain)
+            .is_some_and(|highest| highest >= at.position)
     }
 
     pub(crate) fn position(&self, ix: TxIx) -> Option<ChainPosition> {
@@ -189,7 +212,9 @@ impl Clocks {
     /// Returns the heap bytes of clocks and places, without what vectors hold in reserve.
     pub(crate) fn bytes(&self) -> usize {
         // An `Arc` keeps two counters beside what it shares.
-        self.entries * size_of::<u32>() + self.allocations * 2 * size_of::<usize>() + self.clocks.len() * size_of::<Option<Clock>>()
+        self.entries * size_of::<u32>()
+            + self.allocations * 2 * size_of::<usize>()
+            + self.clocks.len() * size_of::<Option<Clock>>()
     }
 
     /// Adds `ix` and its ancestors to `cover`; returns false when it was covered or has no clock.
@@ -206,6 +231,9 @@ impl Clocks {
     /// Returns, for each chain, the highest transaction that both cover.
     pub(crate) fn tops_of_both(&self, a: &Cover, b: &Cover) -> Vec<TxIx> {
         let lengths = a.0.iter().zip(&b.0).map(|(a, b)| *a.min(b));
-        lengths.zip(&self.chains).filter_map(|(length, members)| members.get((length as usize).checked_sub(1)?).copied()).collect()
+        lengths
+            .zip(&self.chains)
+            .filter_map(|(length, members)| members.get((length as usize).checked_sub(1)?).copied())
+            .collect()
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! It does not remove: a smaller set is another DAG.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use fs_format::{ReplicaId, TransactionId};
@@ -90,7 +91,17 @@ impl Dag {
     /// Returns the canonical sort key of a transaction.
     pub fn key(&self, ix: TxIx) -> Key {
         let (replica_id, id) = self.names[ix.as_usize()];
-        Key { created_at: self.graph[ix.node()], replica_id, id }
+        Key {
+            created_at: self.graph[ix.node()],
+            replica_id,
+            id,
+        }
+    }
+
+    /// Compares keys, in most cases without looking beyond the times.
+    pub(crate) fn cmp_keys(&self, a: TxIx, b: TxIx) -> Ordering {
+        let by_time = self.graph[a.node()].cmp(&self.graph[b.node()]);
+        by_time.then_with(|| self.names[a.as_usize()].cmp(&self.names[b.as_usize()]))
     }
 
     /// Returns the parents that are here, by key.
@@ -104,8 +115,12 @@ impl Dag {
     }
 
     fn neighbors(&self, ix: TxIx, direction: Direction) -> std::vec::IntoIter<TxIx> {
-        let mut found: Vec<TxIx> = self.graph.neighbors_directed(ix.node(), direction).map(TxIx::from).collect();
-        found.sort_unstable_by_key(|ix| self.key(*ix));
+        let mut found: Vec<TxIx> = self
+            .graph
+            .neighbors_directed(ix.node(), direction)
+            .map(TxIx::from)
+            .collect();
+        found.sort_unstable_by(|a, b| self.cmp_keys(*a, *b));
         found.into_iter()
     }
 
@@ -141,9 +156,14 @@ impl Dag {
     ///
     /// Children that are left out of the order come last, by id; the parents of one child are in order of their ids.
     pub fn missing_parents(&self) -> Vec<(TxIx, TransactionId)> {
-        let edges = self.awaited.iter().flat_map(|(parent, children)| children.iter().map(|child| (*child, *parent)));
+        let edges = self
+            .awaited
+            .iter()
+            .flat_map(|(parent, children)| children.iter().map(|child| (*child, *parent)));
         let mut edges: Vec<_> = edges.collect();
-        edges.sort_unstable_by_key(|(child, parent)| (self.ranks[child.as_usize()], self.id(*child), *parent));
+        edges.sort_unstable_by_key(|(child, parent)| {
+            (self.ranks[child.as_usize()], self.id(*child), *parent)
+        });
         edges
     }
 
@@ -152,7 +172,11 @@ impl Dag {
         if self.order.len() == self.len() {
             return Vec::new();
         }
-        let unplaced = self.names.iter().zip(&self.ranks).filter(|(_, rank)| **rank == UNPLACED);
+        let unplaced = self
+            .names
+            .iter()
+            .zip(&self.ranks)
+            .filter(|(_, rank)| **rank == UNPLACED);
         let mut ids: Vec<_> = unplaced.map(|((_, id), _)| *id).collect();
         ids.sort_unstable();
         ids

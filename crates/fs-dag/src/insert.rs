@@ -65,7 +65,12 @@ fn first_place(dag: &Dag, first: usize) -> Option<usize> {
         let behind = dag.order.get(after_parents..).unwrap_or(&[]);
         Some(after_parents + behind.partition_point(|old| dag.key(*old) < key))
     };
-    (0..).map(TxIx).take(dag.len()).skip(first).filter_map(place).min()
+    (0..)
+        .map(TxIx)
+        .take(dag.len())
+        .skip(first)
+        .filter_map(place)
+        .min()
 }
 
 /// The arrivals that are not placed yet.
@@ -79,14 +84,25 @@ struct Arrivals {
 
 impl Arrivals {
     fn new(dag: &Dag, first: usize, start: usize) -> Self {
-        let mut arrivals = Self { first, open: Vec::with_capacity(dag.len() - first), ready: BinaryHeap::new(), any_placed: false };
+        let mut arrivals = Self {
+            first,
+            open: Vec::with_capacity(dag.len() - first),
+            ready: BinaryHeap::new(),
+            any_placed: false,
+        };
         for ix in (0..).map(TxIx).take(dag.len()).skip(first) {
             let is_passed = |parent: TxIx| {
                 let rank = dag.ranks[parent.as_usize()];
                 rank != UNPLACED && (rank as usize) < start
             };
-            let parents = dag.graph.neighbors_directed(ix.node(), Direction::Incoming).map(TxIx::from);
-            let open = (0..).zip(parents.filter(|parent| !is_passed(*parent))).last().map_or(0, |(last, _): (u32, _)| last + 1);
+            let parents = dag
+                .graph
+                .neighbors_directed(ix.node(), Direction::Incoming)
+                .map(TxIx::from);
+            let open = (0..)
+                .zip(parents.filter(|parent| !is_passed(*parent)))
+                .last()
+                .map_or(0, |(last, _): (u32, _)| last + 1);
             arrivals.open.push(open);
             if open == 0 {
                 arrivals.ready.push(Reverse((dag.key(ix), ix)));
@@ -102,7 +118,9 @@ impl Arrivals {
     }
 
     fn next_below(&mut self, key: Key) -> Option<TxIx> {
-        self.ready.peek().filter(|Reverse((least, _))| *least < key)?;
+        self.ready
+            .peek()
+            .filter(|Reverse((least, _))| *least < key)?;
         self.next()
     }
 

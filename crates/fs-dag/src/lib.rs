@@ -21,7 +21,7 @@ mod dag;
 mod insert;
 mod linearize;
 mod node;
-mod ready;
+mod sort;
 
 pub use arrival::Arrival;
 pub use clock::ChainPosition;

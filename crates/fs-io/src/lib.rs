@@ -16,10 +16,6 @@
     clippy::disallowed_methods,
     reason = "this crate is the one place that may touch files, the clock and randomness"
 )]
-#![allow(
-    clippy::disallowed_types,
-    reason = "this crate is the one place that may touch files, the clock and randomness"
-)]
 
 mod disk;
 mod error;

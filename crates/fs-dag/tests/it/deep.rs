@@ -10,14 +10,26 @@ const LENGTH: u64 = 1_000_000;
 const STACK: usize = 256 << 10;
 
 fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
-    thread::Builder::new().stack_size(STACK).spawn(work).unwrap().join().unwrap();
+    thread::Builder::new()
+        .stack_size(STACK)
+        .spawn(work)
+        .unwrap()
+        .join()
+        .unwrap();
 }
 
 /// ```text
 ///  0 -- 1 -- 2 -- ... -- 999,999
 /// ```
 fn chain(time: impl Fn(u64) -> i64) -> impl Iterator<Item = Node> {
-    (0..LENGTH).map(move |name| node(name, 1, time(name), if name == 0 { vec![] } else { vec![name - 1] }.as_slice()))
+    (0..LENGTH).map(move |name| {
+        node(
+            name,
+            1,
+            time(name),
+            if name == 0 { vec![] } else { vec![name - 1] }.as_slice(),
+        )
+    })
 }
 
 #[test]
@@ -26,18 +38,49 @@ fn a_long_chain_needs_no_stack() {
         // Once with ascending times, once with times that run backwards now and then.
         for skew in [0, 1_000] {
             let mut random = Lcg(3);
-            let skews: Vec<i64> = (0..LENGTH).map(|_| if skew == 0 { 0 } else { random.below(skew) as i64 }).collect();
+            let skews: Vec<i64> = (0..LENGTH)
+                .map(|_| {
+                    if skew == 0 {
+                        0
+                    } else {
+                        random.below(skew) as i64
+                    }
+                })
+                .collect();
             let mut dag = Dag::new();
             let _ = dag.extend(chain(|name| name as i64 * 100 + skews[name as usize] * 10));
             let ix = |name| dag.index_of(id(name)).unwrap();
             let (first, middle, last) = (ix(0), ix(LENGTH / 2), ix(LENGTH - 1));
             assert_eq!(dag.order().len(), dag.len(), "a chain has no cycle");
-            assert_eq!(dag.order(), linearize(&dag), "the order kept is the order computed");
+            assert_eq!(
+                dag.order(),
+                linearize(&dag),
+                "the order kept is the order computed"
+            );
             assert_eq!(dag.heads(), [last], "the end of the chain is the only head");
-            assert!(dag.is_ancestor(first, last) && !dag.is_ancestor(last, middle), "a chain is ordered by ancestry");
-            assert_eq!(dag.merge_bases(&[middle], &[last]), [middle], "the lower one is the merge base");
-            assert_eq!(dag.maximal(dag.order()), [last], "one transaction is maximal");
-            assert_eq!((dag.chain_count(), dag.missing_parents().len(), dag.left_out().len()), (1, 0, 0), "it is one chain, and whole");
+            assert!(
+                dag.is_ancestor(first, last) && !dag.is_ancestor(last, middle),
+                "a chain is ordered by ancestry"
+            );
+            assert_eq!(
+                dag.merge_bases(&[middle], &[last]),
+                [middle],
+                "the lower one is the merge base"
+            );
+            assert_eq!(
+                dag.maximal(dag.order()),
+                [last],
+                "one transaction is maximal"
+            );
+            assert_eq!(
+                (
+                    dag.chain_count(),
+                    dag.missing_parents().len(),
+                    dag.left_out().len()
+                ),
+                (1, 0, 0),
+                "it is one chain, and whole"
+            );
         }
     });
 }
@@ -56,8 +99,15 @@ fn a_long_chain_of_late_parents_needs_no_stack() {
         assert_eq!(dag.missing_parents().len(), 1, "only the root is missing");
         let _ = dag.extend([root]);
         let ix = |name| dag.index_of(id(name)).unwrap();
-        assert!(dag.is_ancestor(ix(0), ix(LENGTH - 1)), "the late root is everybody's ancestor");
-        assert_eq!(dag.rank(ix(0)), Some(0), "and comes first, though its time is the latest");
+        assert!(
+            dag.is_ancestor(ix(0), ix(LENGTH - 1)),
+            "the late root is everybody's ancestor"
+        );
+        assert_eq!(
+            dag.rank(ix(0)),
+            Some(0),
+            "and comes first, though its time is the latest"
+        );
     });
 }
 

@@ -13,7 +13,10 @@ pub(crate) struct Lcg(pub(crate) u64);
 
 impl Lcg {
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % bound
     }
 }
@@ -37,7 +40,12 @@ pub(crate) fn id(name: u64) -> TransactionId {
 
 /// A transaction that is called `name`, written by `replica` at `time`.
 pub(crate) fn node(name: u64, replica: u128, time: i64, parents: &[u64]) -> Node {
-    Node { id: id(name), replica_id: ReplicaId::from_uuid(Uuid::from_u128(replica)), created_at: at(time), parents: parents.iter().map(|parent| id(*parent)).collect() }
+    Node {
+        id: id(name),
+        replica_id: ReplicaId::from_uuid(Uuid::from_u128(replica)),
+        created_at: at(time),
+        parents: parents.iter().map(|parent| id(*parent)).collect(),
+    }
 }
 
 pub(crate) fn dag_of(nodes: &[Node]) -> Dag {
@@ -67,8 +75,18 @@ pub(crate) fn order_by_definition(nodes: &[Node]) -> Vec<TransactionId> {
     let present: HashSet<_> = nodes.iter().map(|node| node.id).collect();
     let mut placed: HashSet<TransactionId> = HashSet::new();
     let mut order = Vec::new();
-    let is_ready = |node: &&Node, placed: &HashSet<TransactionId>| !placed.contains(&node.id) && node.parents.iter().all(|parent| placed.contains(parent) || !present.contains(parent));
-    while let Some(next) = nodes.iter().filter(|node| is_ready(node, &placed)).min_by_key(|node| (node.created_at, node.replica_id, node.id)) {
+    let is_ready = |node: &&Node, placed: &HashSet<TransactionId>| {
+        !placed.contains(&node.id)
+            && node
+                .parents
+                .iter()
+                .all(|parent| placed.contains(parent) || !present.contains(parent))
+    };
+    while let Some(next) = nodes
+        .iter()
+        .filter(|node| is_ready(node, &placed))
+        .min_by_key(|node| (node.created_at, node.replica_id, node.id))
+    {
         placed.insert(next.id);
         order.push(next.id);
     }

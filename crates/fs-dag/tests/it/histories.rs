@@ -3,7 +3,10 @@
 //! Each is a gzip file with one line a transaction, parents before children: parents, replica, author time, commit
 //! time and streams, separated by tabs; a parent is the number of an earlier line.
 
-#![allow(clippy::disallowed_methods, reason = "what is read is a measuring input, not a store")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "what is read is a measuring input, not a store"
+)]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -39,8 +42,12 @@ pub(crate) fn load(name: &str, clock: Clock) -> Option<Vec<Node>> {
 fn directory() -> PathBuf {
     let beside_the_workspace = || {
         let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(1);
-        let mut found = above.map(|directory| directory.join("shared/data")).filter(|directory| directory.is_dir());
-        found.next().unwrap_or_else(|| PathBuf::from("../shared/data"))
+        let mut found = above
+            .map(|directory| directory.join("shared/data"))
+            .filter(|directory| directory.is_dir());
+        found
+            .next()
+            .unwrap_or_else(|| PathBuf::from("../shared/data"))
     };
     std::env::var_os("TRIBUTARY_DATA").map_or_else(beside_the_workspace, PathBuf::from)
 }
@@ -51,15 +58,28 @@ fn read(path: &Path, clock: Clock) -> Vec<Node> {
     for (number, line) in (0u64..).zip(BufReader::new(GzDecoder::new(file)).lines()) {
         let line = line.expect("the history is UTF-8 text in gzip");
         let mut fields = line.split('\t');
-        let parents: Vec<usize> = fields.next().expect("parents").split(',').filter(|parent| !parent.is_empty()).map(|parent| parent.parse().expect("a line number")).collect();
+        let parents: Vec<usize> = fields
+            .next()
+            .expect("parents")
+            .split(',')
+            .filter(|parent| !parent.is_empty())
+            .map(|parent| parent.parse().expect("a line number"))
+            .collect();
         let replica: u128 = fields.next().expect("a replica").parse().expect("a number");
-        let seconds: i64 = fields.next().expect("an author time").parse().expect("a number");
-        let recorded = Timestamp::from_unix_nanos(seconds.max(0) * 1_000_000_000).expect("a time in range");
+        let seconds: i64 = fields
+            .next()
+            .expect("an author time")
+            .parse()
+            .expect("a number");
+        let recorded =
+            Timestamp::from_unix_nanos(seconds.max(0) * 1_000_000_000).expect("a time in range");
         let created_at = match clock {
             Clock::Foreign => recorded,
             Clock::Format3 => {
                 let newest = parents.iter().map(|parent| nodes[*parent].created_at).max();
-                newest.and_then(|newest| newest.successor()).map_or(recorded, |least| recorded.max(least))
+                newest
+                    .and_then(|newest| newest.successor())
+                    .map_or(recorded, |least| recorded.max(least))
             }
         };
         nodes.push(Node {

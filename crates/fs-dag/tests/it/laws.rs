@@ -17,16 +17,33 @@ enum Shape {
 }
 
 fn nodes(shape: Shape) -> impl Strategy<Value = Vec<Node>> {
-    let one = (0i64..12, 1u128..4, proptest::collection::vec(0usize..64, 0..4));
+    let one = (
+        0i64..12,
+        1u128..4,
+        proptest::collection::vec(0usize..64, 0..4),
+    );
     proptest::collection::vec(one, 0..28).prop_map(move |parts| {
         let count = parts.len();
         let mut times: Vec<i64> = Vec::new();
         let mut nodes = Vec::new();
         for (at, (time, replica, picks)) in parts.into_iter().enumerate() {
             // One in eight of what is picked is not there.
-            let named = |pick: usize, bound: usize| if pick % 8 == 7 { Some(1_000 + pick) } else { (bound > 0).then(|| pick % bound.max(1)) };
-            let bound = if matches!(shape, Shape::Any) { count } else { at };
-            let parents: Vec<usize> = picks.iter().filter_map(|pick| named(*pick, bound)).collect();
+            let named = |pick: usize, bound: usize| {
+                if pick % 8 == 7 {
+                    Some(1_000 + pick)
+                } else {
+                    (bound > 0).then(|| pick % bound.max(1))
+                }
+            };
+            let bound = if matches!(shape, Shape::Any) {
+                count
+            } else {
+                at
+            };
+            let parents: Vec<usize> = picks
+                .iter()
+                .filter_map(|pick| named(*pick, bound))
+                .collect();
             let newest = parents.iter().filter_map(|parent| times.get(*parent)).max();
             let time = match (shape, newest) {
                 (Shape::Monotone, Some(newest)) => time.max(newest + 1),
@@ -41,7 +58,11 @@ fn nodes(shape: Shape) -> impl Strategy<Value = Vec<Node>> {
 }
 
 fn any_nodes() -> impl Strategy<Value = Vec<Node>> {
-    prop_oneof![nodes(Shape::Monotone), nodes(Shape::Acyclic), nodes(Shape::Any)]
+    prop_oneof![
+        nodes(Shape::Monotone),
+        nodes(Shape::Acyclic),
+        nodes(Shape::Any)
+    ]
 }
 
 fn acyclic_nodes() -> impl Strategy<Value = Vec<Node>> {
@@ -53,10 +74,22 @@ fn in_batches(nodes: &[Node], size: usize) -> Dag {
     for batch in nodes.chunks(size) {
         let before = dag.order().to_vec();
         let arrival = dag.extend(batch.iter().cloned());
-        assert_eq!(arrival.reordered, !dag.order().starts_with(&before), "reordered says whether the former order is still the beginning");
-        assert_eq!(dag.order(), linearize(&dag), "the order kept is the order computed");
+        assert_eq!(
+            arrival.reordered,
+            !dag.order().starts_with(&before),
+            "reordered says whether the former order is still the beginning"
+        );
+        assert_eq!(
+            dag.order(),
+            linearize(&dag),
+            "the order kept is the order computed"
+        );
         for (rank, ix) in dag.order().iter().enumerate() {
-            assert_eq!(dag.rank(*ix), Some(rank), "a rank is the place in the order");
+            assert_eq!(
+                dag.rank(*ix),
+                Some(rank),
+                "a rank is the place in the order"
+            );
         }
     }
     dag
@@ -71,16 +104,38 @@ fn all(dag: &Dag) -> Vec<TxIx> {
 /// Everything that is visible from outside, by id.
 fn seen(dag: &Dag) -> impl PartialEq + std::fmt::Debug {
     let order = ids(dag, dag.order().to_vec());
-    let family: Vec<_> = all(dag).into_iter().map(|ix| (ids(dag, dag.parents(ix)), ids(dag, dag.children(ix)))).collect();
-    let missing: Vec<_> = dag.missing_parents().into_iter().map(|(child, parent)| (dag.id(child), parent)).collect();
-    let bases: Vec<_> = dag.order().windows(2).map(|pair| ids(dag, dag.merge_bases(&pair[..1], &pair[1..]))).collect();
-    (order, ids(dag, dag.heads()), family, missing, dag.left_out(), bases)
+    let family: Vec<_> = all(dag)
+        .into_iter()
+        .map(|ix| (ids(dag, dag.parents(ix)), ids(dag, dag.children(ix))))
+        .collect();
+    let missing: Vec<_> = dag
+        .missing_parents()
+        .into_iter()
+        .map(|(child, parent)| (dag.id(child), parent))
+        .collect();
+    let bases: Vec<_> = dag
+        .order()
+        .windows(2)
+        .map(|pair| ids(dag, dag.merge_bases(&pair[..1], &pair[1..])))
+        .collect();
+    (
+        order,
+        ids(dag, dag.heads()),
+        family,
+        missing,
+        dag.left_out(),
+        bases,
+    )
 }
 
 /// The members of `found` that are no proper ancestor of another, by search.
 fn maximal_by_search(dag: &Dag, found: &[TxIx]) -> Vec<TxIx> {
     let below: Vec<_> = found.iter().map(|ix| ancestors(dag, *ix)).collect();
-    dag.order().iter().copied().filter(|ix| found.contains(ix) && !below.iter().any(|below| below[ix.as_usize()])).collect()
+    dag.order()
+        .iter()
+        .copied()
+        .filter(|ix| found.contains(ix) && !below.iter().any(|below| below[ix.as_usize()]))
+        .collect()
 }
 
 proptest! {

@@ -23,9 +23,22 @@ fn chains_and_clocks_stay_small() {
                 return;
             };
             let dag = dag_of(&nodes);
-            eprintln!("{name} {clock:?}: {} transactions, {} chains, {} bytes of clocks", dag.len(), dag.chain_count(), dag.clock_bytes());
-            assert!(dag.chain_count() <= chains, "{name} {clock:?}: {} chains, at most {chains} are expected", dag.chain_count());
-            assert!(dag.clock_bytes() <= 64 << 20, "{name} {clock:?}: {} bytes of clocks, at most 64 MiB are expected", dag.clock_bytes());
+            eprintln!(
+                "{name} {clock:?}: {} transactions, {} chains, {} bytes of clocks",
+                dag.len(),
+                dag.chain_count(),
+                dag.clock_bytes()
+            );
+            assert!(
+                dag.chain_count() <= chains,
+                "{name} {clock:?}: {} chains, at most {chains} are expected",
+                dag.chain_count()
+            );
+            assert!(
+                dag.clock_bytes() <= 64 << 20,
+                "{name} {clock:?}: {} bytes of clocks, at most 64 MiB are expected",
+                dag.clock_bytes()
+            );
         }
     }
 }
@@ -38,19 +51,41 @@ fn the_order_is_that_of_the_set() {
                 return;
             };
             let dag = dag_of(&nodes);
-            assert_eq!(dag.order().len(), nodes.len(), "{name}: a real history has no cycle");
+            assert_eq!(
+                dag.order().len(),
+                nodes.len(),
+                "{name}: a real history has no cycle"
+            );
             let by_key = keys(&dag).is_sorted();
-            assert_eq!(by_key, clock == Clock::Format3, "{name} {clock:?}: the order is the sort by key where keys ascend");
+            assert_eq!(
+                by_key,
+                clock == Clock::Format3,
+                "{name} {clock:?}: the order is the sort by key where keys ascend"
+            );
 
             let mixed = shuffled(nodes, 7);
             let mut batches = Dag::new();
             for batch in mixed.chunks(mixed.len() / 5 + 1) {
                 let _ = batches.extend(batch.iter().cloned());
             }
-            assert_eq!(keys(&batches), keys(&dag), "{name} {clock:?}: arrival in another order gives the same order");
-            assert_eq!(batches.order(), linearize(&batches), "{name} {clock:?}: what is kept is what is computed");
-            let ids = |dag: &Dag, found: Vec<TxIx>| found.into_iter().map(|ix| dag.id(ix)).collect::<Vec<_>>();
-            assert_eq!(ids(&batches, batches.heads()), ids(&dag, dag.heads()), "{name} {clock:?}: so do the heads");
+            assert_eq!(
+                keys(&batches),
+                keys(&dag),
+                "{name} {clock:?}: arrival in another order gives the same order"
+            );
+            assert_eq!(
+                batches.order(),
+                linearize(&batches),
+                "{name} {clock:?}: what is kept is what is computed"
+            );
+            let ids = |dag: &Dag, found: Vec<TxIx>| {
+                found.into_iter().map(|ix| dag.id(ix)).collect::<Vec<_>>()
+            };
+            assert_eq!(
+                ids(&batches, batches.heads()),
+                ids(&dag, dag.heads()),
+                "{name} {clock:?}: so do the heads"
+            );
         }
     }
 }
@@ -66,9 +101,17 @@ fn one_by_one_is_all_at_once() {
         for node in late {
             let before = dag.order().to_vec();
             let arrival = dag.extend([node.clone()]);
-            assert_eq!(arrival.reordered, !dag.order().starts_with(&before), "reordered says whether the former order is still the beginning");
+            assert_eq!(
+                arrival.reordered,
+                !dag.order().starts_with(&before),
+                "reordered says whether the former order is still the beginning"
+            );
         }
-        assert_eq!(keys(&dag), keys(&dag_of(&nodes)), "{clock:?}: arrivals one by one give the order of the set");
+        assert_eq!(
+            keys(&dag),
+            keys(&dag_of(&nodes)),
+            "{clock:?}: arrivals one by one give the order of the set"
+        );
     }
 }
 
@@ -84,7 +127,12 @@ fn ancestry_is_what_a_search_finds() {
             let of = dag.order()[random.below(dag.len())];
             let ancestors = crate::graphs::ancestors(&dag, of);
             for ix in dag.order() {
-                assert_eq!(dag.is_ancestor(*ix, of), ancestors[ix.as_usize()], "{name}: the clock of {} agrees with a search", dag.id(of));
+                assert_eq!(
+                    dag.is_ancestor(*ix, of),
+                    ancestors[ix.as_usize()],
+                    "{name}: the clock of {} agrees with a search",
+                    dag.id(of)
+                );
             }
         }
     }
