@@ -50,7 +50,10 @@ pub(crate) fn arrive(dag: &mut Dag, nodes: impl IntoIterator<Item = Node>) -> Ar
         dag.heads.clear();
         dag.clocks.rebuild(&dag.graph, &dag.order);
     } else {
-        dag.clocks.extend(&dag.graph, &dag.order, first);
+        let mut placed = arrival.added.clone();
+        placed.retain(|ix| dag.is_placed(*ix));
+        placed.sort_unstable_by_key(|ix| dag.ranks[ix.as_usize()]);
+        dag.clocks.extend(&dag.graph, &placed);
     }
     update_heads(dag, if was_awaited { 0 } else { first });
     arrival
@@ -100,9 +103,16 @@ fn reorder(dag: &mut Dag) -> bool {
 impl Dag {
     /// Notes the ranks of the order from `start` on.
     pub(crate) fn number_from(&mut self, start: usize) {
-        for (rank, ix) in (0..).zip(&self.order).skip(start) {
+        let first = u32::try_from(start).expect("the graph counts in 32 bits");
+        for (rank, ix) in (first..).zip(&self.order[start..]) {
             self.ranks[ix.as_usize()] = rank;
         }
+    }
+
+    /// Returns the transactions from index `first` on.
+    pub(crate) fn indices_from(&self, first: usize) -> impl Iterator<Item = TxIx> + use<> {
+        let index = |ix: usize| u32::try_from(ix).expect("the graph counts in 32 bits");
+        (index(first)..index(self.len())).map(TxIx)
     }
 
     fn is_placed(&self, ix: TxIx) -> bool {
@@ -113,13 +123,7 @@ impl Dag {
 /// Adds the transactions from `first` on to the heads, and drops what has become a parent.
 fn update_heads(dag: &mut Dag, first: usize) {
     let mut heads = std::mem::take(&mut dag.heads);
-    heads.extend(
-        (0..)
-            .zip(&dag.ranks)
-            .skip(first)
-            .filter(|(_, rank)| **rank != UNPLACED)
-            .map(|(ix, _)| TxIx(ix)),
-    );
+    heads.extend(dag.indices_from(first).filter(|ix| dag.is_placed(*ix)));
     heads.retain(|ix| {
         !dag.graph
             .neighbors(ix.node())

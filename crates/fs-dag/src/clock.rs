@@ -89,19 +89,14 @@ impl Clocks {
     /// Gives chains and clocks to all of `order`.
     pub(crate) fn rebuild(&mut self, graph: &DiGraph<Timestamp, (), u32>, order: &[TxIx]) {
         *self = Self::default();
-        self.extend(graph, order, 0);
+        self.extend(graph, order);
     }
 
-    /// Gives chains and clocks to those of `order` whose index is `first` or higher.
-    pub(crate) fn extend(
-        &mut self,
-        graph: &DiGraph<Timestamp, (), u32>,
-        order: &[TxIx],
-        first: usize,
-    ) {
+    /// Gives chains and clocks to transactions that have none, which come parents first.
+    pub(crate) fn extend(&mut self, graph: &DiGraph<Timestamp, (), u32>, placed: &[TxIx]) {
         self.clocks.resize(graph.node_count(), None);
         let mut scratch = Cover::default();
-        for ix in order.iter().filter(|ix| ix.as_usize() >= first) {
+        for ix in placed {
             self.place(graph, *ix, &mut scratch);
         }
     }

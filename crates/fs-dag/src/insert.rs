@@ -65,12 +65,7 @@ fn first_place(dag: &Dag, first: usize) -> Option<usize> {
         let behind = dag.order.get(after_parents..).unwrap_or(&[]);
         Some(after_parents + behind.partition_point(|old| dag.key(*old) < key))
     };
-    (0..)
-        .map(TxIx)
-        .take(dag.len())
-        .skip(first)
-        .filter_map(place)
-        .min()
+    dag.indices_from(first).filter_map(place).min()
 }
 
 /// The arrivals that are not placed yet.
@@ -90,7 +85,7 @@ impl Arrivals {
             ready: BinaryHeap::new(),
             any_placed: false,
         };
-        for ix in (0..).map(TxIx).take(dag.len()).skip(first) {
+        for ix in dag.indices_from(first) {
             let is_passed = |parent: TxIx| {
                 let rank = dag.ranks[parent.as_usize()];
                 rank != UNPLACED && (rank as usize) < start

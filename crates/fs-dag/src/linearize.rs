@@ -1,11 +1,13 @@
 //! The canonical order, computed from nothing.
 //!
 //! Kahn's algorithm (A. B. Kahn, *Topological sorting of large networks*, 1962) with the least key first among the
-//! ready. Where every key is greater than its parents', that is the sort by key, and nothing else is done.
+//! ready. Where every key is greater than its parents', which is checked once for each edge when it is linked, that is
+//! the sort by key, and nothing else is done.
 //!
-//! Otherwise the sort is walked, and no general queue is needed: a transaction that is ready when the walk reaches it is
-//! the least; one that is not is passed by, and as soon as it is ready it is less than anything ahead. So only those
-//! that were passed by and are ready now wait in a heap, and it is emptied before the walk goes on.
+//! Otherwise the sort is walked, and no general queue is needed: a transaction whose parents all have their places when
+//! the walk reaches it is the least of the ready. One that lacks a parent is passed by and waits for that parent, and as
+//! soon as it is ready it is less than anything ahead. So only those that were passed by and are ready now stand in a
+//! heap, and it is emptied before the walk goes on. Where few edges descend, that costs one look at each edge.
 //!
 //! ```text
 //!  edges  R -> A, R -> C, A -> B      by key  A C R B      walked: A and C are passed by; R, A, C; B
@@ -13,6 +15,8 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+
+use petgraph::Direction;
 
 use crate::dag::Dag;
 use crate::node::TxIx;
@@ -27,54 +31,70 @@ use crate::sort::sort_by_key;
 /// spread evenly.
 pub fn linearize(dag: &Dag) -> Vec<TxIx> {
     let sorted = sort_by_key(dag);
-    if keys_ascend_along_edges(dag) {
-        sorted
+    if dag.has_descending_edge {
+        walk(dag, &sorted)
     } else {
-        kahn(dag, &sorted)
+        sorted
     }
 }
 
-fn keys_ascend_along_edges(dag: &Dag) -> bool {
-    dag.graph.raw_edges().iter().all(|edge| {
-        dag.cmp_keys(edge.source().into(), edge.target().into())
-            .is_lt()
-    })
+/// The transactions that were passed by, each in a list of those that wait for the same parent.
+///
+/// Places are counted from 1 here, so that 0 ends a list.
+struct Waiting {
+    /// By transaction: the last that waits for it, or [`PLACED`].
+    last: Vec<u32>,
+    /// By place: the one before it in its list.
+    before: Vec<u32>,
 }
 
-/// What the walk knows of a transaction.
-#[derive(Clone, Copy, Default)]
-struct State {
-    /// How many of its parents have no place yet.
-    open: u32,
-    /// Where it stands in the sort.
-    at: u32,
+const PLACED: u32 = u32::MAX;
+
+impl Waiting {
+    fn new(count: usize) -> Self {
+        Self {
+            last: vec![0; count],
+            before: vec![0; count + 1],
+        }
+    }
+
+    /// Makes `ix` wait when a parent of it has no place; returns whether one has none.
+    fn waits(&mut self, dag: &Dag, ix: TxIx, place: u32) -> bool {
+        let mut parents = dag.graph.neighbors_directed(ix.node(), Direction::Incoming);
+        let Some(parent) = parents.find(|parent| self.last[parent.index()] != PLACED) else {
+            return false;
+        };
+        self.before[place as usize] = std::mem::replace(&mut self.last[parent.index()], place);
+        true
+    }
+
+    /// Notes that `ix` has its place; returns the last that waited for it.
+    fn placed(&mut self, ix: TxIx) -> u32 {
+        std::mem::replace(&mut self.last[ix.as_usize()], PLACED)
+    }
 }
 
-fn kahn(dag: &Dag, sorted: &[TxIx]) -> Vec<TxIx> {
-    let mut states = vec![State::default(); sorted.len()];
-    for (at, ix) in (0..).zip(sorted) {
-        states[ix.as_usize()].at = at;
-    }
-    for edge in dag.graph.raw_edges() {
-        states[edge.target().index()].open += 1;
-    }
-    let mut passed_by = BinaryHeap::new();
+fn walk(dag: &Dag, sorted: &[TxIx]) -> Vec<TxIx> {
+    let at = |place: u32| sorted[place as usize - 1];
+    let mut waiting = Waiting::new(sorted.len());
+    let mut ready = BinaryHeap::new();
     let mut order = Vec::with_capacity(sorted.len());
-    for (reached, first) in (0u32..).zip(sorted) {
-        if states[first.as_usize()].open > 0 {
+    for (place, reached) in (1..).zip(sorted) {
+        if waiting.waits(dag, *reached, place) {
             continue;
         }
-        let mut next = Some(*first);
+        let mut next = Some(*reached);
         while let Some(ix) = next {
             order.push(ix);
-            for child in dag.graph.neighbors(ix.node()) {
-                let child = &mut states[child.index()];
-                child.open -= 1;
-                if child.open == 0 && child.at < reached {
-                    passed_by.push(Reverse(child.at));
+            let mut waiter = waiting.placed(ix);
+            while waiter != 0 {
+                let before = waiting.before[waiter as usize];
+                if !waiting.waits(dag, at(waiter), waiter) {
+                    ready.push(Reverse(waiter));
                 }
+                waiter = before;
             }
-            next = passed_by.pop().map(|Reverse(at)| sorted[at as usize]);
+            next = ready.pop().map(|Reverse(place)| at(place));
         }
     }
     order

@@ -22,7 +22,7 @@ pub(crate) fn sort_by_key(dag: &Dag) -> Vec<TxIx> {
             .map(|node| node.weight.unix_nanos().unsigned_abs())
     };
     if times().is_sorted_by(|a, b| a < b) {
-        return (0..).map(TxIx).take(dag.len()).collect();
+        return dag.indices_from(0).collect();
     }
     let (least, greatest) = times().fold((u64::MAX, 0), |(least, greatest), time| {
         (time.min(least), time.max(greatest))
