@@ -133,7 +133,7 @@ impl Index {
 
     /// Writes a new journal of everything that is there, under a new epoch.
     pub(crate) fn rebuild(&mut self) -> Result<(), IndexError> {
-        self.keep_gone(&self.gone.clone())?;
+        self.keep_gone(&self.gone.clone(), SyncPolicy::Durable)?;
         let members = self
             .history
             .shared()
@@ -172,7 +172,8 @@ impl Index {
     /// Changes the history in memory.
     fn settle(&mut self, plan: Plan) -> Result<Settled, IndexError> {
         let mut lost = plan.dropped;
-        self.keep_gone(&lost)?;
+        // The journal has the bytes too, and is synced before it says that they are gone.
+        self.keep_gone(&lost, SyncPolicy::None)?;
         let mut joined = self.number(plan.accepted);
         let reordered = if lost.is_empty() {
             self.history.extend(joined.clone())
@@ -270,13 +271,17 @@ impl Index {
     }
 
     /// Keeps the bytes of members whose files are gone.
-    fn keep_gone(&self, leaving: &BTreeSet<TransactionId>) -> Result<(), IndexError> {
+    fn keep_gone(
+        &self,
+        leaving: &BTreeSet<TransactionId>,
+        sync: SyncPolicy,
+    ) -> Result<(), IndexError> {
         let gone = leaving
             .iter()
             .filter(|id| self.gone.contains(id))
             .filter_map(|id| self.history.find(*id));
         for stored in gone {
-            vanished::keep(self.system.disk.as_ref(), &self.layout, stored)?;
+            vanished::keep(self.system.disk.as_ref(), &self.layout, stored, sync)?;
         }
         Ok(())
     }

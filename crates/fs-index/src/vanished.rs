@@ -12,7 +12,12 @@ use crate::stored::Stored;
 ///
 /// # Errors
 /// [`IndexError::KeepVanished`].
-pub(crate) fn keep(disk: &dyn Disk, layout: &Layout, stored: &Stored) -> Result<(), IndexError> {
+pub(crate) fn keep(
+    disk: &dyn Disk,
+    layout: &Layout,
+    stored: &Stored,
+    sync: SyncPolicy,
+) -> Result<(), IndexError> {
     let name = stored.id().file_name();
     let other = other_name(stored);
     let temp = layout.temp().join(format!("vanished-{name}"));
@@ -21,25 +26,13 @@ pub(crate) fn keep(disk: &dyn Disk, layout: &Layout, stored: &Stored) -> Result<
         path,
         source: Box::new(source),
     };
-    match fs_io::publish(
-        disk,
-        &temp,
-        &target,
-        stored.file_bytes(),
-        SyncPolicy::Durable,
-    ) {
+    match fs_io::publish(disk, &temp, &target, stored.file_bytes(), sync) {
         Ok(_) => Ok(()),
         Err(PublishError::Occupied { .. }) => {
             let target = layout.vanished().join(&other);
-            fs_io::publish(
-                disk,
-                &temp,
-                &target,
-                stored.file_bytes(),
-                SyncPolicy::Durable,
-            )
-            .map(|_| ())
-            .map_err(|source| failed(target, source))
+            fs_io::publish(disk, &temp, &target, stored.file_bytes(), sync)
+                .map(|_| ())
+                .map_err(|source| failed(target, source))
         }
         Err(source) => Err(failed(target, source)),
     }
