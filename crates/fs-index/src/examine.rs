@@ -3,7 +3,7 @@
 //! **Invariant**: names are checked before anything is opened, sizes before anything is read, nothing is followed, and
 //! whatever is not taken is reported with its reason.
 
-use fs_format::{Location, TransactionId, limits};
+use fs_format::{Location, limits};
 use fs_io::{FileKind, ReadError, Stat};
 
 use crate::index::Index;
@@ -29,10 +29,10 @@ impl Watched {
 
 /// What was found.
 pub(crate) enum Examined {
-    /// The file that the history knows, or no file where none was known.
+    /// The file that the history knows, or nothing of interest.
     Unchanged,
-    /// No file where this transaction was.
-    Gone(TransactionId),
+    /// No file where this transaction would be.
+    Gone(Location),
     /// A transaction that the history does not know.
     Whole(Box<Stored>),
     /// A file that cannot be used.
@@ -49,9 +49,7 @@ impl Index {
         let location = fs_format::check_name(path);
         let Some(stat) = stat else {
             return match location {
-                Ok(location) if self.is_known_at(&location) => {
-                    Examined::Gone(location.transaction_id())
-                }
+                Ok(location) => Examined::Gone(location),
                 // A name that is listed and not found is not UTF-8.
                 Err(error) if self.scanner.contains(path) => {
                     trouble(path, None, Reason::Name(error))
@@ -66,19 +64,21 @@ impl Index {
             Ok(location) => location,
             Err(error) => return trouble(path, Some(&stat), Reason::Name(error)),
         };
-        if let Some(known) = self.history.find(location.transaction_id()) {
-            if known.place != Place::of(&location) {
-                return trouble(
-                    path,
-                    Some(&stat),
-                    Reason::Duplicate {
-                        other: known.relative_path(),
-                    },
-                );
+        let id = location.transaction_id();
+        let member = self
+            .history
+            .find(id)
+            .filter(|it| !self.gone.contains(&it.id()));
+        if Place::of(&location) == Place::Flat {
+            let others = [member, self.candidates.get(&id)];
+            let mut others = others.into_iter().flatten();
+            if others.any(|it| it.place == Place::Sharded) {
+                let other = id.relative_path();
+                return trouble(path, Some(&stat), Reason::Duplicate { other });
             }
-            if !self.gone.contains(&known.id()) {
-                return Examined::Unchanged;
-            }
+        }
+        if member.is_some_and(|it| it.place == Place::of(&location)) {
+            return Examined::Unchanged;
         }
         self.decode(path, &location, &stat)
     }
@@ -90,7 +90,7 @@ impl Index {
             .read(&self.layout.event_file(path), limits::MAX_FILE_BYTES)
         {
             Ok(bytes) => bytes,
-            Err(ReadError::NotFound { .. }) => return Examined::Unchanged,
+            Err(ReadError::NotFound { .. }) => return Examined::Gone(*location),
             Err(ReadError::TooLarge { len, .. }) => {
                 return trouble(path, Some(stat), Reason::TooLarge { len });
             }
@@ -118,67 +118,26 @@ impl Index {
         }))
     }
 
-    fn is_known_at(&self, location: &Location) -> bool {
-        let id = location.transaction_id();
-        let known = self.history.find(id).or_else(|| self.candidates.get(&id));
-        known.is_some_and(|stored| stored.place == Place::of(location))
-    }
-
-    /// Returns the reported files that look otherwise than when they were reported.
+    /// Returns the files that are known and not in the history, and look otherwise than when they were looked at.
     pub(crate) fn restless(&self) -> Vec<String> {
-        let changed = |watched: &&Watched| {
-            let path = self.layout.event_file(&watched.trouble.path);
-            let now = self
-                .system
-                .disk
-                .stat(&path)
-                .ok()
+        let seen_now = |path: &str| {
+            let stat = self.system.disk.stat(&self.layout.event_file(path));
+            stat.ok()
                 .flatten()
-                .map(|stat| (stat.len, stat.modified_nanos));
-            now.is_none() || now != watched.seen
+                .map(|stat| (stat.len, stat.modified_nanos))
         };
-        self.troubles
-            .values()
-            .filter(changed)
+        let troubles = self.troubles.values().filter(|watched| {
+            let now = seen_now(&watched.trouble.path);
+            now.is_none() || now != watched.seen
+        });
+        let candidates = self.candidates.values().filter(|stored| {
+            seen_now(&stored.relative_path())
+                != Some((stored.bytes.len() as u64, stored.modified_nanos))
+        });
+        troubles
             .map(|watched| watched.trouble.path.clone())
+            .chain(candidates.map(Stored::relative_path))
             .collect()
-    }
-
-    /// Compares every known file's length and time with what was recorded, and its content where they differ.
-    pub(crate) fn compare_files(&mut self) {
-        let mut changed = Vec::new();
-        for stored in self.history.shared() {
-            let path = self.layout.event_file(&stored.relative_path());
-            let same = match self.system.disk.stat(&path) {
-                Ok(Some(stat)) if stat.kind == FileKind::File => {
-                    stat.len == stored.bytes.len() as u64
-                        && stat.modified_nanos == stored.modified_nanos
-                }
-                _ => false,
-            };
-            let same = same
-                || self
-                    .system
-                    .disk
-                    .read(&path, limits::MAX_FILE_BYTES)
-                    .is_ok_and(|bytes| bytes == stored.file_bytes());
-            if !same {
-                changed.push((stored.id(), stored.relative_path()));
-            }
-        }
-        for (id, path) in changed {
-            self.gone.insert(id);
-            match self.examine(&path) {
-                Examined::Trouble(watched) => {
-                    self.troubles.insert(path, watched);
-                }
-                Examined::Whole(stored) => {
-                    self.claims.add(&stored.header);
-                    self.candidates.insert(id, *stored);
-                }
-                Examined::Unchanged | Examined::Gone(_) => {}
-            }
-        }
     }
 }
 

@@ -18,7 +18,7 @@ use fs_io::{LockGuard, SyncPolicy, System};
 
 use crate::claims::Claims;
 use crate::error::IndexError;
-use crate::examine::{Examined, Watched};
+use crate::examine::Watched;
 use crate::history::History;
 use crate::journal::{Entry, Journal, JournalId, Tail};
 use crate::layout::Layout;
@@ -80,8 +80,10 @@ pub struct Index {
     pub(crate) once_vanished: BTreeSet<TransactionId>,
     /// Paths whose change has not been looked at yet.
     pub(crate) pending: BTreeSet<String>,
+    /// Paths of members that were journaled since the last scan.
+    pub(crate) unseen: Vec<String>,
     /// Whether every path is to be compared with the history.
-    compare_all: bool,
+    pub(crate) compare_all: bool,
     pub(crate) troubles: BTreeMap<String, Watched>,
     /// Whole files that are not in the history: new ones, and those that were rejected.
     pub(crate) candidates: BTreeMap<TransactionId, Stored>,
@@ -89,6 +91,8 @@ pub struct Index {
     pub(crate) gone: BTreeSet<TransactionId>,
     /// Candidates that would close a cycle with the rest.
     pub(crate) cyclic: BTreeSet<TransactionId>,
+    /// Whether a file has ceased to be what it was, so that what was decided about others may not hold any more.
+    pub(crate) unsettled: bool,
 }
 
 impl Index {
@@ -108,11 +112,13 @@ impl Index {
             last_appended: BTreeMap::new(),
             once_vanished: BTreeSet::new(),
             pending: BTreeSet::new(),
+            unseen: Vec::new(),
             compare_all: true,
             troubles: BTreeMap::new(),
             candidates: BTreeMap::new(),
             gone: BTreeSet::new(),
             cyclic: BTreeSet::new(),
+            unsettled: false,
         }
     }
 
@@ -174,7 +180,7 @@ impl Index {
     pub fn observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
         let usable = self.catch_up()?;
         self.survey(depth)?;
-        let current = usable && self.plan().is_empty();
+        let current = usable && self.plan().is_empty() && !self.has_lost_its_end();
         if current {
             self.list_rejected();
         }
@@ -193,13 +199,7 @@ impl Index {
     pub fn ingest(&mut self, depth: Depth, _lock: &LockGuard) -> Result<(), IndexError> {
         let usable = self.catch_up()?;
         self.survey(depth)?;
-        let lost_its_end = self.is_another_boot()
-            && (self.cut
-                || self
-                    .candidates
-                    .values()
-                    .any(|stored| self.is_own_and_unrecorded(stored)));
-        let result = if usable && !lost_its_end {
+        let result = if usable && !self.has_lost_its_end() {
             self.apply()
         } else {
             self.rebuild()
@@ -238,12 +238,9 @@ impl Index {
             event_count,
             header,
         };
-        self.scanner.note(
-            self.system.disk.as_ref(),
-            self.system.clock.as_ref(),
-            &self.layout,
-            &path,
-        );
+        self.scanner
+            .note(self.system.disk.as_ref(), &self.layout, &path);
+        self.unseen.push(path.clone());
         let sync = if stored.header.replica_id.is_nil() {
             SyncPolicy::Durable
         } else {
@@ -276,6 +273,13 @@ impl Index {
         self.boot_id.is_none() || self.boot_id != self.system.machine.boot_id
     }
 
+    /// Returns whether a power cut took records of the journal that may have been read.
+    fn has_lost_its_end(&self) -> bool {
+        let mut candidates = self.candidates.values();
+        self.is_another_boot()
+            && (self.cut || candidates.any(|stored| self.is_own_and_unrecorded(stored)))
+    }
+
     fn is_own_and_unrecorded(&self, stored: &Stored) -> bool {
         let own = self.own.contains(&stored.header.replica_id)
             || self.last_appended.contains_key(&stored.header.replica_id);
@@ -297,6 +301,7 @@ impl Index {
         self.candidates.clear();
         self.gone.clear();
         self.cyclic.clear();
+        self.unsettled = false;
     }
 
     /// Reads the journal's new records; returns whether there is a usable journal.
@@ -308,7 +313,11 @@ impl Index {
             {
                 Tail::Added { entries, cut } => {
                     self.cut = cut;
-                    return Ok(self.replay(entries));
+                    let fits = self.replay(entries);
+                    if !fits {
+                        self.journal.refute();
+                    }
+                    return Ok(fits);
                 }
                 Tail::Replaced => self.forget(),
                 Tail::Unusable => return Ok(false),
@@ -323,6 +332,7 @@ impl Index {
         let mut generation = self.history.topology_generation();
         let mut added: BTreeMap<TransactionId, Stored> = BTreeMap::new();
         let mut removed: BTreeSet<TransactionId> = BTreeSet::new();
+        let mut claims_lapse = false;
         for entry in entries {
             match entry.record {
                 Record::Epoch {
@@ -333,8 +343,10 @@ impl Index {
                 Record::Boot { boot_id } => self.boot_id = Some(boot_id),
                 Record::Vanished { id } => {
                     self.once_vanished.insert(id);
-                    if added.remove(&id).is_none() {
-                        removed.insert(id);
+                    claims_lapse = true;
+                    match added.remove(&id) {
+                        Some(stored) => _ = self.pending.insert(stored.relative_path()),
+                        None => _ = removed.insert(id),
                     }
                 }
                 Record::Arrived {
@@ -375,8 +387,11 @@ impl Index {
             return false;
         }
         for (id, stored) in &added {
-            self.candidates.remove(id);
+            let candidate = self.candidates.remove(id);
+            self.pending
+                .extend(candidate.as_ref().map(Stored::relative_path));
             self.troubles.remove(&stored.relative_path());
+            self.unseen.push(stored.relative_path());
         }
         self.pending.extend(
             removed
@@ -398,6 +413,8 @@ impl Index {
                 .chain(batch)
                 .collect();
             self.history = History::build(kept, epoch, generation);
+        }
+        if claims_lapse {
             self.restate_claims();
         }
         if let Some(epoch) = epoch {
@@ -433,62 +450,6 @@ impl Index {
         for stored in self.candidates.values() {
             self.claims.add(&stored.header);
         }
-    }
-
-    /// Looks at every path that may have changed.
-    fn survey(&mut self, depth: Depth) -> Result<(), IndexError> {
-        let changed = self.scanner.scan(
-            self.system.disk.as_ref(),
-            self.system.clock.as_ref(),
-            &self.layout,
-        )?;
-        self.pending.extend(changed);
-        if std::mem::take(&mut self.compare_all) {
-            self.pending.extend(self.scanner.files());
-            let known = self
-                .history
-                .canonical()
-                .map(|(_, stored)| stored.relative_path());
-            self.pending
-                .extend(known.filter(|path| !self.scanner.contains(path)));
-        }
-        self.pending.extend(self.restless());
-        for path in std::mem::take(&mut self.pending) {
-            match self.examine(&path) {
-                Examined::Unchanged => {
-                    self.troubles.remove(&path);
-                }
-                Examined::Trouble(watched) => {
-                    self.troubles.insert(path, watched);
-                }
-                Examined::Gone(id) => {
-                    self.troubles.remove(&path);
-                    if self.candidates.remove(&id).is_some() {
-                        self.restate_claims();
-                    }
-                    if self.history.find(id).is_some() {
-                        self.gone.insert(id);
-                    }
-                }
-                Examined::Whole(stored) => {
-                    self.troubles.remove(&path);
-                    if self
-                        .history
-                        .find(stored.id())
-                        .is_some_and(|known| known.file_bytes() == stored.file_bytes())
-                    {
-                        self.gone.remove(&stored.id());
-                        continue;
-                    }
-                    self.claims.add(&stored.header);
-                    self.candidates.insert(stored.id(), *stored);
-                }
-            }
-        }
-        if depth == Depth::Files {
-            self.compare_files();
-        }
-        Ok(())
     }
 }
 

@@ -44,8 +44,11 @@ struct Settled {
 
 impl Index {
     /// Works out which candidates join the history and which members leave it.
+    ///
+    /// # Complexity
+    /// O(c) for c candidates and their parents; that of the whole history when a file has ceased to be what it was.
     pub(crate) fn plan(&mut self) -> Plan {
-        if !self.gone.is_empty() {
+        if self.unsettled {
             self.cyclic.clear();
             self.restate_claims();
         }
@@ -67,17 +70,28 @@ impl Index {
             .copied()
             .filter(|id| self.history.find(*id).is_some())
             .collect();
-        let parents = self
-            .candidates
-            .values()
-            .flat_map(|stored| &stored.header.parents);
-        dropped.extend(
-            parents
-                .filter_map(|parent| self.history.find(parent.transaction_id))
-                .filter(|stored| contradicted(stored))
-                .map(Stored::id),
-        );
-        Plan { accepted, dropped }
+        if self.unsettled {
+            let members = self.history.shared().iter();
+            dropped.extend(
+                members
+                    .filter(|stored| contradicted(stored))
+                    .map(|stored| stored.id()),
+            );
+        } else {
+            let parents = self
+                .candidates
+                .values()
+                .flat_map(|stored| &stored.header.parents);
+            dropped.extend(
+                parents
+                    .filter_map(|parent| self.history.find(parent.transaction_id))
+                    .filter(|stored| contradicted(stored))
+                    .map(Stored::id),
+            );
+        }
+        let plan = Plan { accepted, dropped };
+        self.unsettled &= !plan.is_empty();
+        plan
     }
 
     /// Lists every candidate that stays out among the troubles.
@@ -146,7 +160,7 @@ impl Index {
         self.cyclic.clear();
         self.next_number = 1;
         self.last_appended.clear();
-        self.once_vanished.clear();
+        self.once_vanished = vanished::kept(self.system.disk.as_ref(), &self.layout);
         self.boot_id = self.system.machine.boot_id.clone();
         let generation = self.history.topology_generation();
         self.history = History::default();
@@ -157,6 +171,9 @@ impl Index {
         self.history.set_epoch(epoch, generation);
         let mut payloads = vec![record::epoch(epoch, generation)];
         payloads.extend(self.boot_id.iter().map(|boot_id| record::boot(boot_id)));
+        // What is known and left out is not taken for a lost record later.
+        self.once_vanished.extend(self.candidates.keys());
+        payloads.extend(self.once_vanished.iter().map(|id| record::vanished(*id)));
         payloads.extend(settled.joined.iter().map(|stored| arrival_of(stored)));
         let mut id = [0; 16];
         self.system
@@ -174,40 +191,36 @@ impl Index {
         let mut lost = plan.dropped;
         // The journal has the bytes too, and is synced before it says that they are gone.
         self.keep_gone(&lost, SyncPolicy::None)?;
+        let before = self.next_number;
         let mut joined = self.number(plan.accepted);
-        let reordered = if lost.is_empty() {
-            self.history.extend(joined.clone())
-        } else {
-            self.restart(|stored| !lost.contains(&stored.id()), &joined);
-            true
-        };
+        if !lost.is_empty() {
+            self.leave(|stored| lost.contains(&stored.id()));
+            self.gone.clear();
+        }
+        let mut reordered = self.history.extend(joined.clone());
         let cyclic: BTreeSet<_> = self.history.dag().left_out().into_iter().collect();
         if !cyclic.is_empty() {
             let joining: BTreeSet<_> = joined.iter().map(|stored| stored.id()).collect();
-            let out: Vec<_> = self
-                .history
-                .shared()
-                .iter()
-                .filter(|stored| cyclic.contains(&stored.id()))
-                .cloned()
-                .collect();
             lost.extend(cyclic.difference(&joining));
-            self.candidates.extend(
-                out.iter()
-                    .map(|stored| (stored.id(), Stored::clone(stored))),
-            );
-            self.restart(|stored| !cyclic.contains(&stored.id()), &[]);
             joined.retain(|stored| !cyclic.contains(&stored.id()));
+            self.leave(|stored| cyclic.contains(&stored.id()) || joining.contains(&stored.id()));
+            for stored in &joined {
+                self.candidates.remove(&stored.id());
+            }
+            // Others do not know of numbers that are not journaled.
+            self.next_number = joined.last().map_or(before, |stored| stored.number + 1);
+            reordered = self.history.extend(joined.clone());
             self.cyclic = cyclic;
         }
         for stored in &joined {
             if self.once_vanished.contains(&stored.id()) {
                 vanished::release(self.system.disk.as_ref(), &self.layout, stored);
             }
+            self.troubles.remove(&stored.relative_path());
             self.enter(stored);
         }
         self.once_vanished.extend(lost.iter().copied());
-        self.gone.clear();
+        self.unsettled = false;
         if !lost.is_empty() {
             self.restate_claims();
         }
@@ -218,16 +231,19 @@ impl Index {
         })
     }
 
-    /// Builds the history anew of the members to keep and of those that join.
-    fn restart(&mut self, keep: impl Fn(&Stored) -> bool, joined: &[Arc<Stored>]) {
-        let kept = self
+    /// Builds the history anew without some members; those whose files are there are candidates from now on.
+    fn leave(&mut self, leaves: impl Fn(&Stored) -> bool) {
+        let (leaving, kept): (Vec<_>, Vec<_>) = self
             .history
             .shared()
             .iter()
-            .filter(|stored| keep(stored))
-            .chain(joined)
             .cloned()
-            .collect::<Vec<_>>();
+            .partition(|stored| leaves(stored));
+        for stored in leaving {
+            if !self.gone.contains(&stored.id()) {
+                self.candidates.insert(stored.id(), Stored::clone(&stored));
+            }
+        }
         self.history = History::build(
             kept,
             self.history.epoch(),

@@ -8,7 +8,8 @@
 //!
 //! **Invariant**: a record that was read once is never read otherwise: bytes are only added, by the holder of the
 //! write lock, and a journal that cannot be trusted is replaced as a whole, under another id and another epoch.
-//! Readers take no lock; they stop before a frame that is not whole yet.
+//! Readers take no lock; they stop before a batch of frames that is not whole yet, so that nobody reads half of what
+//! happened: a transaction that went away without the new epoch, an arrival without the new generation.
 //!
 //! *Not done here*: deciding what arrived and what vanished (`index.rs`).
 
@@ -39,7 +40,7 @@ pub(crate) struct Entry {
 /// How a look at the journal ended.
 #[derive(Debug)]
 pub(crate) enum Tail {
-    /// These records were added since the last look; `cut` when a frame at the end is not whole.
+    /// These records were added since the last look; `cut` when a batch at the end is not whole.
     Added { entries: Vec<Entry>, cut: bool },
     /// The journal is another one than that read so far: all of it is to be read anew.
     Replaced,
@@ -57,6 +58,8 @@ pub(crate) struct Journal {
 struct Known {
     id: JournalId,
     end: u64,
+    /// Whether it holds records that contradict each other.
+    refuted: bool,
     writer: Option<Box<dyn File>>,
 }
 
@@ -69,6 +72,13 @@ impl Journal {
     /// Forgets what was read, so that the next look starts from the beginning.
     pub(crate) fn forget(&mut self) {
         self.known = None;
+    }
+
+    /// Says that the records read so far contradict each other: there is no use for this journal any more.
+    pub(crate) fn refute(&mut self) {
+        if let Some(known) = &mut self.known {
+            known.refuted = true;
+        }
     }
 
     /// Reads what was added since the last look.
@@ -84,6 +94,7 @@ impl Journal {
         };
         let from = match &self.known {
             Some(known) if known.id != id => return Ok(Tail::Replaced),
+            Some(known) if known.refuted => return Ok(Tail::Unusable),
             Some(known) => known.end,
             None => HEAD as u64,
         };
@@ -109,6 +120,8 @@ impl Journal {
         };
         let bytes = Arc::new(bytes);
         let (mut entries, mut at, mut cut) = (Vec::new(), 0, false);
+        // Where the last whole batch ends, and how many records there are up to there.
+        let mut whole = (0, 0);
         loop {
             match frame::next(&bytes[at..]) {
                 Next::End => break,
@@ -117,7 +130,11 @@ impl Journal {
                     break;
                 }
                 Next::Damaged => return Ok(Tail::Unusable),
-                Next::Frame { payload, taken } => {
+                Next::Frame {
+                    payload,
+                    taken,
+                    more,
+                } => {
                     let Some(record) = record::parse(payload) else {
                         return Ok(Tail::Unusable);
                     };
@@ -127,16 +144,22 @@ impl Journal {
                         payload: Bytes::new(Arc::clone(&bytes), range),
                     });
                     at += taken;
+                    if !more {
+                        whole = (at, entries.len());
+                    }
                 }
             }
         }
-        let end = from + at as u64;
+        cut |= whole.0 < at;
+        entries.truncate(whole.1);
+        let end = from + whole.0 as u64;
         match &mut self.known {
             Some(known) => known.end = end,
             None => {
                 self.known = Some(Known {
                     id,
                     end,
+                    refuted: false,
                     writer: None,
                 })
             }
@@ -144,9 +167,9 @@ impl Journal {
         Ok(Tail::Added { entries, cut })
     }
 
-    /// Adds records at the end of what was read; the caller holds the write lock and has just looked.
+    /// Adds a batch of records at the end of what was read; the caller holds the write lock and has just looked.
     ///
-    /// A frame that another process began and did not finish is cut off first.
+    /// A batch that another process began and did not finish is cut off first.
     ///
     /// # Errors
     /// [`IndexError::Write`]; nothing was added then, or what was added in part is cut off by the next writer.
@@ -165,9 +188,7 @@ impl Journal {
             path: path.to_owned(),
         })?;
         let mut bytes = Vec::new();
-        for payload in payloads {
-            frame::push(&mut bytes, payload);
-        }
+        frame::push_batch(&mut bytes, payloads);
         if known.writer.is_none() {
             known.writer = Some(disk.open_log(path).map_err(failed)?);
         }
@@ -196,9 +217,7 @@ impl Journal {
     ) -> Result<(), IndexError> {
         self.known = None;
         let mut bytes = head(id).to_vec();
-        for payload in payloads {
-            frame::push(&mut bytes, payload);
-        }
+        frame::push_batch(&mut bytes, payloads);
         let temp = layout
             .temp()
             .join(format!("journal-{}", uuid::Uuid::from_bytes(id)));
@@ -207,6 +226,7 @@ impl Journal {
         self.known = Some(Known {
             id,
             end: bytes.len() as u64,
+            refuted: false,
             writer: None,
         });
         Ok(())

@@ -22,6 +22,7 @@ mod position;
 mod record;
 mod scan;
 mod stored;
+mod survey;
 mod trouble;
 mod vanished;
 

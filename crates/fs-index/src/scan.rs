@@ -95,10 +95,10 @@ impl Scanner {
             .is_some_and(|known| known.entries.contains_key(name))
     }
 
-    /// Enters a file that this process has just published, so that its directory need not be listed for it.
+    /// Enters a file that this process has just published, so that it is no news.
     ///
-    /// The caller holds the write lock and has scanned under it.
-    pub(crate) fn note(&mut self, disk: &dyn Disk, clock: &dyn Clock, layout: &Layout, path: &str) {
+    /// Its directory is listed again by the next scan: the new stamp may hide what others did there at the same time.
+    pub(crate) fn note(&mut self, disk: &dyn Disk, layout: &Layout, path: &str) {
         let (directory, name) = split(path);
         let Some(known) = self.directories.get_mut(directory) else {
             return;
@@ -108,7 +108,7 @@ impl Scanner {
         };
         known.entries.insert(name.to_owned(), FileKind::File);
         known.changed_nanos = stamp_of(&stat);
-        known.racy |= is_racy(known.changed_nanos, clock.now_unix_nanos());
+        known.racy = true;
     }
 
     /// Returns the paths of everything but directories that was there at the last scan.

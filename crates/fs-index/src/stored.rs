@@ -53,6 +53,11 @@ impl Stored {
         &self.bytes
     }
 
+    /// Returns whether `other` is of the same place and content.
+    pub(crate) fn is_same_file(&self, other: &Stored) -> bool {
+        self.place == other.place && self.file_bytes() == other.file_bytes()
+    }
+
     /// Returns the path of its file below `events/`, with `/` between the parts.
     pub fn relative_path(&self) -> String {
         match self.place {

@@ -1,7 +1,9 @@
 //! The bytes of transactions whose files went away, kept in `local/vanished/` until the user lets go of them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use fs_format::TransactionId;
 use fs_io::{Disk, PublishError, SyncPolicy};
 
 use crate::error::IndexError;
@@ -49,6 +51,15 @@ pub(crate) fn release(disk: &dyn Disk, layout: &Layout, stored: &Stored) {
             let _ = disk.remove_file(&path);
         }
     }
+}
+
+/// Returns the transactions whose bytes are kept; none when that cannot be told.
+pub(crate) fn kept(disk: &dyn Disk, layout: &Layout) -> BTreeSet<TransactionId> {
+    let listed = disk.list(&layout.vanished()).unwrap_or_default();
+    listed
+        .iter()
+        .filter_map(|entry| TransactionId::parse(entry.name.to_str()?.get(..36)?).ok())
+        .collect()
 }
 
 fn other_name(stored: &Stored) -> String {

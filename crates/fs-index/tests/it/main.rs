@@ -1,0 +1,20 @@
+//! The index as the store uses it: files come and go, journals are damaged, machines are started anew.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests play git, editors and power cuts, and fail by panicking"
+)]
+
+mod altered;
+mod boots;
+mod build;
+mod cycles;
+mod journal;
+mod laws;
+mod model;
+mod positions;
+mod real;
+mod scan;
+mod vanished;
+mod world;

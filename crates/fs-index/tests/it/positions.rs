@@ -1,0 +1,182 @@
+//! Numbers and epochs.
+
+use fs_index::{Epoch, Index, Position, Sequence};
+
+use crate::build::{format_2, id, tx};
+use crate::world::{Witness, World, epoch, ingested, numbered, own};
+
+fn position(index: &Index, number: u64) -> Position {
+    Position {
+        sequence: Sequence::new(number, 0),
+        epoch: epoch(index),
+    }
+}
+
+#[test]
+fn what_vanished_and_came_back_gets_a_new_number() {
+    let world = World::new();
+    let mut index = world.open();
+    let transactions = [1, 2, 3].map(|n| tx(n).encode());
+    transactions
+        .iter()
+        .for_each(|encoded| world.append(&mut index, encoded));
+    let before = epoch(&index);
+    world.remove(id(3));
+    world.refresh(&mut index);
+    let without = epoch(&index);
+    assert_ne!(without, before, "something went away");
+    world.put(&transactions[2]);
+    world.refresh(&mut index);
+    assert_eq!(epoch(&index), without, "coming back takes nothing away");
+    assert_eq!(
+        numbered(index.history()),
+        [(1, id(1)), (2, id(2)), (4, id(3))],
+        "number 3 was given out before"
+    );
+    assert_eq!(
+        numbered(world.open().history()),
+        numbered(index.history()),
+        "the journal says the same"
+    );
+}
+
+#[test]
+fn numbers_go_on_where_another_handle_stopped() {
+    let world = World::new();
+    let (mut one, mut other) = (world.open(), world.open());
+    let mut witness = Witness::default();
+    for n in 1..=8 {
+        let index = if n % 2 == 0 { &mut one } else { &mut other };
+        match n % 3 {
+            0 => {
+                world.put(&tx(n).encode());
+                world.refresh(index);
+            }
+            _ => world.append(index, &tx(n).by(own()).encode()),
+        }
+        witness.read(index.history());
+    }
+    let all: Vec<_> = (1..=8).map(|n| (n, id(n))).collect();
+    world.refresh(&mut one);
+    world.refresh(&mut other);
+    assert_eq!(numbered(one.history()), all, "each number was given once");
+    assert_eq!(numbered(other.history()), all, "by either handle");
+}
+
+#[test]
+fn transactions_that_stay_out_take_no_numbers_from_others() {
+    let world = World::new();
+    let (mut one, mut other) = (world.open(), world.open());
+    let before = epoch(&one);
+    let (first, second) = (format_2(10, &[11]), format_2(11, &[10]));
+    world.put_at(&first.0.file_name(), &first.1);
+    world.put_at(&second.0.file_name(), &second.1);
+    world.refresh(&mut one);
+    world.append(&mut other, &tx(1).encode());
+    world.refresh(&mut one);
+    world.append(&mut one, &tx(2).encode());
+    world.refresh(&mut other);
+    for index in [&one, &other, &world.open()] {
+        assert_eq!(epoch(index), before, "nothing went away");
+        assert_eq!(
+            ingested(index.history()),
+            [id(1), id(2)],
+            "a cycle is no part of the history"
+        );
+    }
+}
+
+#[test]
+fn only_positions_that_were_given_out_in_this_epoch_are_taken() {
+    let world = World::new();
+    let mut index = world.handle();
+    let early = Position {
+        sequence: Sequence::new(0, 0),
+        epoch: Epoch::from_u64(0),
+    };
+    index.sequence_of(early).unwrap_err();
+    world.refresh(&mut index);
+    world.append(&mut index, &tx(1).encode());
+    let given = position(&index, 1);
+    assert_eq!(
+        index.sequence_of(given),
+        Ok(given.sequence),
+        "it was given out"
+    );
+    let beyond = index.sequence_of(position(&index, 2)).unwrap_err();
+    assert_eq!(
+        beyond.epoch,
+        Some(epoch(&index)),
+        "the error names the present epoch"
+    );
+    let other = Position {
+        epoch: Epoch::from_u64(epoch(&index).as_u64() ^ 1),
+        ..given
+    };
+    assert_eq!(
+        index.sequence_of(other).unwrap_err().position,
+        other,
+        "the error names the position"
+    );
+    world.append(&mut index, &tx(2).encode());
+    assert_eq!(
+        index.sequence_of(given),
+        Ok(given.sequence),
+        "appending keeps the epoch"
+    );
+    world.remove(id(2));
+    world.refresh(&mut index);
+    index.sequence_of(given).unwrap_err();
+}
+
+#[test]
+fn an_arrival_keeps_the_epoch_and_raises_the_generation_when_it_sorts_before() {
+    let world = World::new();
+    let mut index = world.open();
+    world.append(&mut index, &tx(5).encode());
+    let (before, generation) = (epoch(&index), index.history().topology_generation());
+    world.append(&mut index, &tx(6).encode());
+    assert_eq!(
+        index.history().topology_generation(),
+        generation,
+        "6 sorts after 5"
+    );
+    world.put(&tx(3).encode());
+    world.refresh(&mut index);
+    assert_eq!(
+        index.history().topology_generation(),
+        generation + 1,
+        "3 sorts before 5"
+    );
+    assert_eq!(
+        ingested(index.history()),
+        [id(5), id(6), id(3)],
+        "and is read after it"
+    );
+    world.append(&mut index, &tx(4).encode());
+    assert_eq!(
+        index.history().topology_generation(),
+        generation + 2,
+        "4 sorts before 5"
+    );
+    assert_eq!(epoch(&index), before, "nothing went away");
+    assert_eq!(
+        world.open().history().topology_generation(),
+        generation + 2,
+        "the journal says the same"
+    );
+}
+
+#[test]
+fn what_goes_away_raises_the_generation() {
+    let world = World::new();
+    let mut index = world.open();
+    world.append(&mut index, &tx(1).encode());
+    let generation = index.history().topology_generation();
+    world.remove(id(1));
+    world.refresh(&mut index);
+    assert!(
+        index.history().topology_generation() > generation,
+        "the order changed behind what was read"
+    );
+}

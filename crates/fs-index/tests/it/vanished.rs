@@ -1,0 +1,139 @@
+//! The bytes of what went away.
+
+use std::collections::BTreeMap;
+
+use fs_index::Depth;
+
+use crate::build::{id, tx};
+use crate::world::{World, epoch, ingested, own};
+
+#[test]
+fn bytes_of_what_vanished_are_kept_until_it_is_back() {
+    let world = World::new();
+    let mut index = world.open();
+    let gone = tx(2).by(own()).encode();
+    world.append(&mut index, &tx(1).encode());
+    world.append(&mut index, &gone);
+    world.remove(id(2));
+    world.refresh(&mut index);
+    assert_eq!(
+        world.vanished(),
+        BTreeMap::from([(id(2).file_name(), gone.bytes.clone())]),
+        "an accident can be undone"
+    );
+    assert_eq!(
+        ingested(index.history()),
+        [id(1)],
+        "it is not in the history"
+    );
+    world.put(&gone);
+    world.refresh(&mut index);
+    assert!(world.vanished().is_empty(), "it is back");
+    assert_eq!(ingested(index.history()), [id(1), id(2)], "it is back");
+}
+
+#[test]
+fn every_content_that_vanished_is_kept() {
+    let world = World::new();
+    let mut index = world.open();
+    let (first, second) = (tx(1).encode(), tx(1).saying("otherwise").encode());
+    let path = id(1).relative_path();
+    world.put(&first);
+    world.refresh(&mut index);
+    world.overwrite(&path, &second.bytes);
+    world.refresh_to(&mut index, Depth::Files);
+    assert_eq!(
+        world.vanished().into_values().collect::<Vec<_>>(),
+        std::slice::from_ref(&first.bytes)
+    );
+    world.remove(id(1));
+    world.refresh(&mut index);
+    let kept: Vec<_> = world.vanished().into_values().collect();
+    assert_eq!(kept.len(), 2, "neither content takes the other's name");
+    assert!(
+        kept.contains(&first.bytes) && kept.contains(&second.bytes),
+        "both are kept"
+    );
+    world.put(&second);
+    world.refresh(&mut index);
+    assert_eq!(
+        world.vanished().into_values().collect::<Vec<_>>(),
+        [first.bytes],
+        "only the content that is back is released"
+    );
+}
+
+#[test]
+fn bytes_are_kept_when_the_journal_is_lost_at_the_same_time() {
+    let world = World::new();
+    let mut index = world.open();
+    let gone = tx(1).encode();
+    world.append(&mut index, &gone);
+    world.remove(id(1));
+    world.set_journal(None);
+    world.refresh(&mut index);
+    assert!(index.history().is_empty(), "the file is gone");
+    assert_eq!(
+        world.vanished().into_values().collect::<Vec<_>>(),
+        std::slice::from_ref(&gone.bytes),
+        "memory had them"
+    );
+    world.set_journal(None);
+    world.put(&gone);
+    world.refresh(&mut index);
+    assert!(
+        world.vanished().is_empty(),
+        "it is back, whatever became of the journal"
+    );
+}
+
+#[test]
+fn a_file_that_comes_back_before_it_was_missed_in_the_journal_changes_nothing() {
+    let world = World::new();
+    let mut index = world.open();
+    let (parent, child) = (tx(1).encode(), tx(2));
+    let child = child.on(&[&parent]).encode();
+    world.append(&mut index, &parent);
+    world.append(&mut index, &child);
+    let before = epoch(&index);
+    world.remove(id(2));
+    let _ = index.observe(Depth::Names).unwrap();
+    world.put(&child);
+    world.refresh(&mut index);
+    assert_eq!(epoch(&index), before, "nobody read a history without it");
+    // Its word on its parent counts again.
+    world.overwrite(
+        &id(1).relative_path(),
+        &tx(1).saying("edited").encode().bytes,
+    );
+    world.refresh_to(&mut index, Depth::Files);
+    assert_eq!(
+        ingested(index.history()),
+        [id(2)],
+        "the parent is not what its child recorded"
+    );
+    assert_eq!(
+        ingested(world.open().history()),
+        [id(2)],
+        "the journal says the same"
+    );
+}
+
+#[test]
+fn a_file_that_is_edited_and_comes_back_before_it_was_missed_changes_nothing() {
+    let world = World::new();
+    let mut index = world.open();
+    let whole = tx(1).encode();
+    let path = id(1).relative_path();
+    world.append(&mut index, &whole);
+    let before = epoch(&index);
+    world.overwrite(&path, &tx(1).saying("edited").encode().bytes);
+    let _ = index.observe(Depth::Files).unwrap();
+    world.overwrite(&path, &whole.bytes);
+    world.refresh_to(&mut index, Depth::Files);
+    assert_eq!(epoch(&index), before, "nobody read the other content");
+    assert_eq!(
+        index.history().find(id(1)).unwrap().file_bytes(),
+        whole.bytes
+    );
+}
