@@ -9,41 +9,44 @@ use std::collections::BTreeSet;
 use fs_dag::{Dag, TxIx};
 use fs_index::History;
 
-use crate::participants::Participants;
+use crate::participants::{Chains, Participants};
 
-/// Returns the unsettled conflicts on one stream, each pair in canonical order.
+/// Returns who is in an unsettled conflict on one stream.
+///
+/// The pairs are not listed: two branches of n writers each have n² of them.
 ///
 /// # Complexity
-/// O(w) for a stream of w writers none of which is concurrent; else O(w (s c log w) + k) for s maximal settlers,
-/// c chains and k conflicts.
-pub(crate) fn conflicts(history: &History, stream: &Participants) -> BTreeSet<(TxIx, TxIx)> {
+/// O(w) for a stream of w writers none of which is concurrent; else O(w (s + c) log w) for s maximal settlers and
+/// c chains.
+pub(crate) fn in_conflict(history: &History, stream: &Participants) -> BTreeSet<TxIx> {
     let dag = history.dag();
     if is_sequence(dag, &stream.writers) && is_sequence(dag, &stream.settlers) {
         return BTreeSet::new();
     }
     let maximal = dag.maximal(&stream.settlers);
-    let (writers, settlers) = (stream.writer_chains(dag), stream.settler_chains(dag));
     let wrote: BTreeSet<_> = stream.writers.iter().copied().collect();
-    let mut found = BTreeSet::new();
-    let mut enter = |a: TxIx, b: TxIx| {
-        found.insert(if dag.rank(a) < dag.rank(b) {
-            (a, b)
-        } else {
-            (b, a)
-        })
+    let writers = Chains::new(dag, &stream.writers);
+    let settlers = Chains::new(dag, &stream.settlers);
+    let writing_settlers = stream.settlers.iter().filter(|ix| wrote.contains(ix));
+    let writing_settlers = Chains::new(dag, writing_settlers);
+    let is_in_conflict = |ix: TxIx, others: &Chains| {
+        let above = above(dag, ix, &maximal);
+        others.concurrent_with(dag, ix, &above).next().is_some()
     };
+    let mut found = BTreeSet::new();
     for ix in &stream.writers {
-        let above = above(dag, *ix, &maximal);
-        for other in writers.concurrent_with(dag, *ix, &above) {
-            enter(*ix, other);
+        if is_in_conflict(*ix, &writers) {
+            found.insert(*ix);
         }
     }
     for ix in &stream.settlers {
-        let above = above(dag, *ix, &maximal);
-        for other in settlers.concurrent_with(dag, *ix, &above) {
-            if wrote.contains(ix) || wrote.contains(&other) {
-                enter(*ix, other);
-            }
+        let others = if wrote.contains(ix) {
+            &settlers
+        } else {
+            &writing_settlers
+        };
+        if is_in_conflict(*ix, others) {
+            found.insert(*ix);
         }
     }
     found

@@ -1,5 +1,8 @@
 //! Forks: connected sets of unsettled conflicts, over all the streams they touch together.
 //!
+//! Two conflicts are connected when they share a transaction or a stream. Who settles one conflict of a stream settles
+//! what lies below it on that stream too, so the conflicts of a stream are decided together or not at all.
+//!
 //! ```text
 //!       A1 -- A2            conflicts: A1/B1, A2/B1. One fork, heads A2 and B1, branches [A1 A2] and [B1].
 //!      /        \           N is an ordinary append after the git merge: it conflicts with nothing and settles
@@ -17,7 +20,7 @@ use fs_index::History;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::conflict::conflicts;
+use crate::conflict::in_conflict;
 use crate::participants::{participants, settled_by};
 
 /// The name of a fork: 16 hexadecimal digits that follow from its heads, the same in every clone.
@@ -93,24 +96,21 @@ pub(crate) fn shapes(history: &History) -> Vec<Shape> {
     let mut joined = Joined::default();
     let mut found = Vec::new();
     for (stream_id, stream) in &streams {
-        let conflicts = conflicts(history, stream);
-        for (a, b) in &conflicts {
-            joined.join(*a, *b);
+        let members = in_conflict(history, stream);
+        let Some(first) = members.first().copied() else {
+            continue;
+        };
+        for member in &members {
+            joined.join(first, *member);
         }
-        if !conflicts.is_empty() {
-            found.push((*stream_id, conflicts));
-        }
+        found.push((*stream_id, first, members));
     }
     let mut forks: BTreeMap<TxIx, BTreeMap<StreamId, BTreeSet<TxIx>>> = BTreeMap::new();
-    for (stream_id, conflicts) in found {
-        for (a, b) in conflicts {
-            let of_stream = forks
-                .entry(joined.root(a))
-                .or_default()
-                .entry(stream_id.clone())
-                .or_default();
-            of_stream.extend([a, b]);
-        }
+    for (stream_id, first, members) in found {
+        forks
+            .entry(joined.root(first))
+            .or_default()
+            .insert(stream_id.clone(), members);
     }
     let mut shapes: Vec<_> = forks
         .into_values()

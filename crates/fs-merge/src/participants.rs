@@ -15,20 +15,24 @@ use fs_index::History;
 /// Transactions of one stream and role, each chain's in the order of the chain.
 ///
 /// What a transaction has not seen of a chain is a suffix of it, so the concurrent ones are found by binary search.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Chains {
     by_chain: BTreeMap<u32, Vec<(u32, TxIx)>>,
 }
 
 impl Chains {
-    /// Enters a transaction; they come in canonical order, so positions of a chain ascend.
-    fn push(&mut self, dag: &Dag, ix: TxIx) {
-        if let Some(at) = dag.chain(ix) {
-            self.by_chain
-                .entry(at.chain)
-                .or_default()
-                .push((at.position, ix));
+    /// Divides transactions among their chains; they come in canonical order, so positions of a chain ascend.
+    pub(crate) fn new<'m>(dag: &Dag, members: impl IntoIterator<Item = &'m TxIx>) -> Self {
+        let mut by_chain: BTreeMap<u32, Vec<(u32, TxIx)>> = BTreeMap::new();
+        for ix in members {
+            if let Some(at) = dag.chain(*ix) {
+                by_chain
+                    .entry(at.chain)
+                    .or_default()
+                    .push((at.position, *ix));
+            }
         }
+        Self { by_chain }
     }
 
     /// Returns those that are neither ancestors nor descendants of `ix`, nor ancestors of one of `settlers`.
@@ -69,26 +73,6 @@ pub(crate) struct Participants {
     pub(crate) writers: Vec<TxIx>,
     pub(crate) settlers: Vec<TxIx>,
     pub(crate) readers: Vec<TxIx>,
-}
-
-impl Participants {
-    /// Returns the writers by chain.
-    pub(crate) fn writer_chains(&self, dag: &Dag) -> Chains {
-        chains_of(dag, &self.writers)
-    }
-
-    /// Returns the settlers by chain.
-    pub(crate) fn settler_chains(&self, dag: &Dag) -> Chains {
-        chains_of(dag, &self.settlers)
-    }
-}
-
-fn chains_of(dag: &Dag, members: &[TxIx]) -> Chains {
-    let mut chains = Chains::default();
-    for ix in members {
-        chains.push(dag, *ix);
-    }
-    chains
 }
 
 /// Sorts every transaction of the history into the streams it takes part in.

@@ -85,7 +85,8 @@ pub enum ReconcileError {
 
 /// Asks the resolver about every open fork and settles those it decides.
 ///
-/// Each fork is settled by a transaction of its own; one that is declined stays open and is reported.
+/// Each fork is settled by a transaction of its own; one that is declined stays open and is reported. A fork that the
+/// settlement of another changed into a different one is left to the next call.
 ///
 /// # Errors
 /// [`ReconcileError`]; forks settled before it stay settled.
@@ -94,13 +95,18 @@ pub fn reconcile(
     resolver: &impl Resolver,
 ) -> Result<Report, ReconcileError> {
     let mut report = Report::default();
-    for fork in forks(store)? {
-        match resolver.resolve(&fork) {
-            Resolution::Resolve(outcome) => report.settled.push(settle(store, &fork, &outcome)?),
-            Resolution::Unresolvable(reason) => report.declined.push(Declined {
-                fork_id: fork.id,
-                reason,
-            }),
+    let mut open = forks(store)?;
+    let ids: Vec<_> = open.iter().map(|fork| fork.id.clone()).collect();
+    for fork_id in ids {
+        let Some(fork) = open.iter().find(|fork| fork.id == fork_id) else {
+            continue;
+        };
+        match resolver.resolve(fork) {
+            Resolution::Resolve(outcome) => {
+                report.settled.push(settle(store, fork, &outcome)?);
+                open = forks(store)?;
+            }
+            Resolution::Unresolvable(reason) => report.declined.push(Declined { fork_id, reason }),
         }
     }
     Ok(report)

@@ -7,7 +7,7 @@ use fs_index::History;
 use fs_store::{FileEventStore, RefreshError};
 use serde::Serialize;
 
-use crate::participants::participants;
+use crate::participants::{Chains, participants};
 
 /// A transaction that decided on a stream which others wrote at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,7 +35,7 @@ pub(crate) fn stale_reads_in(history: &History) -> Vec<StaleRead> {
         .into_iter()
         .filter(|(_, stream)| !stream.readers.is_empty() && !stream.writers.is_empty())
     {
-        let writers = stream.writer_chains(dag);
+        let writers = Chains::new(dag, &stream.writers);
         for reader in &stream.readers {
             let mut written_by: Vec<_> = writers.concurrent_with(dag, *reader, &[]).collect();
             written_by.sort_by_key(|ix| dag.rank(*ix));

@@ -288,3 +288,29 @@ fn a_batch_without_its_last_frame_has_not_happened() {
         );
     }
 }
+
+#[test]
+fn a_journal_whose_records_contradict_each_other_is_written_anew() {
+    let (world, mut index, _) = written();
+    let (before, known) = (epoch(&index), facts(index.history()));
+    let mut journal = world.journal();
+    let last = frames(&journal).into_iter().rev().nth(1).unwrap();
+    // The last arrival once more, as two writers would leave it whom no lock kept apart.
+    journal.extend_from_within(last..);
+    world.set_journal(Some(&journal));
+    assert_eq!(
+        index.observe(Depth::Names).unwrap(),
+        Observed::Changed,
+        "one number was given twice"
+    );
+    assert_eq!(
+        index.observe(Depth::Names).unwrap(),
+        Observed::Changed,
+        "and that does not wear off"
+    );
+    world.refresh(&mut index);
+    for index in [&index, &world.open()] {
+        assert_eq!(facts(index.history()), known, "the files are all there");
+        assert_ne!(epoch(index), before, "what the numbers meant is in doubt");
+    }
+}

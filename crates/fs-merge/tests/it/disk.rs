@@ -1,0 +1,98 @@
+//! Histories as stores on a real disk.
+
+use std::fs;
+use std::path::Path;
+
+use fs_merge::Fork;
+use fs_store::{Durability, FileEventStore, StoreOptions};
+use tempfile::TempDir;
+
+use crate::model::{Model, Tx};
+use crate::oracle::Expected;
+
+/// A store that goes away with it.
+pub(crate) struct Place {
+    _dir: TempDir,
+    pub(crate) store: FileEventStore,
+}
+
+impl Place {
+    /// Writes the files of a history and opens the store then.
+    pub(crate) fn of(model: &Model) -> Self {
+        Self::in_two_batches(model, |_| true)
+    }
+
+    /// Opens the store with the files that `first` selects; the others arrive afterwards.
+    pub(crate) fn in_two_batches(model: &Model, first: impl Fn(usize) -> bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("store");
+        // What opening would create and sync.
+        for below in ["events", "index", "local/tmp", "local/vanished"] {
+            fs::create_dir_all(root.join(below)).unwrap();
+        }
+        fs::write(root.join(".gitignore"), "").unwrap();
+        fs::write(root.join("events/.gitattributes"), "").unwrap();
+        let files: Vec<_> = model.present().collect();
+        for (_, tx) in files.iter().filter(|(index, _)| first(*index)) {
+            put(&root, tx);
+        }
+        let options = StoreOptions::default().durability(Durability::None);
+        let store = FileEventStore::open_with(&root, options).unwrap();
+        for (_, tx) in files.iter().filter(|(index, _)| !first(*index)) {
+            put(&root, tx);
+        }
+        store.refresh().unwrap();
+        Self { _dir: dir, store }
+    }
+
+    /// Returns the bytes of a file below `events/`.
+    pub(crate) fn file(&self, relative: &str) -> Vec<u8> {
+        fs::read(self.store.root().join("events").join(relative)).unwrap()
+    }
+
+    /// Returns the open forks.
+    pub(crate) fn forks(&self) -> Vec<Fork> {
+        fs_merge::forks(&self.store).unwrap()
+    }
+}
+
+fn put(root: &Path, tx: &Tx) {
+    let path = root.join("events").join(&tx.path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, &tx.bytes).unwrap();
+}
+
+/// Returns what a fork says, in the words of the oracle.
+pub(crate) fn seen(fork: &Fork) -> Expected {
+    let ids = |transactions: &[fs_merge::Transaction]| {
+        transactions
+            .iter()
+            .map(|transaction| transaction.transaction_id)
+            .collect::<Vec<_>>()
+    };
+    Expected {
+        streams: fork
+            .streams
+            .iter()
+            .map(|stream| {
+                assert_eq!(
+                    stream.base_version,
+                    stream.events_below.len() as u64,
+                    "the base version counts the events below"
+                );
+                let below = stream.events_below.iter();
+                (
+                    stream.stream_id.clone(),
+                    below.map(|event| event.transaction_id).collect(),
+                )
+            })
+            .collect(),
+        branches: fork
+            .branches
+            .iter()
+            .map(|branch| (branch.head, ids(&branch.transactions)))
+            .collect(),
+        common: ids(&fork.common),
+        on_top: ids(&fork.on_top),
+    }
+}

@@ -1,0 +1,100 @@
+//! Conflicts of one stream that lie above each other or side by side.
+
+use fs_merge::{Fork, Outcome, Resolution, reconcile};
+
+use crate::disk::Place;
+use crate::model::{Model, stream};
+
+fn keep_the_first(fork: &Fork) -> Resolution {
+    match Outcome::keep(fork, fork.branches[0].head) {
+        Some(outcome) => Resolution::Resolve(outcome),
+        None => Resolution::Unresolvable("no branch".to_owned()),
+    }
+}
+
+/// ```text
+///   A ---.   .--- C        A and B were merged, and nobody settled them; on top of both, C and D were written
+///         >-<              apart. Who settles C and D descends from A and B and settles them too.
+///   B ---'   `--- D
+/// ```
+#[test]
+fn conflicts_above_each_other_are_one_fork() {
+    let mut model = Model::default();
+    let a = model.write(0, &[], &["s"]);
+    let b = model.write(1, &[], &["s"]);
+    let c = model.write(0, &[a, b], &["s"]);
+    let d = model.write(1, &[a, b], &["s"]);
+    let place = Place::of(&model);
+
+    let forks = place.forks();
+    assert_eq!(forks.len(), 1, "what is settled together is one fork");
+    let common: Vec<_> = forks[0]
+        .common
+        .iter()
+        .map(|transaction| transaction.transaction_id)
+        .collect();
+    assert_eq!(
+        common,
+        model.ids(&[a, b]),
+        "the older conflict is shown as what lies below both branches"
+    );
+    assert_eq!(forks[0].branches.len(), 2);
+    for head in model.ids(&[c, d]) {
+        assert!(forks[0].branch(head).is_some(), "{head} heads a branch");
+    }
+    let report = reconcile(&place.store, &keep_the_first).unwrap();
+    assert_eq!(report.settled.len(), 1, "one decision settles it");
+    assert_eq!(place.forks(), [], "and nothing is left");
+}
+
+/// ```text
+///   A   B   C   D      every pair across, A/C, A/D, B/C and B/D, is settled by a transaction that adds nothing;
+///   |\ /|\ /|\ /|      A/B and C/D are not
+/// ```
+#[test]
+fn conflicts_side_by_side_are_one_fork() {
+    let mut model = Model::default();
+    let [a, b, c, d] = [0, 1, 2, 3].map(|replica| model.write(replica, &[], &["s"]));
+    for (replica, pair) in [(0, [a, c]), (1, [b, c]), (2, [a, d]), (3, [b, d])] {
+        model.accept(replica, &pair, &["s"]);
+    }
+    let place = Place::of(&model);
+
+    let forks = place.forks();
+    assert_eq!(forks.len(), 1, "what is settled together is one fork");
+    assert_eq!(
+        forks[0].branches.len(),
+        4,
+        "four writers stand side by side"
+    );
+    reconcile(&place.store, &keep_the_first).unwrap();
+    assert_eq!(place.forks(), [], "one decision settles it");
+}
+
+/// Forks on different streams have nothing to do with each other, wherever they lie.
+#[test]
+fn forks_of_different_streams_are_settled_one_by_one() {
+    let mut model = Model::default();
+    let a = model.write(0, &[], &["s"]);
+    let b = model.write(1, &[], &["s"]);
+    model.write(0, &[a, b], &["t"]);
+    model.write(1, &[a, b], &["t"]);
+    let place = Place::of(&model);
+
+    let forks = place.forks();
+    assert_eq!(forks.len(), 2, "two streams, two forks");
+    let report = reconcile(&place.store, &|fork: &Fork| {
+        if fork.involves(&stream("t")) {
+            Resolution::Unresolvable("not yet".to_owned())
+        } else {
+            keep_the_first(fork)
+        }
+    })
+    .unwrap();
+    assert_eq!((report.settled.len(), report.declined.len()), (1, 1));
+    assert_eq!(
+        place.forks()[0].id,
+        forks[1].id,
+        "the fork that was declined is still open, and the same"
+    );
+}
