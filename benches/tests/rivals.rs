@@ -75,7 +75,11 @@ async fn eventcore_fs_shows_a_fork_of_three_and_two_as_two_forks_of_four_transac
     let world = tempfile::tempdir().unwrap();
     let store = FileEventStore::open(diverged(&world).await).unwrap();
     let status = store.status().unwrap();
-    let shown: Vec<_> = status.forks().iter().map(|fork| fork.transactions().len()).collect();
+    let shown: Vec<_> = status
+        .forks()
+        .iter()
+        .map(|fork| fork.transactions().len())
+        .collect();
     assert_eq!(shown, [2, 2], "one transaction of five is in no fork");
 }
 
@@ -85,7 +89,10 @@ async fn eventcore_fs_forgets_a_fork_at_the_next_append_to_any_stream() {
     let store = FileEventStore::open(diverged(&world).await).unwrap();
     assert!(!store.status().unwrap().is_clean());
     append(&store, "another", 0).await;
-    assert!(store.status().unwrap().is_clean(), "nobody settled the fork");
+    assert!(
+        store.status().unwrap().is_clean(),
+        "nobody settled the fork"
+    );
 }
 
 #[tokio::test]
@@ -122,7 +129,9 @@ fn git_cannot_merge_two_versions_of_a_database_file() {
     let git = |args: &[&str]| {
         let mut command = Command::new("git");
         command.current_dir(world.path());
-        command.env("GIT_CONFIG_NOSYSTEM", "1").env_remove("GIT_DIR");
+        command
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env_remove("GIT_DIR");
         for setting in [
             "user.name=Rival",
             "user.email=rival@localhost",
@@ -144,5 +153,8 @@ fn git_cannot_merge_two_versions_of_a_database_file() {
     commit("right");
     assert!(git(&["switch", "--quiet", "main"]));
     commit("left");
-    assert!(!git(&["merge", "--quiet", "--no-edit", "other"]), "the merge is a conflict");
+    assert!(
+        !git(&["merge", "--quiet", "--no-edit", "other"]),
+        "the merge is a conflict"
+    );
 }
