@@ -52,7 +52,7 @@ struct Case {
     clock: Clock,
     insertion: Insertion,
     dag: Dag,
-    rival: DiGraph<(), ()>,
+    rival: DiGraph<Timestamp, ()>,
 }
 
 /// A fixed sequence of numbers without pattern (the multiplier is Knuth's for MMIX).
@@ -118,7 +118,7 @@ impl Case {
         let mut rival = DiGraph::with_capacity(nodes.len(), nodes.len());
         let by_id: HashMap<_, _> = nodes
             .iter()
-            .map(|node| (node.id, rival.add_node(())))
+            .map(|node| (node.id, rival.add_node(node.created_at)))
             .collect();
         for node in &nodes {
             for parent in &node.parents {
