@@ -9,7 +9,6 @@ use clap::{Args, Parser, Subcommand};
 #[command(
     name = "trib",
     version,
-    about,
     max_term_width = 110,
     after_help = "Exit codes: 0 fine, 1 error, 2 usage, 3 version conflict, 4 not clean, 5 damaged."
 )]
@@ -79,6 +78,7 @@ pub(crate) struct AppendArgs {
     pub(crate) event_type: Option<String>,
 
     /// The data of the event, a JSON text; `-` reads it from standard input
+    #[arg(allow_negative_numbers = true)]
     pub(crate) data: Option<String>,
 
     /// The version that the stream is expected to have: a number, `new` or `any`

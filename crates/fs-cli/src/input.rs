@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
-use fs_format::{CommandId, StreamId, limits};
+use fs_format::{CommandId, JsonError, StreamId, limits};
 use fs_io::System;
 use fs_store::{Append, ExpectedVersion};
 use serde::Deserialize;
@@ -50,6 +50,14 @@ impl EventIn {
     pub(crate) fn metadata(&self) -> &str {
         self.metadata.as_deref().map_or("{}", RawValue::get)
     }
+
+    /// Returns the error for an event whose data or metadata breaks a rule.
+    pub(crate) fn refused(&self, error: JsonError) -> Usage {
+        Usage(format!(
+            "an event of stream {:?} cannot be stored: {error}",
+            self.stream_id
+        ))
+    }
 }
 
 /// A transaction as callers write it.
@@ -86,6 +94,11 @@ enum ExpectWord {
 
 impl TransactionIn {
     pub(crate) fn into_append(self) -> anyhow::Result<Append> {
+        if self.events.is_empty() {
+            return Err(
+                Usage("the transaction has no events; give it at least one".to_owned()).into(),
+            );
+        }
         let mut append = Append::new();
         for event in &self.events {
             append = append
@@ -95,9 +108,7 @@ impl TransactionIn {
                     event.event_data.get(),
                     event.metadata(),
                 )
-                .with_context(|| {
-                    format!("an event of stream {} cannot be stored", event.stream_id)
-                })?;
+                .map_err(|error| event.refused(error))?;
         }
         for (stream, expect) in self.expect {
             let expected = match expect {
@@ -111,9 +122,11 @@ impl TransactionIn {
             append = append.command_id(command_id(&id)?);
         }
         if let Some(metadata) = self.metadata {
-            append = append
-                .metadata(metadata.get())
-                .context("the metadata of the transaction cannot be stored")?;
+            append = append.metadata(metadata.get()).map_err(|error| {
+                Usage(format!(
+                    "the metadata of the transaction cannot be stored: {error}"
+                ))
+            })?;
         }
         Ok(append)
     }

@@ -1,7 +1,7 @@
 //! `trib forks`
 
 use fs_format::{StreamId, TransactionId};
-use fs_merge::{Branch, Fork, ForkId, forks};
+use fs_merge::{Branch, Fork, ForkId, Transaction, forks};
 use fs_store::FileEventStore;
 use serde::Serialize;
 
@@ -14,6 +14,7 @@ struct ForkOut<'a> {
     fork_id: &'a ForkId,
     streams: Vec<StreamOut<'a>>,
     branches: Vec<BranchOut<'a>>,
+    common: Vec<TransactionId>,
     on_top: Vec<TransactionId>,
 }
 
@@ -55,24 +56,24 @@ fn fork_out(fork: &Fork) -> ForkOut<'_> {
             })
             .collect(),
         branches: fork.branches.iter().map(branch_out).collect(),
-        on_top: fork
-            .on_top
-            .iter()
-            .map(|transaction| transaction.transaction_id)
-            .collect(),
+        common: ids(&fork.common),
+        on_top: ids(&fork.on_top),
     }
 }
 
 fn branch_out(branch: &Branch) -> BranchOut<'_> {
     BranchOut {
         head: branch.head,
-        transactions: branch
-            .transactions
-            .iter()
-            .map(|transaction| transaction.transaction_id)
-            .collect(),
+        transactions: ids(&branch.transactions),
         events: branch.events().map(EventOut::new).collect(),
     }
+}
+
+fn ids(transactions: &[Transaction]) -> Vec<TransactionId> {
+    transactions
+        .iter()
+        .map(|transaction| transaction.transaction_id)
+        .collect()
 }
 
 fn text(fork: &Fork) -> String {
@@ -88,20 +89,18 @@ fn text(fork: &Fork) -> String {
         })
         .collect();
     let mut lines = vec![format!("fork {} on {}", fork.id, streams.join(", "))];
+    if !fork.common.is_empty() {
+        lines.push("  below every branch, and in conflict too".to_owned());
+        fork.common
+            .iter()
+            .for_each(|transaction| tell(transaction, &mut lines));
+    }
     for branch in &fork.branches {
         lines.push(format!("  branch {}", branch.head));
-        for transaction in &branch.transactions {
-            lines.push(format!(
-                "    {}  by replica {}",
-                transaction.created_at, transaction.replica_id
-            ));
-            lines.extend(
-                transaction
-                    .events
-                    .iter()
-                    .map(|event| format!("      {}", line(event))),
-            );
-        }
+        branch
+            .transactions
+            .iter()
+            .for_each(|transaction| tell(transaction, &mut lines));
     }
     if !fork.on_top.is_empty() {
         lines.push(format!(
@@ -113,4 +112,14 @@ fn text(fork: &Fork) -> String {
         lines.push(format!("  settle it with `trib resolve {} --keep {}`, or with events of your own by `--events FILE`", fork.id, branch.head));
     }
     lines.join("\n")
+}
+
+/// Adds what a transaction did and who wrote it.
+fn tell(transaction: &Transaction, lines: &mut Vec<String>) {
+    lines.push(format!(
+        "    {}  by replica {}",
+        transaction.created_at, transaction.replica_id
+    ));
+    let events = transaction.events.iter();
+    lines.extend(events.map(|event| format!("      {}", line(event))));
 }

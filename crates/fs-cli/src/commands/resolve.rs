@@ -1,6 +1,5 @@
 //! `trib resolve`
 
-use anyhow::Context;
 use fs_format::{StreamId, TransactionId};
 use fs_merge::{Fork, Outcome, forks, settle};
 use fs_store::FileEventStore;
@@ -110,7 +109,7 @@ fn outcome_of(fork: &Fork, args: &ResolveArgs) -> anyhow::Result<Outcome> {
                 event.event_data.get(),
                 event.metadata(),
             )
-            .with_context(|| format!("an event of stream {} cannot be stored", event.stream_id))?;
+            .map_err(|error| event.refused(error))?;
     }
     Ok(outcome)
 }

@@ -6,6 +6,10 @@
     reason = "tests set up directories and fail by panicking"
 )]
 
+mod input;
+mod settling;
+mod text;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
@@ -391,7 +395,7 @@ fn a_fork_is_shown_and_settled() {
         let here = forked();
         let forks = here.json(&["forks"]);
         let fork = &forks[0];
-        assert_keys(fork, "fork_id streams branches on_top");
+        assert_keys(fork, "fork_id streams branches common on_top");
         assert_keys(&fork["streams"][0], "stream_id base_version");
         assert_keys(&fork["branches"][0], "head transactions events");
         let text = here.fine(&["forks"]);
