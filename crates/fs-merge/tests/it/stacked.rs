@@ -1,9 +1,12 @@
 //! Conflicts of one stream that lie above each other or side by side.
 
+use std::collections::BTreeSet;
+
+use fs_format::FormatVersion;
 use fs_merge::{Fork, Outcome, Resolution, reconcile};
 
 use crate::disk::Place;
-use crate::model::{Model, stream};
+use crate::model::{Draft, Model, stream};
 
 fn keep_the_first(fork: &Fork) -> Resolution {
     match Outcome::keep(fork, fork.branches[0].head) {
@@ -97,4 +100,34 @@ fn forks_of_different_streams_are_settled_one_by_one() {
         forks[1].id,
         "the fork that was declined is still open, and the same"
     );
+}
+
+/// ```text
+///   A {b}   B {c}   C {c, settles b}   D {b}
+/// ```
+/// A/D on b and B/C on c are two forks. A decision on b that writes conflicts with C, which settles b too, and so
+/// makes another fork of the second.
+#[test]
+fn a_fork_that_another_decision_changed_is_left_to_the_next_call() {
+    let mut model = Model::default();
+    model.write(0, &[], &["b"]);
+    model.write(1, &[], &["c"]);
+    model.add(Draft {
+        replica: 2,
+        parents: BTreeSet::new(),
+        streams: [(stream("b"), 0), (stream("c"), 1)].into(),
+        resolves: [stream("b")].into(),
+        format_version: FormatVersion::V3,
+        ahead: 0,
+    });
+    model.write(3, &[], &["b"]);
+    let place = Place::of(&model);
+
+    assert_eq!(place.forks().len(), 2);
+    let first = reconcile(&place.store, &keep_the_first).unwrap();
+    assert_eq!(first.settled.len(), 1, "the second is another one by now");
+    assert_eq!(place.forks().len(), 1, "and is still open");
+    let second = reconcile(&place.store, &keep_the_first).unwrap();
+    assert_eq!(second.settled.len(), 1);
+    assert_eq!(place.forks(), [], "until it is decided as it is");
 }
