@@ -7,9 +7,22 @@
 )]
 
 mod branches;
+mod cleaned;
 mod damage;
 mod forks;
+mod index_damage;
+mod indexless;
+mod interleavings;
+mod killed;
 mod line_ends;
+mod middle;
+mod power_cut;
 mod projections;
+mod readers;
 mod reset;
+mod restored;
 mod settle;
+mod switching;
+
+/// The program that plays other processes.
+const WORKER: &str = env!("CARGO_BIN_EXE_scenario-worker");

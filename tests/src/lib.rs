@@ -9,6 +9,10 @@
     reason = "scenarios set up and damage real files"
 )]
 
+pub mod answers;
+pub mod dice;
+pub mod worker;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -42,6 +46,13 @@ impl World {
     pub fn new() -> Self {
         Self {
             dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Returns an empty world on a disk in memory where there is one, for what is synced often and need not be.
+    pub fn in_memory() -> Self {
+        Self {
+            dir: tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap()),
         }
     }
 

@@ -3,7 +3,8 @@
 //! Everything CI does is one of these tasks, so that a person can run it too. A task prints every command before it
 //! runs it and fails with the name of what failed.
 //!
-//! **Invariant**: nothing depends on this crate, and no task changes a tracked file.
+//! **Invariant**: nothing depends on this crate, and no task changes a tracked file, but for `bench rivals`, which writes
+//! `docs/benchmarks.md`.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -59,8 +60,10 @@ enum Task {
     Targets,
     /// Run the benchmarks
     Bench {
-        /// One topic only: the name of a file in `benches/benches`, without `.rs`
+        /// One topic only: a name in `benches/benches`, without `.rs`
         topic: Option<String>,
+        #[command(flatten)]
+        rivals: bench::Rivals,
     },
     /// Run the README's demo command in an empty directory
     Demo,
@@ -86,7 +89,7 @@ fn run_task(task: Task) -> Result<()> {
         Task::Deny { advisories: true } => deny::run_with_advisories(&workspace),
         Task::Layers => layers::run(&workspace),
         Task::Targets => targets::run(&workspace),
-        Task::Bench { topic } => bench::run(&workspace, topic.as_deref()),
+        Task::Bench { topic, rivals } => bench::run(&workspace, topic.as_deref(), &rivals),
         Task::Demo => demo::run(&workspace),
     }
 }

@@ -28,6 +28,11 @@ impl Workspace {
         self.metadata.workspace_root.as_std_path()
     }
 
+    /// Returns the directory that cargo builds into.
+    pub(crate) fn target(&self) -> &Path {
+        self.metadata.target_directory.as_std_path()
+    }
+
     /// Returns the members, with their dependencies as their manifests state them.
     pub(crate) fn packages(&self) -> &[cargo_metadata::Package] {
         &self.metadata.packages

@@ -105,6 +105,10 @@ pub(crate) struct EventsArgs {
     #[arg(long, conflicts_with = "after")]
     pub(crate) canonical: bool,
 
+    /// Go on with what is appended by any process or arrives by git, until --limit, Ctrl-C, or a new epoch (exit code 1)
+    #[arg(long, conflicts_with = "canonical")]
+    pub(crate) follow: bool,
+
     /// Start after this position, as an earlier line gave it
     #[arg(long, value_name = "POSITION")]
     pub(crate) after: Option<uuid::Uuid>,

@@ -43,8 +43,13 @@ impl Output {
         self.write(|out| writeln!(out, "{line}"))
     }
 
-    pub(crate) fn finish(&mut self) -> anyhow::Result<()> {
+    /// Lets those who wait for an answer have what there is of it.
+    pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
         self.write(|out| out.flush())
+    }
+
+    pub(crate) fn finish(&mut self) -> anyhow::Result<()> {
+        self.flush()
     }
 
     fn write(

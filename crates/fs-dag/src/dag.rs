@@ -147,6 +147,11 @@ impl Dag {
         a != b && self.clocks.covers(b, a)
     }
 
+    /// Returns whether every key is greater than its parents': then the order is the sort by key.
+    pub fn is_ascending(&self) -> bool {
+        !self.has_descending_edge
+    }
+
     /// Returns the transactions in the order that have no child in it, in canonical order.
     pub fn heads(&self) -> Vec<TxIx> {
         self.heads.clone()

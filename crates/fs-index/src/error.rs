@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use fs_io::{ReadError, ReplaceError};
+use fs_io::{CreateDirsError, ReadError, ReplaceError};
 
 /// A failure of the index; the files in `events/` are untouched by all of them.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,15 @@ pub enum IndexError {
     /// A file of the index could not be read.
     #[error(transparent)]
     Unreadable(ReadError),
+    /// A part of the index is not what was written; the next refresh builds it anew.
+    #[error("{path} is damaged; refresh the store to have it rebuilt")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A segment could not be written.
+    #[error("cannot write a part of the index")]
+    WriteSegment(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The journal could not be written.
     #[error("cannot write the ingestion journal {path}")]
     Write {
@@ -28,6 +37,9 @@ pub enum IndexError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A directory of the index could not be created.
+    #[error("cannot create a directory of the index")]
+    CreateDirectory(#[source] CreateDirsError),
     /// A new journal could not be put in place.
     #[error("cannot put a new ingestion journal in place")]
     Replace(#[source] ReplaceError),

@@ -12,10 +12,10 @@
 //! damage, after which nothing in the file is believed.
 
 /// Bytes before the payload.
-const HEAD: usize = 12;
+pub(crate) const HEAD: usize = 12;
 
-/// No payload is larger: the largest transaction file and the fields beside it.
-pub(crate) const MAX_PAYLOAD: usize = fs_format::limits::MAX_FILE_BYTES as usize + 4096;
+/// No payload is larger: the largest transaction file and a summary of it, which says nothing that is not in the file.
+pub(crate) const MAX_PAYLOAD: usize = 2 * fs_format::limits::MAX_FILE_BYTES as usize + 4096;
 
 /// The bit of the first word that says that the batch goes on with the next frame.
 const MORE: u32 = 1 << 31;

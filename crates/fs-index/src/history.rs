@@ -139,7 +139,7 @@ impl History {
             return;
         }
         let stored = &self.stored[ix.as_usize()];
-        self.events += stored.event_count;
+        self.events += stored.event_count();
         for (stream_id, base) in stored
             .header
             .stream_bases

@@ -1,36 +1,64 @@
-//! The index of one handle: journal, directories and history, kept in step.
+//! The index of one handle: journal, segments and directories, kept in step.
 //!
 //! ```text
-//!              catch_up                scan + examine                 ingest (write lock)
-//!   journal ------------> history <---------------------- events/ ------------------------> journal
+//!                    +--------------------+  catch_up, replay   +-----------------+
+//!   manifest ------> | state, tail        | <------------------ | journal         |
+//!   segments ------> | (this file)        | ------------------> | (write lock)    |
+//!                    +--------------------+       write         +-----------------+
+//!                             ^ changes                                  ^
+//!                             |                                          |
+//!                          events/  ------- judge (plain) or census -----+
 //! ```
 //!
-//! **Invariant**: the history is a function of the files that were there at the last look; the numbers come from the
-//! journal alone, and only the holder of the write lock gives them out. Whatever goes away starts a new epoch.
+//! **Invariant**: what is answered is a function of the files that were there at the last look; the numbers come from
+//! the journal alone, and only the holder of the write lock gives them out. Whatever goes away starts a new epoch.
+//! Nothing that is read at an open grows with the history, but for the list of its directories.
 //!
 //! *Not done here*: publishing files, identities, expected versions (fs-store); forks (fs-merge).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
-use fs_format::{Encoded, ReplicaId, TransactionId};
+use fs_format::{Encoded, Location, ReplicaId, TransactionId};
 use fs_io::{LockGuard, SyncPolicy, System};
 
-use crate::claims::Claims;
+use crate::arrivals::key_of;
+use crate::catalog::Catalog;
+use crate::census::Census;
+use crate::changes::Changes;
 use crate::error::IndexError;
-use crate::examine::Watched;
-use crate::history::History;
-use crate::journal::{Entry, Journal, JournalId, Tail};
+use crate::journal::{Entry, Journal, JournalId, Tail as Look};
 use crate::layout::Layout;
+use crate::load::Loaded;
+use crate::manifest::Manifest;
 use crate::position::{Epoch, Position, Sequence};
-use crate::record::{self, Arrival, Origin, Place, Record};
-use crate::scan::Scanner;
-use crate::stored::{self, Stored};
+use crate::read::Narrowed;
+use crate::record::{self, Origin};
+use crate::replay::Replayed;
+use crate::scan::{self, Stamp};
+use crate::segment::{PageCache, Segment};
+use crate::state::State;
+use crate::stored::Stored;
 use crate::trouble::Trouble;
 
-/// How closely files that are already known are looked at.
+/// Up to so many directories are compared at every look.
+const FEW_DIRECTORIES: usize = 16;
+
+/// More are compared again after this time for each of them, so that comparing stays a small part of the work.
+const PATIENCE_NANOS_PER_DIRECTORY: i64 = 20_000;
+
+/// A tail of more transactions is left for the manifest that another handle has written meanwhile.
+const LONG_TAIL: usize = 4096;
+
+/// How often a manifest is read again that was replaced while its segments were opened.
+const TRIES: usize = 5;
+
+/// How closely files are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
+    /// Names that came and went; where there are many directories, not more often than a fraction of the time allows.
+    Recent,
     /// Names that came and went.
     Names,
     /// Also the length and time of every known file; where they differ, its content.
@@ -41,7 +69,7 @@ pub enum Depth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "what has come or gone is not in the history before it is ingested"]
 pub enum Observed {
-    /// The history is that of the files.
+    /// The index is that of the files.
     Current,
     /// Something came or went; the holder of the write lock is to ingest it.
     Changed,
@@ -60,83 +88,63 @@ pub struct StalePosition {
     pub epoch: Option<Epoch>,
 }
 
+/// How far the journal was caught up with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caught {
+    /// To its end.
+    Up,
+    /// To a place from where on a manifest or a journal is needed that is not there yet. What is known can be served.
+    Behind,
+    /// There is nothing to serve.
+    Nothing,
+}
+
 /// The index of one handle.
 #[derive(Debug)]
 pub struct Index {
     pub(crate) system: System,
     pub(crate) layout: Layout,
     pub(crate) journal: Journal,
-    pub(crate) scanner: Scanner,
-    pub(crate) history: History,
-    pub(crate) claims: Claims,
-    pub(crate) next_number: u64,
-    /// The boot that the journal was last written in.
-    pub(crate) boot_id: Option<String>,
+    pub(crate) cache: Arc<PageCache>,
+    pub(crate) catalog: Catalog,
+    /// `None` before there is a journal and a manifest.
+    pub(crate) state: Option<State>,
+    /// Up to where the journal is in the segments.
+    pub(crate) covered: u64,
     /// Whether the journal ended in a frame that is not whole.
     cut: bool,
+    /// When the directories were compared last.
+    compared_nanos: Option<i64>,
     /// Replicas of this working copy.
-    own: BTreeSet<ReplicaId>,
-    pub(crate) last_appended: BTreeMap<ReplicaId, (u64, TransactionId)>,
-    pub(crate) once_vanished: BTreeSet<TransactionId>,
-    /// Paths whose change has not been looked at yet.
-    pub(crate) pending: BTreeSet<String>,
-    /// Paths of members that were journaled since the last scan.
-    pub(crate) unseen: Vec<String>,
-    /// Whether every path is to be compared with the history.
-    pub(crate) compare_all: bool,
-    pub(crate) troubles: BTreeMap<String, Watched>,
-    /// Whole files that are not in the history: new ones, and those that were rejected.
-    pub(crate) candidates: BTreeMap<TransactionId, Stored>,
-    /// Transactions whose files are gone or changed.
-    pub(crate) gone: BTreeSet<TransactionId>,
-    /// Candidates that would close a cycle with the rest.
-    pub(crate) cyclic: BTreeSet<TransactionId>,
-    /// Whether a file has ceased to be what it was, so that what was decided about others may not hold any more.
-    pub(crate) unsettled: bool,
+    pub(crate) own: BTreeSet<ReplicaId>,
+    pub(crate) loaded: Option<Loaded>,
+    pub(crate) narrowed: Narrowed,
+    troubles: Vec<Trouble>,
 }
 
 impl Index {
     /// Returns an index that has read nothing yet; `own` are the replicas of this working copy.
     pub fn new(system: System, layout: Layout, own: BTreeSet<ReplicaId>) -> Self {
         Self {
+            journal: Journal::new(Arc::clone(&system.disk), &layout),
             system,
             layout,
-            journal: Journal::default(),
-            scanner: Scanner::default(),
-            history: History::default(),
-            claims: Claims::default(),
-            next_number: 1,
-            boot_id: None,
+            cache: Arc::new(PageCache::default()),
+            catalog: Catalog::default(),
+            state: None,
+            covered: 0,
             cut: false,
+            compared_nanos: None,
             own,
-            last_appended: BTreeMap::new(),
-            once_vanished: BTreeSet::new(),
-            pending: BTreeSet::new(),
-            unseen: Vec::new(),
-            compare_all: true,
-            troubles: BTreeMap::new(),
-            candidates: BTreeMap::new(),
-            gone: BTreeSet::new(),
-            cyclic: BTreeSet::new(),
-            unsettled: false,
+            loaded: None,
+            narrowed: Narrowed::default(),
+            troubles: Vec::new(),
         }
     }
 
-    /// Returns the history as of the last look.
-    pub fn history(&self) -> &History {
-        &self.history
-    }
-
-    /// Returns the files that are left out of the history, by path.
+    /// Returns the files that are left out of the history, by path, as of the last look at [`Depth::Files`].
     pub fn troubles(&self) -> impl Iterator<Item = &Trouble> {
-        self.troubles.values().map(|watched| &watched.trouble)
-    }
-
-    /// Returns the children of a transaction that record another content of it than it has.
-    pub fn contradicting(&self, stored: &Stored) -> Vec<TransactionId> {
-        self.claims
-            .contradicting(stored.id(), stored.content_hash)
-            .collect()
+        self.troubles.iter()
     }
 
     /// Returns the name of the journal, once there is one; it changes when the index is rebuilt.
@@ -147,7 +155,7 @@ impl Index {
     /// Returns the last transaction that this working copy appended as `replica_id`, with its sequence, as far as the
     /// journal knows; it need not be there any more.
     pub fn last_appended(&self, replica_id: ReplicaId) -> Option<(u64, TransactionId)> {
-        self.last_appended.get(&replica_id).copied()
+        self.state.as_ref()?.last_appended.get(&replica_id).copied()
     }
 
     /// Says that `replica_id` is one of this working copy's.
@@ -160,15 +168,16 @@ impl Index {
     /// # Errors
     /// [`StalePosition`] for a position of another epoch, or of a place in the journal that was never given out.
     pub fn sequence_of(&self, position: Position) -> Result<Sequence, StalePosition> {
-        let known = self.history.epoch() == Some(position.epoch)
-            && position.sequence.number() < self.next_number;
-        if known {
-            Ok(position.sequence)
-        } else {
-            Err(StalePosition {
+        let state = self.state.as_ref();
+        let known = |state: &&State| {
+            state.epoch == position.epoch && position.sequence.number() < state.next_number
+        };
+        match state.filter(known) {
+            Some(_) => Ok(position.sequence),
+            None => Err(StalePosition {
                 position,
-                epoch: self.history.epoch(),
-            })
+                epoch: state.map(|state| state.epoch),
+            }),
         }
     }
 
@@ -178,31 +187,59 @@ impl Index {
     /// [`IndexError`] when a directory or the journal cannot be read. Files that cannot be used are no errors; they are
     /// listed by [`Index::troubles`].
     pub fn observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
-        let usable = self.catch_up()?;
-        self.survey(depth)?;
-        let current = usable && self.plan().is_empty() && !self.has_lost_its_end();
-        if current {
-            self.list_rejected();
+        match self.try_observe(depth) {
+            Err(IndexError::Damaged { .. }) => {
+                self.forget();
+                Ok(Observed::Changed)
+            }
+            other => other,
         }
-        Ok(if current {
-            Observed::Current
-        } else {
-            Observed::Changed
-        })
     }
 
-    /// Brings journal and history up to date with the files.
+    fn try_observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
+        if self.catch_up()? != Caught::Up || self.has_lost_its_end() {
+            return Ok(Observed::Changed);
+        }
+        if depth == Depth::Files {
+            return self.inspect();
+        }
+        let Some(state) = self.state.as_ref().filter(|_| !self.may_wait(depth)) else {
+            return Ok(Observed::Current);
+        };
+        let now = self.system.clock.now_unix_nanos();
+        let changes = self.changes(state)?;
+        if !changes.is_empty() {
+            return Ok(Observed::Changed);
+        }
+        self.note(changes.stamps, now);
+        Ok(Observed::Current)
+    }
+
+    /// Looks at every file; what is known of the whole is not touched.
+    fn inspect(&mut self) -> Result<Observed, IndexError> {
+        let mut census = self.new_census();
+        let observed = census.observe(Depth::Files)?;
+        if observed == Observed::Current {
+            self.troubles = census.troubles();
+            if self.loaded.is_none() {
+                self.loaded = Some(Loaded::of(census.history));
+            }
+        }
+        Ok(observed)
+    }
+
+    /// Brings the index up to date with the files.
     ///
     /// # Errors
     /// As [`Index::observe`], and [`IndexError`] when the journal or the bytes of vanished transactions cannot be
     /// written; the next call starts over.
     pub fn ingest(&mut self, depth: Depth, _lock: &LockGuard) -> Result<(), IndexError> {
-        let usable = self.catch_up()?;
-        self.survey(depth)?;
-        let result = if usable && !self.has_lost_its_end() {
-            self.apply()
-        } else {
-            self.rebuild()
+        let result = match self.try_ingest(depth) {
+            Err(IndexError::Damaged { .. }) => {
+                self.forget();
+                self.take_census(depth)
+            }
+            other => other,
         };
         if result.is_err() {
             self.forget();
@@ -210,257 +247,309 @@ impl Index {
         result
     }
 
-    /// Records a transaction that was just published by the holder of the lock, who ingested everything before.
+    fn try_ingest(&mut self, depth: Depth) -> Result<(), IndexError> {
+        let caught = self.catch_up()?;
+        if depth == Depth::Files || caught != Caught::Up || self.has_lost_its_end() {
+            return self.take_census(depth);
+        }
+        let Some(state) = self.state.as_ref().filter(|_| !self.may_wait(depth)) else {
+            return Ok(());
+        };
+        let now = self.system.clock.now_unix_nanos();
+        let changes = self.changes(state)?;
+        if changes.is_empty() {
+            let boot = self.boot_record(state);
+            self.note(changes.stamps, now);
+            return match boot {
+                Some(boot) => self.write(&[boot], SyncPolicy::Durable),
+                None => Ok(()),
+            };
+        }
+        let plan = self.judge(state, &changes)?;
+        self.compared_nanos = Some(now);
+        match plan {
+            Some(plan) => self.commit(plan, changes),
+            None => self.take_census(depth),
+        }
+    }
+
+    /// Builds the index anew after [`IndexError::Damaged`].
     ///
-    /// The record is not synced: after a power cut the file is found again, known to be of this working copy, and a
+    /// # Errors
+    /// As [`Index::ingest`].
+    pub fn repair(&mut self, _lock: &LockGuard) -> Result<(), IndexError> {
+        self.forget();
+        let result = self.take_census(Depth::Names);
+        if result.is_err() {
+            self.forget();
+        }
+        result
+    }
+
+    /// Records transactions that were just published by the holder of the lock, who ingested everything before.
+    ///
+    /// The records are not synced: after a power cut the files are found again, known to be of this working copy, and a
     /// new epoch begins. That of a merge transaction is synced, since such a file is nobody's own.
     ///
     /// # Errors
-    /// [`IndexError::Write`] when the journal cannot be written. The transaction stands all the same: it is ingested by
-    /// the next refresh.
-    pub fn record_append(&mut self, encoded: Encoded, _lock: &LockGuard) -> Result<(), IndexError> {
-        let (header, event_count) =
-            stored::header_of(&encoded.bytes).expect("the bytes were encoded by this process");
-        let path = header.transaction_id.relative_path();
-        let stat = self
-            .system
-            .disk
-            .stat(&self.layout.event_file(&path))
-            .ok()
-            .flatten();
-        let stored = Stored {
-            content_hash: encoded.content_hash,
-            number: self.next_number,
-            origin: Origin::Appended,
-            place: Place::Sharded,
-            modified_nanos: stat.map_or(0, |stat| stat.modified_nanos),
-            bytes: encoded.bytes.into(),
-            event_count,
-            header,
+    /// [`IndexError`] when the journal cannot be written. The transactions stand all the same: they are ingested by the
+    /// next refresh.
+    pub fn record_appends(
+        &mut self,
+        appended: Vec<Encoded>,
+        _lock: &LockGuard,
+    ) -> Result<(), IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(());
         };
-        self.scanner
-            .note(self.system.disk.as_ref(), &self.layout, &path);
-        self.unseen.push(path.clone());
-        let sync = if stored.header.replica_id.is_nil() {
-            SyncPolicy::Durable
-        } else {
-            SyncPolicy::None
-        };
-        let payload = arrival_of(&stored);
-        self.enter(&stored);
-        // A reader of this handle may have seen the file between its publication and now.
-        self.candidates.remove(&stored.id());
-        self.troubles.remove(&path);
-        let mut payloads = vec![payload];
-        if self.history.extend(vec![Arc::new(stored)]) {
-            self.history
-                .set_generation(self.history.topology_generation() + 1);
-            payloads.push(record::generation(self.history.topology_generation()));
+        let mut sync = SyncPolicy::None;
+        let mut stamps = BTreeMap::new();
+        let mut batch: BTreeMap<TransactionId, Stored> = BTreeMap::new();
+        for (encoded, number) in appended.into_iter().zip(state.next_number..) {
+            let id = encoded.transaction_id;
+            let path = id.relative_path();
+            let stat = self.system.disk.stat(&self.layout.event_file(&path));
+            let modified_nanos = stat.ok().flatten().map_or(0, |stat| stat.modified_nanos);
+            let location = Location::Sharded(id);
+            let mut stored = Stored::of_file(encoded.bytes, location, modified_nanos)
+                .expect("the bytes were encoded by this process");
+            stored.number = number;
+            stored.origin = Origin::Appended;
+            if stored.header.replica_id.is_nil() {
+                sync = SyncPolicy::Durable;
+            }
+            let (directory, _) = scan::split(&path);
+            if let Some(before) = state.directories.get(directory) {
+                stamps.insert(directory.to_owned(), *before);
+            }
+            batch.insert(id, stored);
         }
-        let written = self.journal.append(
-            self.system.disk.as_ref(),
-            &self.layout.journal(),
-            &payloads,
-            sync,
-        );
-        if written.is_err() {
+        let mut changes_the_order = false;
+        for stored in batch.values() {
+            if !self.is_plain(state, &Changes::default(), &batch, stored)? {
+                return self.take_census(Depth::Names);
+            }
+            let header = &stored.header;
+            let is_on_all_heads = state
+                .heads
+                .keys()
+                .all(|head| header.parents.iter().any(|it| it.transaction_id == *head));
+            changes_the_order |= Some(key_of(header)) < state.greatest_key()
+                || (state.is_irregular && !is_on_all_heads);
+        }
+        let mut appended: Vec<&Stored> = batch.values().collect();
+        appended.sort_unstable_by_key(|stored| stored.number);
+        let mut payloads: Vec<_> = appended.into_iter().map(Stored::record).collect();
+        if changes_the_order {
+            payloads.push(record::generation(state.generation + 1));
+        }
+        let disk = self.system.disk.as_ref();
+        let restamped: BTreeMap<String, Option<Stamp>> = stamps
+            .into_iter()
+            .filter_map(|(directory, before)| {
+                let stamp = scan::restamp(disk, &self.layout, &directory, &before)?;
+                Some((directory, Some(stamp)))
+            })
+            .collect();
+        if !restamped.is_empty() {
+            payloads.push(record::directories(&restamped));
+        }
+        self.write(&payloads, sync)
+    }
+
+    /// Adds records to the journal and takes them over.
+    pub(crate) fn write(
+        &mut self,
+        payloads: &[Vec<u8>],
+        sync: SyncPolicy,
+    ) -> Result<(), IndexError> {
+        let result = self.try_write(payloads, sync);
+        if result.is_err() {
             self.forget();
         }
-        written
+        result
     }
 
-    pub(crate) fn is_another_boot(&self) -> bool {
-        self.boot_id.is_none() || self.boot_id != self.system.machine.boot_id
+    fn try_write(&mut self, payloads: &[Vec<u8>], sync: SyncPolicy) -> Result<(), IndexError> {
+        let offsets = self.journal.append(payloads, sync)?;
+        let entries: Vec<_> = payloads
+            .iter()
+            .zip(offsets)
+            .map(|(payload, offset)| Entry {
+                record: record::parse(payload).expect("it was written by this version"),
+                payload: payload.clone().into(),
+                offset,
+            })
+            .collect();
+        let replayed = self.replay(&entries)?;
+        debug_assert_eq!(replayed, Replayed::All, "a writer knows what it writes");
+        if self.is_flush_due() {
+            // Until another flush succeeds, the tail answers.
+            let _ = self.flush();
+        }
+        Ok(())
     }
 
-    /// Returns whether a power cut took records of the journal that may have been read.
-    fn has_lost_its_end(&self) -> bool {
-        let mut candidates = self.candidates.values();
-        self.is_another_boot()
-            && (self.cut || candidates.any(|stored| self.is_own_and_unrecorded(stored)))
-    }
-
-    fn is_own_and_unrecorded(&self, stored: &Stored) -> bool {
-        let own = self.own.contains(&stored.header.replica_id)
-            || self.last_appended.contains_key(&stored.header.replica_id);
-        own && !self.once_vanished.contains(&stored.id())
-    }
-
-    /// Forgets everything read, so that the next look starts from nothing.
-    pub(crate) fn forget(&mut self) {
-        self.journal.forget();
-        self.history = History::default();
-        self.claims = Claims::default();
-        self.next_number = 1;
-        self.boot_id = None;
-        self.cut = false;
-        self.last_appended.clear();
-        self.once_vanished.clear();
-        self.compare_all = true;
-        self.troubles.clear();
-        self.candidates.clear();
-        self.gone.clear();
-        self.cyclic.clear();
-        self.unsettled = false;
-    }
-
-    /// Reads the journal's new records; returns whether there is a usable journal.
-    pub(crate) fn catch_up(&mut self) -> Result<bool, IndexError> {
-        for _ in 0..2 {
-            match self
-                .journal
-                .look(self.system.disk.as_ref(), &self.layout.journal())?
-            {
-                Tail::Added { entries, cut } => {
-                    self.cut = cut;
-                    let fits = self.replay(entries);
-                    if !fits {
-                        self.journal.refute();
-                    }
-                    return Ok(fits);
-                }
-                Tail::Replaced => self.forget(),
-                Tail::Unusable => return Ok(false),
+    /// Reads the journal's new records.
+    fn catch_up(&mut self) -> Result<Caught, IndexError> {
+        if self.catalog.tail.len() > LONG_TAIL {
+            self.load_manifest_beyond(self.covered)?;
+        }
+        for _ in 0..TRIES {
+            if self.state.is_none() && !self.load_manifest()? {
+                return Ok(Caught::Nothing);
             }
+            match self.journal.look()? {
+                Look::Added { entries, cut } => {
+                    self.cut = cut;
+                    match self.replay(&entries)? {
+                        Replayed::All => return Ok(Caught::Up),
+                        Replayed::UpTo(place) => {
+                            self.journal.rewind(place);
+                            if !self.load_manifest_beyond(place)? {
+                                return Ok(Caught::Behind);
+                            }
+                        }
+                        Replayed::Refuted => {
+                            self.forget();
+                            return Ok(Caught::Nothing);
+                        }
+                    }
+                }
+                Look::Replaced if self.load_manifest()? => {}
+                // The files that are held open still answer.
+                Look::Replaced | Look::Unusable => return Ok(Caught::Behind),
+            }
+        }
+        Ok(Caught::Nothing)
+    }
+
+    /// Starts from the manifest; returns whether there is one that belongs to the journal.
+    fn load_manifest(&mut self) -> Result<bool, IndexError> {
+        self.load_manifest_beyond(0)
+    }
+
+    fn load_manifest_beyond(&mut self, place: u64) -> Result<bool, IndexError> {
+        for _ in 0..TRIES {
+            let manifest = Manifest::load(self.system.disk.as_ref(), &self.layout)?;
+            let Some(manifest) = manifest.filter(|manifest| manifest.covered > place) else {
+                return Ok(false);
+            };
+            let segments: Result<Vec<_>, _> = manifest
+                .segments
+                .iter()
+                .map(|id| self.open_segment(*id))
+                .collect();
+            let Ok(segments) = segments else {
+                // Replaced in between, or damaged.
+                continue;
+            };
+            let mut journal = Journal::new(Arc::clone(&self.system.disk), &self.layout);
+            if !journal.resume(manifest.journal_id, manifest.covered, manifest.mark)? {
+                return Ok(false);
+            }
+            self.journal = journal;
+            self.catalog = Catalog {
+                segments,
+                ..Catalog::default()
+            };
+            self.covered = manifest.covered;
+            self.state = Some(manifest.state);
+            return Ok(true);
         }
         Ok(false)
     }
 
-    /// Takes over records of the journal; returns whether they fit what went before.
-    fn replay(&mut self, entries: Vec<Entry>) -> bool {
-        let mut epoch = self.history.epoch();
-        let mut generation = self.history.topology_generation();
-        let mut added: BTreeMap<TransactionId, Stored> = BTreeMap::new();
-        let mut removed: BTreeSet<TransactionId> = BTreeSet::new();
-        let mut claims_lapse = false;
-        for entry in entries {
-            match entry.record {
-                Record::Epoch {
-                    epoch: next,
-                    generation: next_generation,
-                } => (epoch, generation) = (Some(next), next_generation),
-                Record::Generation { generation: next } => generation = next,
-                Record::Boot { boot_id } => self.boot_id = Some(boot_id),
-                Record::Vanished { id } => {
-                    self.once_vanished.insert(id);
-                    claims_lapse = true;
-                    match added.remove(&id) {
-                        Some(stored) => _ = self.pending.insert(stored.relative_path()),
-                        None => _ = removed.insert(id),
-                    }
-                }
-                Record::Arrived {
-                    number,
-                    origin,
-                    place,
-                    modified_nanos,
-                    id,
-                    content_hash,
-                    bytes,
-                } => {
-                    let bytes = entry.payload.part(bytes);
-                    let Ok((header, event_count)) = stored::header_of(&bytes) else {
-                        return false;
-                    };
-                    let there = self.history.find(id).is_some() && !removed.contains(&id);
-                    if header.transaction_id != id || there || number < self.next_number {
-                        return false;
-                    }
-                    let stored = Stored {
-                        header,
-                        content_hash,
-                        number,
-                        origin,
-                        place,
-                        modified_nanos,
-                        bytes,
-                        event_count,
-                    };
-                    self.enter(&stored);
-                    if added.insert(id, stored).is_some() {
-                        return false;
-                    }
-                }
+    pub(crate) fn open_segment(&self, id: [u8; 16]) -> Result<Segment, IndexError> {
+        let path = self.layout.segment(id);
+        Ok(Segment::open(
+            self.system.disk.as_ref(),
+            &path,
+            id,
+            &self.cache,
+        )?)
+    }
+
+    /// Forgets everything read, so that the next look starts from the manifest.
+    pub(crate) fn forget(&mut self) {
+        self.journal.forget();
+        self.catalog = Catalog::default();
+        self.state = None;
+        self.cut = false;
+        self.compared_nanos = None;
+    }
+
+    /// Works everything out from the files and the journal, and writes the index anew.
+    fn take_census(&mut self, depth: Depth) -> Result<(), IndexError> {
+        for directory in ["index", "local/tmp", "local/vanished"] {
+            let (disk, root) = (self.system.disk.as_ref(), self.layout.root());
+            fs_io::create_dirs(disk, root, Path::new(directory), SyncPolicy::Durable)
+                .map_err(IndexError::CreateDirectory)?;
+        }
+        let mut census = self.new_census();
+        census.ingest(depth)?;
+        self.troubles = census.troubles();
+        self.adopt(census)
+    }
+
+    fn new_census(&self) -> Census {
+        Census::new(self.system.clone(), self.layout.clone(), self.own.clone())
+    }
+
+    /// Keeps stamps of directories in which nothing came or went.
+    fn note(&mut self, stamps: BTreeMap<String, Option<Stamp>>, now: i64) {
+        self.compared_nanos = Some(now);
+        let Some(state) = &mut self.state else {
+            return;
+        };
+        for (directory, stamp) in stamps {
+            match stamp {
+                Some(stamp) => _ = state.directories.insert(directory, stamp),
+                None => _ = state.directories.remove(&directory),
             }
         }
-        if epoch.is_none() {
+    }
+
+    /// Returns whether the directories were compared a short while ago, as such things go.
+    fn may_wait(&self, depth: Depth) -> bool {
+        let (Depth::Recent, Some(state), Some(compared)) =
+            (depth, &self.state, self.compared_nanos)
+        else {
             return false;
-        }
-        for (id, stored) in &added {
-            let candidate = self.candidates.remove(id);
-            self.pending
-                .extend(candidate.as_ref().map(Stored::relative_path));
-            self.troubles.remove(&stored.relative_path());
-            self.unseen.push(stored.relative_path());
-        }
-        self.pending.extend(
-            removed
-                .iter()
-                .filter_map(|id| self.history.find(*id))
-                .map(Stored::relative_path),
-        );
-        self.gone.retain(|id| !removed.contains(id));
-        let batch = added.into_values().map(Arc::new);
-        if removed.is_empty() {
-            self.history.extend(batch.collect());
-        } else {
-            let kept: Vec<_> = self
-                .history
-                .shared()
-                .iter()
-                .filter(|stored| !removed.contains(&stored.id()))
-                .cloned()
-                .chain(batch)
-                .collect();
-            self.history = History::build(kept, epoch, generation);
-        }
-        if claims_lapse {
-            self.restate_claims();
-        }
-        if let Some(epoch) = epoch {
-            self.history.set_epoch(epoch, generation);
-        }
-        true
+        };
+        let directories = state.directories.len();
+        let patience = i64::try_from(directories)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(PATIENCE_NANOS_PER_DIRECTORY);
+        let since = self.system.clock.now_unix_nanos().saturating_sub(compared);
+        directories > FEW_DIRECTORIES && (0..patience).contains(&since)
     }
 
-    /// Takes note of a transaction that gets into the history.
-    pub(crate) fn enter(&mut self, stored: &Stored) {
-        self.claims.add(&stored.header);
-        self.next_number = self.next_number.max(stored.number + 1);
+    pub(crate) fn is_another_boot(&self, state: &State) -> bool {
+        state.boot_id.is_none() || state.boot_id != self.system.machine.boot_id
+    }
+
+    pub(crate) fn boot_record(&self, state: &State) -> Option<Vec<u8>> {
+        let boot_id = self.system.machine.boot_id.as_ref();
+        boot_id
+            .filter(|_| self.is_another_boot(state))
+            .map(|boot_id| record::boot(boot_id))
+    }
+
+    /// Returns whether a power cut took records of the journal that may have been read.
+    fn has_lost_its_end(&self) -> bool {
+        let state = self.state.as_ref();
+        self.cut && state.is_some_and(|state| self.is_another_boot(state))
+    }
+
+    /// Returns whether the record of a file that is not known may have been lost by a power cut.
+    pub(crate) fn may_be_lost(&self, state: &State, stored: &Stored) -> bool {
         let replica_id = stored.header.replica_id;
-        // A process may have died after it published its own file and before it journaled it.
-        let is_own = stored.origin == Origin::Appended || self.own.contains(&replica_id);
-        if is_own && !replica_id.is_nil() {
-            let last = (stored.header.replica_seq.unwrap_or(0), stored.id());
-            let known = self.last_appended.entry(replica_id).or_insert(last);
-            *known = last.max(*known);
-        }
+        let own = self.own.contains(&replica_id) || state.last_appended.contains_key(&replica_id);
+        own && !state.once_vanished.contains(&stored.id())
     }
 
-    pub(crate) fn restate_claims(&mut self) {
-        self.claims = Claims::default();
-        for stored in self
-            .history
-            .shared()
-            .iter()
-            .filter(|stored| !self.gone.contains(&stored.id()))
-        {
-            self.claims.add(&stored.header);
-        }
-        for stored in self.candidates.values() {
-            self.claims.add(&stored.header);
-        }
+    pub(crate) fn draw_epoch(&self) -> Result<Epoch, IndexError> {
+        Epoch::draw(self.system.random.as_ref()).map_err(IndexError::Random)
     }
-}
-
-pub(crate) fn arrival_of(stored: &Stored) -> Vec<u8> {
-    record::arrived(Arrival {
-        number: stored.number,
-        origin: stored.origin,
-        place: stored.place,
-        modified_nanos: stored.modified_nanos,
-        id: stored.id(),
-        content_hash: stored.content_hash,
-        bytes: &stored.bytes,
-    })
 }

@@ -3,7 +3,7 @@
 //! An append-only file. It starts with a head that names it; then come frames (`frame.rs`) of records (`record.rs`).
 //!
 //! ```text
-//! | "tribjnl" 0x01 | journal id: 16 random bytes | crc32 of the 24 bytes before: u32 LE | 4 zero bytes | frames ...
+//! | "tribjnl" 0x02 | journal id: 16 random bytes | crc32 of the 24 bytes before: u32 LE | 4 zero bytes | frames ...
 //! ```
 //!
 //! **Invariant**: a record that was read once is never read otherwise: bytes are only added, by the holder of the
@@ -11,12 +11,12 @@
 //! Readers take no lock; they stop before a batch of frames that is not whole yet, so that nobody reads half of what
 //! happened: a transaction that went away without the new epoch, an arrival without the new generation.
 //!
-//! *Not done here*: deciding what arrived and what vanished (`index.rs`).
+//! *Not done here*: deciding what arrived and what vanished (`arrivals.rs`, `census`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fs_io::{Disk, File, ReadError, SyncPolicy};
+use fs_io::{Disk, File, FileId, FileKind, ReadError, SyncPolicy};
 
 use crate::bytes::Bytes;
 use crate::error::IndexError;
@@ -24,8 +24,11 @@ use crate::frame::{self, Next};
 use crate::layout::Layout;
 use crate::record::{self, Record};
 
-const MAGIC: [u8; 8] = *b"tribjnl\x01";
+const MAGIC: [u8; 8] = *b"tribjnl\x02";
 const HEAD: usize = 32;
+
+/// So many bytes before a place tell it from the same place of a journal that was cut and written on.
+const MARKED: u64 = 64;
 
 /// The random name of one journal file.
 pub type JournalId = [u8; 16];
@@ -35,6 +38,8 @@ pub type JournalId = [u8; 16];
 pub(crate) struct Entry {
     pub(crate) record: Record,
     pub(crate) payload: Bytes,
+    /// Where the payload begins in the journal.
+    pub(crate) offset: u64,
 }
 
 /// How a look at the journal ended.
@@ -42,31 +47,58 @@ pub(crate) struct Entry {
 pub(crate) enum Tail {
     /// These records were added since the last look; `cut` when a batch at the end is not whole.
     Added { entries: Vec<Entry>, cut: bool },
-    /// The journal is another one than that read so far: all of it is to be read anew.
+    /// The journal is another one than that read so far.
     Replaced,
     /// There is no journal, or what is there cannot be trusted.
     Unusable,
 }
 
 /// The journal of one handle: which file was read, up to where.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Journal {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
     known: Option<Known>,
 }
 
 #[derive(Debug)]
 struct Known {
     id: JournalId,
+    file_id: Option<FileId>,
+    reader: Box<dyn File>,
     end: u64,
-    /// Whether it holds records that contradict each other.
-    refuted: bool,
     writer: Option<Box<dyn File>>,
 }
 
 impl Journal {
+    pub(crate) fn new(disk: Arc<dyn Disk>, layout: &Layout) -> Self {
+        Self {
+            disk,
+            path: layout.journal(),
+            known: None,
+        }
+    }
+
     /// Returns the id of the journal that was read, once there is one.
     pub(crate) fn id(&self) -> Option<JournalId> {
         self.known.as_ref().map(|known| known.id)
+    }
+
+    /// Returns up to where it was read.
+    pub(crate) fn end(&self) -> u64 {
+        self.known.as_ref().map_or(HEAD as u64, |known| known.end)
+    }
+
+    /// Returns the path of the file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lets the next look start at `place` again, where a batch begins.
+    pub(crate) fn rewind(&mut self, place: u64) {
+        if let Some(known) = &mut self.known {
+            known.end = known.end.min(place);
+        }
     }
 
     /// Forgets what was read, so that the next look starts from the beginning.
@@ -74,163 +106,288 @@ impl Journal {
         self.known = None;
     }
 
-    /// Says that the records read so far contradict each other: there is no use for this journal any more.
-    pub(crate) fn refute(&mut self) {
-        if let Some(known) = &mut self.known {
-            known.refuted = true;
+    /// Returns the mark of the place up to which it was read.
+    ///
+    /// # Errors
+    /// [`IndexError::Read`].
+    pub(crate) fn mark(&self) -> Result<u32, IndexError> {
+        let start = self.end().saturating_sub(MARKED);
+        let len = usize::try_from(self.end() - start).expect("it is no more than is marked");
+        Ok(crc32fast::hash(&self.read_raw(start, len)?))
+    }
+
+    /// Lets the next look start at `end`, where a batch begins; returns whether it is the journal `id` with that mark.
+    ///
+    /// # Errors
+    /// [`IndexError::Read`] when the file is there but cannot be read.
+    pub(crate) fn resume(
+        &mut self,
+        id: JournalId,
+        end: u64,
+        mark: u32,
+    ) -> Result<bool, IndexError> {
+        self.known = None;
+        let Some(mut found) = self.open()? else {
+            return Ok(false);
+        };
+        let len = found.reader.len().map_err(|source| self.unread(source))?;
+        if found.id != id || len < end {
+            return Ok(false);
         }
+        found.end = end;
+        self.known = Some(found);
+        Ok(self.mark()? == mark)
     }
 
     /// Reads what was added since the last look.
     ///
     /// # Errors
     /// [`IndexError::Read`] when the file is there but cannot be read.
-    pub(crate) fn look(&mut self, disk: &dyn Disk, path: &Path) -> Result<Tail, IndexError> {
-        let Some(head) = read_range(disk, path, 0, HEAD)? else {
-            return Ok(Tail::Unusable);
-        };
-        let Some(id) = parse_head(&head) else {
-            return Ok(Tail::Unusable);
-        };
-        let from = match &self.known {
-            Some(known) if known.id != id => return Ok(Tail::Replaced),
-            Some(known) if known.refuted => return Ok(Tail::Unusable),
-            Some(known) => known.end,
-            None => HEAD as u64,
-        };
-        let Some(len) = disk
-            .stat(path)
-            .map_err(|source| IndexError::Read {
-                path: path.to_owned(),
-                source,
-            })?
-            .map(|stat| stat.len)
+    pub(crate) fn look(&mut self) -> Result<Tail, IndexError> {
+        let stat = self.disk.stat(&self.path);
+        let Some(stat) = stat
+            .map_err(|source| self.unread(source))?
+            .filter(|stat| stat.kind == FileKind::File)
         else {
             return Ok(Tail::Unusable);
         };
-        if len < from {
-            return Ok(Tail::Unusable);
+        let same = |known: &Known| known.file_id.is_some() && known.file_id == stat.file_id;
+        if !self.known.as_ref().is_some_and(same) {
+            let Some(found) = self.open()? else {
+                return Ok(Tail::Unusable);
+            };
+            match &mut self.known {
+                Some(known) if known.id != found.id => return Ok(Tail::Replaced),
+                Some(known) => {
+                    (known.reader, known.file_id) = (found.reader, found.file_id);
+                    known.writer = None;
+                }
+                None => self.known = Some(found),
+            }
         }
-        let wanted = usize::try_from(len - from).map_err(|_| IndexError::JournalTooLarge {
-            path: path.to_owned(),
-            len,
-        })?;
-        let Some(bytes) = read_range(disk, path, from, wanted)? else {
+        let Some(known) = &self.known else {
             return Ok(Tail::Unusable);
         };
-        let bytes = Arc::new(bytes);
-        let (mut entries, mut at, mut cut) = (Vec::new(), 0, false);
-        // Where the last whole batch ends, and how many records there are up to there.
-        let mut whole = (0, 0);
-        loop {
-            match frame::next(&bytes[at..]) {
-                Next::End => break,
-                Next::Cut => {
-                    cut = true;
-                    break;
-                }
-                Next::Damaged => return Ok(Tail::Unusable),
-                Next::Frame {
-                    payload,
-                    taken,
-                    more,
-                } => {
-                    let Some(record) = record::parse(payload) else {
-                        return Ok(Tail::Unusable);
-                    };
-                    let range = at + taken - payload.len()..at + taken;
-                    entries.push(Entry {
-                        record,
-                        payload: Bytes::new(Arc::clone(&bytes), range),
-                    });
-                    at += taken;
-                    if !more {
-                        whole = (at, entries.len());
-                    }
-                }
-            }
+        let len = known.reader.len().map_err(|source| self.unread(source))?;
+        if len < known.end {
+            return Ok(Tail::Unusable);
         }
-        cut |= whole.0 < at;
-        entries.truncate(whole.1);
-        let end = from + whole.0 as u64;
-        match &mut self.known {
-            Some(known) => known.end = end,
-            None => {
-                self.known = Some(Known {
-                    id,
-                    end,
-                    refuted: false,
-                    writer: None,
-                })
-            }
+        let from = known.end;
+        let wanted = usize::try_from(len - from).map_err(|_| IndexError::JournalTooLarge {
+            path: self.path.clone(),
+            len,
+        })?;
+        if wanted == 0 {
+            return Ok(Tail::Added {
+                entries: Vec::new(),
+                cut: false,
+            });
+        }
+        let bytes = known
+            .reader
+            .read_at(from, wanted)
+            .map_err(|source| self.unread(source))?;
+        let Some((entries, whole, cut)) = entries_in(bytes, from) else {
+            return Ok(Tail::Unusable);
+        };
+        if let Some(known) = &mut self.known {
+            known.end = from + whole;
         }
         Ok(Tail::Added { entries, cut })
     }
 
+    /// Reads the payload that begins at `offset` and has `len` bytes; `None` when it is not what was written there.
+    ///
+    /// # Errors
+    /// [`IndexError::Read`].
+    pub(crate) fn read(&self, offset: u64, len: u32) -> Result<Option<Bytes>, IndexError> {
+        let taken = frame::HEAD + len as usize;
+        let Some(start) = offset.checked_sub(frame::HEAD as u64) else {
+            return Ok(None);
+        };
+        let bytes = Arc::new(self.read_raw(start, taken)?);
+        Ok(payload_in(&bytes, 0, len))
+    }
+
+    /// Reads bytes for [`payload_in`]; fewer at the end of the journal.
+    ///
+    /// # Errors
+    /// [`IndexError::Read`].
+    pub(crate) fn read_raw(&self, start: u64, len: usize) -> Result<Vec<u8>, IndexError> {
+        let known = self.known.as_ref().ok_or_else(|| IndexError::NoJournal {
+            path: self.path.clone(),
+        })?;
+        known
+            .reader
+            .read_at(start, len)
+            .map_err(|source| self.unread(source))
+    }
+
     /// Adds a batch of records at the end of what was read; the caller holds the write lock and has just looked.
     ///
-    /// A batch that another process began and did not finish is cut off first.
+    /// A batch that another process began and did not finish is cut off first. Returns where each payload begins.
     ///
     /// # Errors
     /// [`IndexError::Write`]; nothing was added then, or what was added in part is cut off by the next writer.
     pub(crate) fn append(
         &mut self,
-        disk: &dyn Disk,
-        path: &Path,
         payloads: &[Vec<u8>],
         sync: SyncPolicy,
-    ) -> Result<(), IndexError> {
+    ) -> Result<Vec<u64>, IndexError> {
+        let path = &self.path;
         let failed = |source| IndexError::Write {
-            path: path.to_owned(),
+            path: path.clone(),
             source,
         };
-        let known = self.known.as_mut().ok_or_else(|| IndexError::NoJournal {
-            path: path.to_owned(),
-        })?;
+        let gone = || IndexError::NoJournal { path: path.clone() };
+        let known = self.known.as_mut().ok_or_else(gone)?;
         let mut bytes = Vec::new();
         frame::push_batch(&mut bytes, payloads);
         if known.writer.is_none() {
-            known.writer = Some(disk.open_log(path).map_err(failed)?);
+            known.writer = Some(self.disk.open_log(path).map_err(failed)?);
         }
         let writer = known.writer.as_mut().expect("opened just above");
-        if writer.len().map_err(failed)? != known.end {
+        let len = writer.len().map_err(failed)?;
+        if len < known.end {
+            // Deleted since the look; what is there now is not the journal.
+            known.writer = None;
+            return Err(gone());
+        }
+        if len > known.end {
             writer.truncate(known.end).map_err(failed)?;
         }
         writer.append(&bytes).map_err(failed)?;
         if sync == SyncPolicy::Durable {
             writer.sync().map_err(failed)?;
         }
+        let offsets = offsets(known.end, payloads);
         known.end += bytes.len() as u64;
-        Ok(())
+        Ok(offsets)
     }
 
     /// Writes a new journal in the place of whatever is there; the caller holds the write lock.
+    ///
+    /// Returns where each payload begins.
     ///
     /// # Errors
     /// [`IndexError::Replace`]; the old one is still there then.
     pub(crate) fn replace(
         &mut self,
-        disk: &dyn Disk,
         layout: &Layout,
         id: JournalId,
         payloads: &[Vec<u8>],
-    ) -> Result<(), IndexError> {
+    ) -> Result<Vec<u64>, IndexError> {
         self.known = None;
-        let mut bytes = head(id).to_vec();
+        let size: usize = payloads
+            .iter()
+            .map(|payload| frame::HEAD + payload.len())
+            .sum();
+        let mut bytes = Vec::with_capacity(HEAD + size);
+        bytes.extend_from_slice(&head(id));
         frame::push_batch(&mut bytes, payloads);
         let temp = layout
             .temp()
             .join(format!("journal-{}", uuid::Uuid::from_bytes(id)));
-        fs_io::replace(disk, &temp, &layout.journal(), &bytes, SyncPolicy::Durable)
-            .map_err(IndexError::Replace)?;
-        self.known = Some(Known {
-            id,
-            end: bytes.len() as u64,
-            refuted: false,
-            writer: None,
-        });
-        Ok(())
+        fs_io::replace(
+            self.disk.as_ref(),
+            &temp,
+            &self.path,
+            &bytes,
+            SyncPolicy::Durable,
+        )
+        .map_err(IndexError::Replace)?;
+        let end = bytes.len() as u64;
+        self.known = self.open()?.map(|found| Known { end, ..found });
+        Ok(offsets(HEAD as u64, payloads))
     }
+
+    /// Opens the file; `None` when there is none, or it is no journal.
+    fn open(&self) -> Result<Option<Known>, IndexError> {
+        let reader = match self.disk.open_read(&self.path) {
+            Ok(reader) => reader,
+            Err(ReadError::NotFound { .. } | ReadError::NotAFile { .. }) => return Ok(None),
+            Err(ReadError::Io { path, source }) => return Err(IndexError::Read { path, source }),
+            Err(other) => return Err(IndexError::Unreadable(other)),
+        };
+        let head = reader
+            .read_at(0, HEAD)
+            .map_err(|source| self.unread(source))?;
+        let file_id = reader.stat().map_err(|source| self.unread(source))?.file_id;
+        Ok(parse_head(&head).map(|id| Known {
+            id,
+            file_id,
+            reader,
+            end: HEAD as u64,
+            writer: None,
+        }))
+    }
+
+    fn unread(&self, source: std::io::Error) -> IndexError {
+        IndexError::Read {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+/// Returns the payload of `len` bytes whose frame begins at `start` of `bytes`, if it is what was written there.
+pub(crate) fn payload_in(bytes: &Arc<Vec<u8>>, start: usize, len: u32) -> Option<Bytes> {
+    match frame::next(bytes.get(start..)?) {
+        Next::Frame { payload, .. } if payload.len() == len as usize => {
+            let from = start + frame::HEAD;
+            Some(Bytes::new(Arc::clone(bytes), from..from + payload.len()))
+        }
+        _ => None,
+    }
+}
+
+/// Reads the records of whole batches, how many bytes these take, and whether more began; `None` for damage.
+fn entries_in(bytes: Vec<u8>, from: u64) -> Option<(Vec<Entry>, u64, bool)> {
+    let bytes = Arc::new(bytes);
+    let (mut entries, mut at, mut cut) = (Vec::new(), 0, false);
+    // Where the last whole batch ends, and how many records there are up to there.
+    let mut whole = (0, 0);
+    loop {
+        match frame::next(&bytes[at..]) {
+            Next::End => break,
+            Next::Cut => {
+                cut = true;
+                break;
+            }
+            Next::Damaged => return None,
+            Next::Frame {
+                payload,
+                taken,
+                more,
+            } => {
+                let record = record::parse(payload)?;
+                let start = at + taken - payload.len();
+                entries.push(Entry {
+                    record,
+                    payload: Bytes::new(Arc::clone(&bytes), start..at + taken),
+                    offset: from + start as u64,
+                });
+                at += taken;
+                if !more {
+                    whole = (at, entries.len());
+                }
+            }
+        }
+    }
+    cut |= whole.0 < at;
+    entries.truncate(whole.1);
+    Some((entries, whole.0 as u64, cut))
+}
+
+/// Returns where payloads begin that are written as one batch from `start` on.
+fn offsets(start: u64, payloads: &[Vec<u8>]) -> Vec<u64> {
+    let mut at = start;
+    let offset = |payload: &Vec<u8>| {
+        let begins = at + frame::HEAD as u64;
+        at = begins + payload.len() as u64;
+        begins
+    };
+    payloads.iter().map(offset).collect()
 }
 
 fn head(id: JournalId) -> [u8; HEAD] {
@@ -245,19 +402,4 @@ fn head(id: JournalId) -> [u8; HEAD] {
 fn parse_head(bytes: &[u8]) -> Option<JournalId> {
     let id: JournalId = bytes.get(8..24)?.try_into().ok()?;
     (bytes == head(id)).then_some(id)
-}
-
-fn read_range(
-    disk: &dyn Disk,
-    path: &Path,
-    offset: u64,
-    len: usize,
-) -> Result<Option<Vec<u8>>, IndexError> {
-    match disk.read_range(path, offset, len) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(ReadError::NotFound { .. }) => Ok(None),
-        Err(ReadError::NotAFile { .. }) => Ok(None),
-        Err(ReadError::Io { path, source }) => Err(IndexError::Read { path, source }),
-        Err(other) => Err(IndexError::Unreadable(other)),
-    }
 }

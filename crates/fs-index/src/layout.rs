@@ -3,7 +3,7 @@
 //! ```text
 //! <root>/
 //!   events/       committed, the only truth       (fs-format names the files in it)
-//!   index/        rebuildable                     journal
+//!   index/        rebuildable                     journal, manifest, *.segment
 //!   local/        this working copy's own         identity, lock, tmp/, vanished/, checkpoints/, ...
 //! ```
 
@@ -46,6 +46,17 @@ impl Layout {
     /// Returns the ingestion journal.
     pub fn journal(&self) -> PathBuf {
         self.index().join("journal")
+    }
+
+    /// Returns the file that names the segments.
+    pub fn manifest(&self) -> PathBuf {
+        self.index().join("manifest")
+    }
+
+    /// Returns the segment of this id.
+    pub fn segment(&self, id: [u8; 16]) -> PathBuf {
+        let name = uuid::Uuid::from_bytes(id).simple().to_string();
+        self.index().join(format!("{name}.segment"))
     }
 
     /// Returns the directory of what belongs to this working copy alone.

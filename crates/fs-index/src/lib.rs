@@ -8,21 +8,31 @@
 
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod bytes;
-mod claims;
+mod catalog;
+mod census;
+mod changes;
+mod codec;
 mod error;
-mod examine;
+mod file;
+mod flush;
 mod frame;
 mod history;
 mod index;
-mod ingest;
 mod journal;
 mod layout;
+mod load;
+mod manifest;
 mod position;
+mod read;
 mod record;
+mod replay;
 mod scan;
+mod segment;
+mod state;
 mod stored;
-mod survey;
+mod tail;
 mod trouble;
 mod vanished;
 
@@ -32,6 +42,7 @@ pub use index::{Depth, Index, Observed, StalePosition};
 pub use journal::JournalId;
 pub use layout::Layout;
 pub use position::{Epoch, Position, Sequence};
-pub use record::Origin;
+pub use read::{All, Select};
+pub use state::Head;
 pub use stored::Stored;
 pub use trouble::{Reason, Trouble};

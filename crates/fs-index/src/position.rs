@@ -10,7 +10,9 @@
 //! never given to two events. Positions of different epochs are never compared; meeting one is an error.
 
 use std::fmt;
+use std::io;
 
+use fs_io::Random;
 use uuid::Uuid;
 
 /// A period in which no transaction that was ingested has gone away; drawn at random, never zero.
@@ -21,6 +23,15 @@ impl Epoch {
     /// Returns the epoch written as `value`.
     pub fn from_u64(value: u64) -> Self {
         Self(value)
+    }
+
+    /// Draws an epoch.
+    pub(crate) fn draw(random: &dyn Random) -> io::Result<Self> {
+        let mut bytes = [0; 8];
+        while bytes == [0; 8] {
+            random.fill(&mut bytes)?;
+        }
+        Ok(Self(u64::from_be_bytes(bytes)))
     }
 
     /// Returns the number by which the epoch is written.

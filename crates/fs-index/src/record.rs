@@ -1,25 +1,35 @@
 //! What the journal's frames say.
 //!
-//! The first byte is the kind; numbers are little endian; the last field takes the rest of the payload.
+//! The first byte is the kind; the fields are as `codec.rs` writes them; the last field takes the rest of the payload.
 //!
 //! | kind | record | fields |
 //! |---|---|---|
 //! | 1 | epoch | epoch u64, topology generation u64 |
-//! | 2 | arrived | number u64, origin u8, place u8, modified i64 ns, id 16 bytes, content hash 32 bytes, the file's bytes |
+//! | 2 | arrived | number u64, origin u8, place u8, modified i64 ns, content hash, summary, the file's bytes |
 //! | 3 | vanished | id 16 bytes |
 //! | 4 | generation | topology generation u64 |
 //! | 5 | boot | boot id, UTF-8, empty where the machine has none |
+//! | 6 | census | nothing: what follows in the batch was decided with a view to all files (`census`) |
+//! | 7 | directories | a list: path, then nothing for one that is gone, or its stamp |
+//! | 8 | watched | a list: path of a file that is left out, then its length u64 and time i64 when it was looked at |
+//!
+//! The summary says what the index needs of a transaction, so that no JSON is read to replay it: id, replica, its
+//! sequence, time, number of events, parents, streams written with the number of events each, event types, command id.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use fs_format::{ContentHash, TransactionId};
-use uuid::Uuid;
+use fs_format::{
+    CommandId, ContentHash, Header, ReplicaId, StreamId, Timestamp, Transaction, TransactionId,
+};
 
+use crate::codec::{Fields, Writer};
 use crate::position::Epoch;
+use crate::scan::Stamp;
 
 /// How a transaction came into this working copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// Appended here.
     Appended,
     /// Found in `events/`.
@@ -35,6 +45,82 @@ pub(crate) enum Place {
     Flat,
 }
 
+/// Length and time of a file when it was looked at; `None` when there was nothing to look at.
+pub(crate) type Seen = Option<(u64, i64)>;
+
+/// What the index needs of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub(crate) id: TransactionId,
+    pub(crate) replica_id: ReplicaId,
+    pub(crate) replica_seq: Option<u64>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) event_count: u32,
+    pub(crate) parents: Vec<TransactionId>,
+    pub(crate) writes: Vec<(StreamId, u64)>,
+    pub(crate) event_types: Vec<Box<str>>,
+    pub(crate) command_id: Option<CommandId>,
+}
+
+impl Summary {
+    /// Sums up a decoded transaction.
+    pub(crate) fn of(transaction: &Transaction<'_>) -> Self {
+        let mut event_types: Vec<Box<str>> = Vec::new();
+        for event in &transaction.events {
+            if !event_types.iter().any(|known| **known == *event.event_type) {
+                event_types.push(Box::from(&*event.event_type));
+            }
+        }
+        let header: &Header = &transaction.header;
+        let writes = header.stream_bases.iter();
+        Self {
+            id: header.transaction_id,
+            replica_id: header.replica_id,
+            replica_seq: header.replica_seq,
+            created_at: header.created_at,
+            event_count: u32::try_from(transaction.events.len())
+                .expect("a transaction has at most 65,536 events"),
+            parents: header
+                .parents
+                .iter()
+                .map(|parent| parent.transaction_id)
+                .collect(),
+            writes: writes
+                .filter(|(_, base)| base.writes > 0)
+                .map(|(stream_id, base)| (stream_id.clone(), base.writes))
+                .collect(),
+            event_types,
+            command_id: header.command_id.clone(),
+        }
+    }
+
+    fn write(&self, to: &mut Writer) {
+        to.id(self.id).replica(self.replica_id);
+        to.option(self.replica_seq, |to, seq| _ = to.u64(seq));
+        to.i64(self.created_at.unix_nanos()).u32(self.event_count);
+        to.list(self.parents.iter(), |to, parent| _ = to.id(*parent));
+        to.list(self.writes.iter(), |to, (stream_id, count)| {
+            to.text(stream_id.as_str()).u64(*count);
+        });
+        to.list(self.event_types.iter(), |to, name| _ = to.text(name));
+        to.option(self.command_id.as_ref(), |to, id| _ = to.text(id.as_str()));
+    }
+
+    fn read(from: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            id: from.id()?,
+            replica_id: from.replica()?,
+            replica_seq: from.option(Fields::u64)?,
+            created_at: from.time()?,
+            event_count: from.u32()?,
+            parents: from.list(Fields::id)?,
+            writes: from.list(|from| Some((from.stream()?, from.u64()?)))?,
+            event_types: from.list(|from| from.text().map(Box::from))?,
+            command_id: from.option(|from| CommandId::new(from.text()?).ok())?,
+        })
+    }
+}
+
 /// One record; `bytes` of an arrival is a range of the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record {
@@ -42,15 +128,7 @@ pub(crate) enum Record {
         epoch: Epoch,
         generation: u64,
     },
-    Arrived {
-        number: u64,
-        origin: Origin,
-        place: Place,
-        modified_nanos: i64,
-        id: TransactionId,
-        content_hash: ContentHash,
-        bytes: Range<usize>,
-    },
+    Arrived(Arrived),
     Vanished {
         id: TransactionId,
     },
@@ -60,131 +138,149 @@ pub(crate) enum Record {
     Boot {
         boot_id: String,
     },
+    Census,
+    Directories {
+        stamps: BTreeMap<String, Option<Stamp>>,
+    },
+    Watched {
+        seen: BTreeMap<String, Seen>,
+    },
 }
 
-/// What an arrival's record holds besides the file's bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrival<'a> {
+/// The record of an arrival.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Arrived {
     pub(crate) number: u64,
     pub(crate) origin: Origin,
     pub(crate) place: Place,
     pub(crate) modified_nanos: i64,
-    pub(crate) id: TransactionId,
     pub(crate) content_hash: ContentHash,
-    pub(crate) bytes: &'a [u8],
+    pub(crate) summary: Summary,
+    pub(crate) bytes: Range<usize>,
 }
 
 pub(crate) fn epoch(epoch: Epoch, generation: u64) -> Vec<u8> {
-    let mut payload = vec![1];
-    payload.extend_from_slice(&epoch.as_u64().to_le_bytes());
-    payload.extend_from_slice(&generation.to_le_bytes());
-    payload
+    let mut to = Writer::new(1);
+    to.u64(epoch.as_u64()).u64(generation);
+    to.finish()
 }
 
-pub(crate) fn arrived(arrival: Arrival<'_>) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(67 + arrival.bytes.len());
-    payload.push(2);
-    payload.extend_from_slice(&arrival.number.to_le_bytes());
-    payload.push(match arrival.origin {
+/// Writes the record of an arrival; its `bytes` are given apart.
+pub(crate) fn arrived(arrived: &Arrived, bytes: &[u8]) -> Vec<u8> {
+    let mut to = Writer::new(2);
+    to.u64(arrived.number);
+    to.byte(match arrived.origin {
         Origin::Appended => 1,
         Origin::Arrived => 2,
     });
-    payload.push(match arrival.place {
+    to.byte(match arrived.place {
         Place::Sharded => 1,
         Place::Flat => 2,
     });
-    payload.extend_from_slice(&arrival.modified_nanos.to_le_bytes());
-    payload.extend_from_slice(arrival.id.as_uuid().as_bytes());
-    payload.extend_from_slice(arrival.content_hash.as_bytes());
-    payload.extend_from_slice(arrival.bytes);
-    payload
+    to.i64(arrived.modified_nanos).hash(&arrived.content_hash);
+    arrived.summary.write(&mut to);
+    to.raw(bytes);
+    to.finish()
 }
 
 pub(crate) fn vanished(id: TransactionId) -> Vec<u8> {
-    let mut payload = vec![3];
-    payload.extend_from_slice(id.as_uuid().as_bytes());
-    payload
+    let mut to = Writer::new(3);
+    to.id(id);
+    to.finish()
 }
 
 pub(crate) fn generation(generation: u64) -> Vec<u8> {
-    let mut payload = vec![4];
-    payload.extend_from_slice(&generation.to_le_bytes());
-    payload
+    let mut to = Writer::new(4);
+    to.u64(generation);
+    to.finish()
 }
 
 pub(crate) fn boot(boot_id: &str) -> Vec<u8> {
-    let mut payload = vec![5];
-    payload.extend_from_slice(boot_id.as_bytes());
-    payload
+    let mut to = Writer::new(5);
+    to.raw(boot_id.as_bytes());
+    to.finish()
+}
+
+pub(crate) fn census() -> Vec<u8> {
+    Writer::new(6).finish()
+}
+
+pub(crate) fn directories(stamps: &BTreeMap<String, Option<Stamp>>) -> Vec<u8> {
+    let mut to = Writer::new(7);
+    to.list(stamps.iter(), |to, (path, stamp)| {
+        to.text(path);
+        to.option(stamp.as_ref(), |to, stamp| stamp.write(to));
+    });
+    to.finish()
+}
+
+pub(crate) fn watched(seen: &BTreeMap<String, Seen>) -> Vec<u8> {
+    let mut to = Writer::new(8);
+    write_seen(&mut to, seen);
+    to.finish()
+}
+
+pub(crate) fn write_seen(to: &mut Writer, seen: &BTreeMap<String, Seen>) {
+    to.list(seen.iter(), |to, (path, seen)| {
+        to.text(path);
+        to.option(*seen, |to, (len, nanos)| _ = to.u64(len).i64(nanos));
+    });
+}
+
+pub(crate) fn read_seen(from: &mut Fields<'_>) -> Option<BTreeMap<String, Seen>> {
+    from.list(|from| {
+        let path = from.text()?.to_owned();
+        let seen = from.option(|from| Some((from.u64()?, from.i64()?)))?;
+        Some((path, seen))
+    })
 }
 
 /// Reads a payload; `None` when it is not one that this version writes.
 pub(crate) fn parse(payload: &[u8]) -> Option<Record> {
-    let mut fields = Fields { rest: payload };
-    let record = match fields.byte()? {
+    let mut from = Fields::new(payload);
+    let record = match from.byte()? {
         1 => Record::Epoch {
-            epoch: Epoch::from_u64(fields.u64()?),
-            generation: fields.u64()?,
+            epoch: Epoch::from_u64(from.u64()?),
+            generation: from.u64()?,
         },
         2 => {
-            let number = fields.u64()?;
-            let origin = match fields.byte()? {
-                1 => Origin::Appended,
-                2 => Origin::Arrived,
-                _ => return None,
-            };
-            let place = match fields.byte()? {
-                1 => Place::Sharded,
-                2 => Place::Flat,
-                _ => return None,
-            };
-            let modified_nanos = i64::from_le_bytes(fields.array()?);
-            let id = fields.id()?;
-            let content_hash = ContentHash::from_bytes(fields.array()?);
-            let bytes = payload.len() - fields.rest.len()..payload.len();
-            return Some(Record::Arrived {
-                number,
-                origin,
-                place,
-                modified_nanos,
-                id,
-                content_hash,
-                bytes,
-            });
+            return Some(Record::Arrived(Arrived {
+                number: from.u64()?,
+                origin: match from.byte()? {
+                    1 => Origin::Appended,
+                    2 => Origin::Arrived,
+                    _ => return None,
+                },
+                place: match from.byte()? {
+                    1 => Place::Sharded,
+                    2 => Place::Flat,
+                    _ => return None,
+                },
+                modified_nanos: from.i64()?,
+                content_hash: from.hash()?,
+                summary: Summary::read(&mut from)?,
+                bytes: payload.len() - from.rest().len()..payload.len(),
+            }));
         }
-        3 => Record::Vanished { id: fields.id()? },
+        3 => Record::Vanished { id: from.id()? },
         4 => Record::Generation {
-            generation: fields.u64()?,
+            generation: from.u64()?,
         },
         5 => {
-            let boot_id = std::str::from_utf8(fields.rest).ok()?.to_owned();
+            let boot_id = std::str::from_utf8(from.rest()).ok()?.to_owned();
             return Some(Record::Boot { boot_id });
         }
+        6 => Record::Census,
+        7 => Record::Directories {
+            stamps: from.list(|from| {
+                let path = from.text()?.to_owned();
+                Some((path, from.option(Stamp::read)?))
+            })?,
+        },
+        8 => Record::Watched {
+            seen: read_seen(&mut from)?,
+        },
         _ => return None,
     };
-    fields.rest.is_empty().then_some(record)
-}
-
-struct Fields<'a> {
-    rest: &'a [u8],
-}
-
-impl Fields<'_> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.rest.split_first_chunk::<N>()?;
-        self.rest = rest;
-        Some(*head)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn id(&mut self) -> Option<TransactionId> {
-        TransactionId::from_uuid(Uuid::from_bytes(self.array()?)).ok()
-    }
+    from.rest().is_empty().then_some(record)
 }

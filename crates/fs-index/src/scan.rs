@@ -4,14 +4,18 @@
 //! that is younger than the clock's granularity at the time it was taken may hide a later change, so such a directory
 //! is listed again (as git does with racy entries of its index).
 //!
-//! **Invariant**: a name that came or went since the last scan is reported, whatever the order in which the operating
-//! system lists names. Nothing is opened and nothing is followed here.
+//! **Invariant**: a directory in which a name came or went since its stamp was taken is listed, whatever the order in
+//! which the operating system lists names. Nothing is opened and nothing is followed here.
+//!
+//! *Not done here*: telling what came and went (`changes.rs`).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::path::PathBuf;
 
 use fs_io::{Clock, Disk, FileKind, Stat};
 
+use crate::codec::{Fields, Writer};
 use crate::error::IndexError;
 use crate::layout::Layout;
 
@@ -22,7 +26,7 @@ const COARSE_NANOS: i64 = 2_000_000_000;
 const FINE_NANOS: i64 = 20_000_000;
 
 /// A directory of more entries is not listed again at every scan while its stamp is young ...
-const LARGE: usize = 256;
+const LARGE: u32 = 16;
 
 /// ... but after this time for each of its entries, so that listing stays a small part of the work.
 const PATIENCE_NANOS_PER_ENTRY: i64 = 50_000;
@@ -39,206 +43,195 @@ const HARMLESS: [&str; 5] = [
 /// Depth of the directories below `events/`.
 const LEVELS: usize = 2;
 
-#[derive(Debug)]
-struct Directory {
+/// What a directory looked like when it was listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
     changed_nanos: i64,
     /// Whether the stamp was too young to be trusted when it was taken.
-    racy: bool,
+    is_racy: bool,
     listed_nanos: i64,
-    entries: BTreeMap<String, FileKind>,
+    entries: u32,
 }
 
-/// What is known of the directories.
-#[derive(Debug, Default)]
-pub(crate) struct Scanner {
-    /// By path below `events/`; `""` is `events/` itself.
-    directories: BTreeMap<String, Directory>,
+/// A directory that has changed, or may have.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    /// Its path below `events/`; `""` is `events/` itself.
+    pub(crate) directory: String,
+    /// `None` when it is gone.
+    pub(crate) stamp: Option<Stamp>,
+    /// What is in it, but for the directories that are listed by themselves.
+    pub(crate) entries: BTreeMap<String, FileKind>,
 }
 
-impl Scanner {
-    /// Lists what changed; returns the paths below `events/` that came, went, or changed their kind.
-    ///
-    /// # Errors
-    /// [`IndexError::Read`] when a directory cannot be listed.
-    ///
-    /// # Complexity
-    /// One `stat` a directory, and one listing a changed directory.
-    pub(crate) fn scan(
-        &mut self,
-        disk: &dyn Disk,
-        clock: &dyn Clock,
-        layout: &Layout,
-    ) -> Result<BTreeSet<String>, IndexError> {
-        let mut changed = BTreeSet::new();
-        let mut waiting = vec![(String::new(), 0)];
-        while let Some((directory, level)) = waiting.pop() {
-            self.visit(disk, clock, layout, &directory, level, &mut changed)?;
-            let Some(known) = self.directories.get(&directory) else {
-                continue;
-            };
-            if level < LEVELS {
-                let below = known
-                    .entries
-                    .iter()
-                    .filter(|(_, kind)| **kind == FileKind::Directory);
-                waiting.extend(below.map(|(name, _)| (join(&directory, name), level + 1)));
-            }
-        }
-        Ok(changed)
-    }
-
-    /// Returns whether a file of this path was there at the last scan.
-    pub(crate) fn contains(&self, path: &str) -> bool {
-        let (directory, name) = split(path);
-        self.directories
-            .get(directory)
-            .is_some_and(|known| known.entries.contains_key(name))
-    }
-
-    /// Enters a file that this process has just published, so that it is no news.
-    ///
-    /// Its directory is listed again by the next scan: the new stamp may hide what others did there at the same time.
-    pub(crate) fn note(&mut self, disk: &dyn Disk, layout: &Layout, path: &str) {
-        let (directory, name) = split(path);
-        let Some(known) = self.directories.get_mut(directory) else {
-            return;
-        };
-        let Ok(Some(stat)) = disk.stat(&layout.event_file(directory)) else {
-            return;
-        };
-        known.entries.insert(name.to_owned(), FileKind::File);
-        known.changed_nanos = stamp_of(&stat);
-        known.racy = true;
-    }
-
-    /// Returns the paths of everything but directories that was there at the last scan.
-    pub(crate) fn files(&self) -> Vec<String> {
-        let below = |(directory, known): (&String, &Directory)| -> Vec<String> {
-            let level = if directory.is_empty() {
-                0
-            } else {
-                1 + directory.matches('/').count()
-            };
-            let wanted = known
-                .entries
-                .iter()
-                .filter(|(_, kind)| **kind != FileKind::Directory || level >= LEVELS);
-            wanted.map(|(name, _)| join(directory, name)).collect()
-        };
-        self.directories.iter().flat_map(below).collect()
-    }
-
-    fn visit(
-        &mut self,
-        disk: &dyn Disk,
-        clock: &dyn Clock,
-        layout: &Layout,
-        directory: &str,
-        level: usize,
-        changed: &mut BTreeSet<String>,
-    ) -> Result<(), IndexError> {
-        let path = layout.event_file(directory);
-        let path = if directory.is_empty() {
-            layout.events()
-        } else {
-            path
-        };
-        let failed = |path: &Path, source| IndexError::Read {
-            path: path.to_owned(),
+/// Lists the directories whose stamps are not those that are `known` by path, and those that were not known.
+///
+/// # Errors
+/// [`IndexError::Read`] when a directory cannot be listed.
+///
+/// # Complexity
+/// One `stat` a directory, and one listing a changed directory.
+pub(crate) fn scan(
+    disk: &dyn Disk,
+    clock: &dyn Clock,
+    layout: &Layout,
+    known: &BTreeMap<String, Stamp>,
+) -> Result<Vec<Listing>, IndexError> {
+    let mut listings = Vec::new();
+    let mut waiting = vec![(String::new(), 0)];
+    while let Some((directory, level)) = waiting.pop() {
+        let now = clock.now_unix_nanos();
+        let path = path_of(layout, &directory);
+        let failed = |source| IndexError::Read {
+            path: path.clone(),
             source,
         };
-        let now = clock.now_unix_nanos();
-        let stat = disk
-            .stat(&path)
-            .map_err(|source| failed(&path, source))?
-            .filter(|stat| stat.kind == FileKind::Directory);
-        let Some(stat) = stat else {
-            self.forget(directory, changed);
-            return Ok(());
+        let stat = disk.stat(&path).map_err(failed)?;
+        let Some(stat) = stat.filter(|stat| stat.kind == FileKind::Directory) else {
+            listings.extend(gone(&directory, known));
+            continue;
         };
-        let stamp = stamp_of(&stat);
-        if self
-            .directories
-            .get(directory)
-            .is_some_and(|known| known.is_current(stamp, now))
-        {
-            return Ok(());
+        let changed_nanos = stamp_of(&stat);
+        let is_current = known
+            .get(&directory)
+            .is_some_and(|stamp| stamp.is_current(changed_nanos, now));
+        if is_current {
+            let below = below(&directory, known).filter(|path| level_of(path) == level + 1);
+            waiting.extend(below.map(|path| (path.to_owned(), level + 1)));
+            continue;
         }
-        let listed = disk.list(&path).map_err(|source| failed(&path, source))?;
+        let listed = disk.list(&path).map_err(failed)?;
         let mut entries = BTreeMap::new();
+        let mut count = 0u32;
         for entry in listed {
+            count = count.saturating_add(1);
             let name = entry.name.to_string_lossy().into_owned();
-            if !HARMLESS.contains(&name.as_str()) {
+            if entry.kind == FileKind::Directory && level < LEVELS {
+                waiting.push((join(&directory, &name), level + 1));
+            } else if !HARMLESS.contains(&name.as_str()) {
                 entries.insert(name, entry.kind);
             }
         }
-        let before = self
-            .directories
-            .remove(directory)
-            .map(|known| known.entries)
-            .unwrap_or_default();
-        let after = &entries;
-        for (name, kind) in after {
-            if before.get(name) != Some(kind) && !(*kind == FileKind::Directory && level < LEVELS) {
-                changed.insert(join(directory, name));
-            }
-        }
-        for (name, kind) in before
-            .iter()
-            .filter(|(name, kind)| after.get(*name) != Some(kind))
-        {
-            let path = join(directory, name);
-            if *kind == FileKind::Directory && level < LEVELS {
-                self.forget(&path, changed);
-            } else {
-                changed.insert(path);
-            }
-        }
-        let known = Directory {
-            changed_nanos: stamp,
-            racy: is_racy(stamp, now),
-            listed_nanos: now,
-            entries,
-        };
-        self.directories.insert(directory.to_owned(), known);
-        Ok(())
-    }
-
-    /// Drops a directory that is gone; all that lay in it has changed.
-    fn forget(&mut self, directory: &str, changed: &mut BTreeSet<String>) {
-        let below = format!("{directory}/");
-        let gone: Vec<String> = self
-            .directories
-            .keys()
-            .filter(|known| {
-                directory.is_empty() || *known == directory || known.starts_with(&below)
-            })
-            .cloned()
+        let listed: Vec<_> = waiting.iter().map(|(path, _)| path.as_str()).collect();
+        let missing: Vec<Listing> = below(&directory, known)
+            .filter(|path| level_of(path) == level + 1 && !listed.contains(path))
+            .flat_map(|path| gone(path, known))
             .collect();
-        for directory in gone {
-            if let Some(known) = self.directories.remove(&directory) {
-                changed.extend(
-                    known
-                        .entries
-                        .iter()
-                        .filter(|(_, kind)| **kind != FileKind::Directory)
-                        .map(|(name, _)| join(&directory, name)),
-                );
-            }
-        }
+        listings.extend(missing);
+        let stamp = Stamp {
+            changed_nanos,
+            is_racy: is_racy(changed_nanos, now),
+            listed_nanos: now,
+            entries: count,
+        };
+        listings.push(Listing {
+            directory,
+            stamp: Some(stamp),
+            entries,
+        });
+    }
+    Ok(listings)
+}
+
+/// Returns the stamp of a directory after this process has published a file in it; `before` is the one it had.
+///
+/// The directory is listed again by and by: the new stamp may hide what others did there at the same time.
+pub(crate) fn restamp(
+    disk: &dyn Disk,
+    layout: &Layout,
+    directory: &str,
+    before: &Stamp,
+) -> Option<Stamp> {
+    let stat = disk.stat(&path_of(layout, directory)).ok()??;
+    Some(Stamp {
+        changed_nanos: stamp_of(&stat),
+        is_racy: true,
+        entries: before.entries.saturating_add(1),
+        ..*before
+    })
+}
+
+/// Returns the directory and the name of a path below `events/`.
+pub(crate) fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// Returns the path below `events/` of a name in a directory.
+pub(crate) fn join(directory: &str, name: &str) -> String {
+    if directory.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{directory}/{name}")
     }
 }
 
-impl Directory {
-    fn is_current(&self, stamp: i64, now: i64) -> bool {
-        if self.changed_nanos != stamp {
+impl Stamp {
+    fn is_current(&self, changed_nanos: i64, now: i64) -> bool {
+        if self.changed_nanos != changed_nanos {
             return false;
         }
-        let patience = i64::try_from(self.entries.len())
-            .unwrap_or(i64::MAX)
-            .saturating_mul(PATIENCE_NANOS_PER_ENTRY);
-        !self.racy
-            || (self.entries.len() > LARGE && now.saturating_sub(self.listed_nanos) < patience)
+        let patience = i64::from(self.entries).saturating_mul(PATIENCE_NANOS_PER_ENTRY);
+        !self.is_racy || (self.entries > LARGE && now.saturating_sub(self.listed_nanos) < patience)
+    }
+
+    pub(crate) fn write(&self, to: &mut Writer) {
+        to.i64(self.changed_nanos)
+            .byte(u8::from(self.is_racy))
+            .i64(self.listed_nanos)
+            .u32(self.entries);
+    }
+
+    pub(crate) fn read(from: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            changed_nanos: from.i64()?,
+            is_racy: from.flag()?,
+            listed_nanos: from.i64()?,
+            entries: from.u32()?,
+        })
+    }
+}
+
+fn path_of(layout: &Layout, directory: &str) -> PathBuf {
+    if directory.is_empty() {
+        layout.events()
+    } else {
+        layout.event_file(directory)
+    }
+}
+
+/// Returns a directory that is gone and those that were below it.
+fn gone(directory: &str, known: &BTreeMap<String, Stamp>) -> Vec<Listing> {
+    let itself = known.contains_key(directory).then_some(directory);
+    let listing = |path: &str| Listing {
+        directory: path.to_owned(),
+        stamp: None,
+        entries: BTreeMap::new(),
+    };
+    itself
+        .into_iter()
+        .chain(below(directory, known))
+        .map(listing)
+        .collect()
+}
+
+/// Returns the known directories below one.
+fn below<'a>(
+    directory: &'a str,
+    known: &'a BTreeMap<String, Stamp>,
+) -> impl Iterator<Item = &'a str> {
+    let first = join(directory, "");
+    known
+        .range::<str, _>((Bound::Included(first.as_str()), Bound::Unbounded))
+        .map(|(path, _)| path.as_str())
+        .take_while(move |path| path.starts_with(&first))
+        .filter(move |path| *path != directory)
+}
+
+fn level_of(directory: &str) -> usize {
+    if directory.is_empty() {
+        0
+    } else {
+        1 + directory.matches('/').count()
     }
 }
 
@@ -255,16 +248,4 @@ fn is_racy(stamp: i64, now: i64) -> bool {
         FINE_NANOS
     };
     stamp > now.saturating_sub(step)
-}
-
-fn join(directory: &str, name: &str) -> String {
-    if directory.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{directory}/{name}")
-    }
-}
-
-fn split(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or(("", path))
 }

@@ -1,11 +1,11 @@
-//! One transaction as the index holds it: its header in memory, its events as bytes.
+//! One transaction as it is held in memory: its header, and its events as bytes.
 
 use fs_format::{
     ContentHash, DecodeError, Event, Events, FormatVersion, Header, Location, TransactionId,
 };
 
 use crate::bytes::Bytes;
-use crate::record::{Origin, Place};
+use crate::record::{self, Arrived, Origin, Place, Summary};
 
 /// An ingested transaction.
 ///
@@ -19,10 +19,101 @@ pub struct Stored {
     pub(crate) place: Place,
     pub(crate) modified_nanos: i64,
     pub(crate) bytes: Bytes,
-    pub(crate) event_count: u64,
+    pub(crate) event_count: u32,
+    pub(crate) event_types: Vec<Box<str>>,
 }
 
 impl Stored {
+    /// Decodes a whole file.
+    ///
+    /// # Errors
+    /// As [`fs_format::decode`] and [`fs_format::Transaction::check_location`].
+    pub(crate) fn of_file(
+        bytes: Vec<u8>,
+        location: Location,
+        modified_nanos: i64,
+    ) -> Result<Self, DecodeError> {
+        let transaction = fs_format::decode(&bytes)?;
+        transaction.check_location(location)?;
+        let summary = Summary::of(&transaction);
+        Ok(Self {
+            content_hash: transaction.content_hash,
+            header: transaction.header,
+            number: 0,
+            origin: Origin::Arrived,
+            place: Place::of(&location),
+            modified_nanos,
+            event_count: summary.event_count,
+            event_types: summary.event_types,
+            bytes: bytes.into(),
+        })
+    }
+
+    /// Reads a transaction from its record.
+    ///
+    /// # Errors
+    /// As [`fs_format::decode_header`].
+    pub(crate) fn of_record(arrived: Arrived, payload: &Bytes) -> Result<Self, DecodeError> {
+        let bytes = payload.part(arrived.bytes);
+        let mut header = fs_format::decode_header(&bytes)?;
+        if header.format_version != FormatVersion::V3 {
+            // Older headers do not say how many events each stream gets.
+            header = fs_format::decode(&bytes)?.header;
+        }
+        Ok(Self {
+            header,
+            content_hash: arrived.content_hash,
+            number: arrived.number,
+            origin: arrived.origin,
+            place: arrived.place,
+            modified_nanos: arrived.modified_nanos,
+            event_count: arrived.summary.event_count,
+            event_types: arrived.summary.event_types,
+            bytes,
+        })
+    }
+
+    /// Writes the record of its arrival.
+    pub(crate) fn record(&self) -> Vec<u8> {
+        record::arrived(&self.arrived(), &self.bytes)
+    }
+
+    pub(crate) fn arrived(&self) -> Arrived {
+        Arrived {
+            number: self.number,
+            origin: self.origin,
+            place: self.place,
+            modified_nanos: self.modified_nanos,
+            content_hash: self.content_hash,
+            summary: self.summary(),
+            bytes: 0..self.bytes.len(),
+        }
+    }
+
+    /// Returns what the index needs of it.
+    pub(crate) fn summary(&self) -> Summary {
+        let header = &self.header;
+        let writes = header.stream_bases.iter();
+        Summary {
+            id: header.transaction_id,
+            replica_id: header.replica_id,
+            replica_seq: header.replica_seq,
+            created_at: header.created_at,
+            event_count: self.event_count,
+            parents: header
+                .parents
+                .iter()
+                .map(|parent| parent.transaction_id)
+                .collect(),
+            writes: writes
+                .filter(|(_, base)| base.writes > 0)
+                .map(|(stream_id, base)| (stream_id.clone(), base.writes))
+                .collect(),
+            event_types: self.event_types.clone(),
+            command_id: header.command_id.clone(),
+        }
+    }
+
     /// Returns the header.
     pub fn header(&self) -> &Header {
         &self.header
@@ -45,7 +136,7 @@ impl Stored {
 
     /// Returns how many events it holds.
     pub fn event_count(&self) -> u64 {
-        self.event_count
+        u64::from(self.event_count)
     }
 
     /// Returns the bytes of its file.
@@ -60,10 +151,7 @@ impl Stored {
 
     /// Returns the path of its file below `events/`, with `/` between the parts.
     pub fn relative_path(&self) -> String {
-        match self.place {
-            Place::Sharded => self.id().relative_path(),
-            Place::Flat => self.id().file_name(),
-        }
+        self.place.path(self.id())
     }
 
     /// Decodes its events, in the order in which they were appended.
@@ -83,19 +171,12 @@ impl Place {
             Location::Flat(_) => Place::Flat,
         }
     }
-}
 
-/// Decodes what is needed to hold a transaction whose bytes were verified before.
-///
-/// # Errors
-/// As [`fs_format::decode`].
-pub(crate) fn header_of(bytes: &[u8]) -> Result<(Header, u64), DecodeError> {
-    let header = fs_format::decode_header(bytes)?;
-    if header.format_version == FormatVersion::V3 {
-        let events = header.stream_bases.values().map(|base| base.writes).sum();
-        return Ok((header, events));
+    /// Returns the path below `events/` of a transaction that lies in this place.
+    pub(crate) fn path(self, id: TransactionId) -> String {
+        match self {
+            Place::Sharded => id.relative_path(),
+            Place::Flat => id.file_name(),
+        }
     }
-    let transaction = fs_format::decode(bytes)?;
-    let events = transaction.events.len() as u64;
-    Ok((transaction.header, events))
 }

@@ -55,6 +55,14 @@ impl Reason {
         matches!(self, Reason::Incomplete(_))
     }
 
+    /// Returns whether other files have a say in it.
+    pub(crate) fn is_about_others(&self) -> bool {
+        matches!(
+            self,
+            Reason::Duplicate { .. } | Reason::Altered { .. } | Reason::Cycle
+        )
+    }
+
     pub(crate) fn of_content(error: &DecodeError) -> Self {
         if error.is_incomplete() {
             Reason::Incomplete(error.to_string())

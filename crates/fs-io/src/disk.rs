@@ -6,10 +6,11 @@
 use std::ffi::OsString;
 use std::fmt::{self, Debug};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{ReadError, RenameError};
 use crate::lock::{LockError, LockGuard, Wait};
+use crate::watch::{Changed, Watch};
 
 /// What stands under a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,6 +100,12 @@ pub trait Disk: Send + Sync + Debug {
     /// Also when something other than a regular file stands under that name.
     fn open_log(&self, path: &Path) -> io::Result<Box<dyn File>>;
 
+    /// Opens a regular file for reading alone.
+    ///
+    /// # Errors
+    /// As [`Disk::read`], without the limit.
+    fn open_read(&self, path: &Path) -> Result<Box<dyn File>, ReadError>;
+
     /// Returns the whole content of a regular file of at most `limit` bytes.
     ///
     /// # Errors
@@ -155,6 +162,32 @@ pub trait Disk: Send + Sync + Debug {
     /// As [`Disk::sync_file`].
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
+    /// Makes the content of these files and the names in these directories durable, all on one file system.
+    ///
+    /// What is not there any more is passed over. Many at once may cost one sync of the whole file system.
+    ///
+    /// # Errors
+    /// When a sync fails: any of them may not be durable. Not to be repeated, as [`Disk::sync_file`].
+    fn sync_all(&self, files: &[PathBuf], directories: &[PathBuf]) -> io::Result<()> {
+        let unless_gone = |synced: io::Result<()>| match synced {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
+        };
+        for file in files {
+            unless_gone(self.sync_file(file))?;
+        }
+        for directory in directories {
+            unless_gone(self.sync_dir(directory))?;
+        }
+        Ok(())
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// When it is not there, not empty, or not a directory.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
+
     /// Takes the exclusive lock that a file stands for, and creates the file when it is missing.
     ///
     /// The lock is the operating system's: it ends with the process, however that ends. It excludes every other caller, in this
@@ -164,6 +197,17 @@ pub trait Disk: Send + Sync + Debug {
     /// # Errors
     /// [`LockError::Busy`] when it is held and `wait` is over.
     fn lock(&self, path: &Path, wait: Wait) -> Result<LockGuard, LockError>;
+
+    /// Starts a watch, over no directory yet, that calls `changed` after something changed.
+    ///
+    /// A disk need not be able to: by default it is not, and whoever waits for changes looks at intervals.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] from a disk that has no events, and when the system has no more watches to give.
+    fn watch(&self, changed: Changed) -> io::Result<Box<dyn Watch>> {
+        drop(changed);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// A file held open by the one who writes it.
@@ -180,13 +224,22 @@ pub trait File: Send + Sync + Debug {
     /// When the system refuses, for instance because the disk is full.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
+    /// Writes at `offset`, over what is there; beyond the end, the gap is filled with zeros.
+    ///
+    /// A failed call may have written a part. Before the next sync, a power cut may leave any of the sectors of 512 bytes old or new.
+    /// Over bytes that were written and synced before, it changes no metadata that a sync would have to wait for.
+    ///
+    /// # Errors
+    /// As [`File::append`].
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
     /// Returns the length in bytes.
     ///
     /// # Errors
     /// When the system does not say.
     fn len(&self) -> io::Result<u64>;
 
-    /// Returns up to `len` bytes from `offset` on: fewer at the end of the file.
+    /// Returns up to `len` bytes from `offset` on: fewer at the end of the file. Several threads may read at once.
     ///
     /// # Errors
     /// When reading fails.
@@ -198,7 +251,8 @@ pub trait File: Send + Sync + Debug {
     /// When the system refuses.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
 
-    /// Makes the content durable, but not the name of a new file.
+    /// Makes the content durable, but not the name of a new file. Times and other attributes need not be: where the length stays, this is
+    /// one write of data.
     ///
     /// # Errors
     /// When the data may be lost. Not to be repeated: the next sync would say that all is well.

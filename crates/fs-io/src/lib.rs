@@ -1,7 +1,7 @@
 //! The seam between the store and the operating system.
 //!
 //! Everything above reaches files, the clock and randomness through a [`System`], and writes through the few protocols of this
-//! crate: [`publish`], [`replace`], [`create_dirs`] and [`make_durable`]. A [`Disk`] offers single operations only, so that the
+//! crate: [`publish`], [`publish_all`], [`replace`], [`create_dirs`] and [`make_durable`]. A [`Disk`] offers single operations only, so that the
 //! simulated one (feature `sim`) runs the very protocols that the real one runs.
 //!
 //! **Invariant:** the only place that touches files, the clock or randomness; replaceable as a whole by a simulated system that
@@ -9,7 +9,7 @@
 //!
 //! # Limitations
 //! No retries: a write or sync that failed is reported once and never repeated here, because a repeated sync says that all is
-//! well when the data is gone. No reading of directories in depth, no watching, no knowledge of what the files contain.
+//! well when the data is gone. No reading or watching of directories in depth, no knowledge of what the files contain.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -25,12 +25,14 @@ mod real;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod system;
+mod watch;
 
 pub use disk::{Created, DirEntry, Disk, File, FileId, FileKind, Stat};
 pub use error::{ReadError, RenameError};
 pub use lock::{LockError, LockGuard, Wait};
 pub use publish::{
-    CreateDirsError, PublishError, Published, ReplaceError, Step, SyncPolicy, create_dirs,
-    make_durable, publish, replace,
+    CreateDirsError, NewFile, PublishError, Published, ReplaceError, Step, SyncPolicy, create_dirs,
+    make_all_durable, make_durable, publish, publish_all, replace,
 };
 pub use system::{Clock, Machine, Random, System};
+pub use watch::{Changed, Deadline, Watch};

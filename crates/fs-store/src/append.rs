@@ -1,30 +1,23 @@
 //! Appending: the one way into the store.
 //!
 //! ```text
-//! lock -> ingest -> check versions -> encode -> publish (durable) -> record in the journal -> unlock
+//! lock -> take in -> for each: check versions, encode -> make durable -> publish -> record in the journal -> unlock
 //! ```
 //!
 //! **Invariant**: what is refused or fails is never stored behind the caller's back; what is acknowledged is in
 //! `events/` under its final name, and has survived what [`Durability`](crate::Durability) says.
 
-use std::collections::BTreeMap;
 use std::sync::MutexGuard;
 
-use fs_format::{
-    Encoded, Event, EventId, FormatVersion, Header, Parent, ReplicaId, StreamBase, StreamId,
-    Timestamp, TransactionId,
-};
-use fs_index::{Depth, History};
-use fs_io::{LockGuard, PublishError, Published};
+use fs_format::{Encoded, Event, Header, TransactionId};
+use fs_index::{Depth, History, IndexError};
+use fs_io::LockGuard;
 
-use crate::error::AppendError;
-use crate::options::OnFork;
-use crate::read::appended_of;
-use crate::request::{Append, Appended, NewEvent};
+use crate::commit::MOST_TOGETHER;
+use crate::draft::{Ahead, check_versions};
+use crate::error::{AppendError, RefreshError};
+use crate::request::{Append, Appended};
 use crate::store::{FileEventStore, Inner, Writer};
-
-/// A transaction dated further ahead of the wall clock than this records the wall clock beside it.
-const CLOCK_TOLERANCE_NANOS: i64 = 1_000_000_000;
 
 /// A merge transaction to be written: its header and events, whose ids and versions are derived when it is encoded.
 #[derive(Clone, Debug)]
@@ -54,10 +47,12 @@ impl<E: std::error::Error, A: Into<AppendError>> From<A> for SettleError<E> {
 }
 
 /// The writer of this process together with the lock of all processes; the index is up to date.
-struct Turn<'a> {
-    inner: &'a Inner,
-    writer: MutexGuard<'a, Writer>,
-    lock: LockGuard,
+pub(crate) struct Turn<'a> {
+    pub(crate) inner: &'a Inner,
+    pub(crate) writer: MutexGuard<'a, Writer>,
+    pub(crate) lock: LockGuard,
+    /// What is encoded and not yet committed.
+    pub(crate) ahead: Ahead,
 }
 
 impl FileEventStore {
@@ -67,27 +62,16 @@ impl FileEventStore {
     /// `command_id` that is there already, appended here or arrived by merge, gives back the first result and writes
     /// nothing.
     ///
+    /// Appends of several threads are committed together: they share the lock and the sync, in the order in which they came, and each has its own
+    /// check and its own outcome.
+    ///
     /// # Errors
     /// [`AppendError`], whose docs tell which of its variants leave nothing behind.
     pub fn append(&self, append: Append) -> Result<Appended, AppendError> {
         if append.events.is_empty() {
             return Err(AppendError::Empty);
         }
-        let mut turn = self.inner.begin()?;
-        if let Some(appended) = turn.replayed(&append) {
-            return Ok(appended);
-        }
-        turn.check(&append)?;
-        let draft = turn.draft(append)?;
-        let encoded = fs_format::encode(&draft.0, &draft.1)?;
-        let versions = versions_after(&draft.0);
-        turn.publish(encoded)?;
-        Ok(Appended {
-            transaction_id: draft.0.transaction_id,
-            created_at: draft.0.created_at,
-            versions,
-            replayed: false,
-        })
+        self.inner.append(append)
     }
 
     /// Checks expected versions without appending anything.
@@ -96,7 +80,7 @@ impl FileEventStore {
     /// [`AppendError::VersionConflict`] for the first stream, in byte order, that is elsewhere.
     pub fn check_versions(&self, append: &Append) -> Result<(), AppendError> {
         self.inner.refresh(Depth::Names)?;
-        check_versions(self.inner.index().history(), append)
+        check_versions(&self.inner.index(), &Ahead::default(), append)
     }
 
     /// Writes the merge transaction that `prepare` makes of the history as it is under the write lock.
@@ -111,32 +95,40 @@ impl FileEventStore {
         prepare: impl FnOnce(&History) -> Result<MergeDraft, E>,
     ) -> Result<TransactionId, SettleError<E>> {
         let mut turn = self.inner.begin()?;
-        let draft = prepare(self.inner.index().history()).map_err(SettleError::Declined)?;
+        let history = self.inner.loaded_history()?;
+        let draft = prepare(&history).map_err(SettleError::Declined)?;
         let encoded =
             fs_format::encode_merge(&draft.header, &draft.events).map_err(AppendError::from)?;
         let transaction_id = encoded.transaction_id;
-        let known = self.inner.index().history().find(transaction_id).is_some();
+        let known = history.find(transaction_id).is_some();
         if !known {
-            turn.publish(encoded)?;
+            for outcome in turn.commit(vec![encoded]) {
+                outcome?;
+            }
         }
         Ok(transaction_id)
     }
 
-    /// Makes every append of this handle so far survive a power cut.
+    /// Makes every append of this handle so far survive a power cut, without any log.
     ///
     /// # Errors
-    /// [`AppendError::NotApplied`] when a sync fails; the handle refuses further appends then.
+    /// [`AppendError::NotFlushed`] when a sync fails; the handle refuses further appends then.
     pub fn flush(&self) -> Result<(), AppendError> {
         let mut writer = self.inner.writer();
         writer.refuse_when_poisoned()?;
-        let disk = self.inner.system.disk.as_ref();
-        for path in std::mem::take(&mut writer.unsynced) {
-            if let Err(source) = fs_io::make_durable(disk, self.inner.layout.root(), &path) {
-                writer.poisoned = Some(source.to_string());
-                return Err(AppendError::NotApplied(source));
-            }
+        if writer.unsynced.is_empty() && !writer.wal.is_there() {
+            return Ok(());
         }
-        Ok(())
+        let lock = self.inner.lock()?;
+        self.inner.take_in(&mut writer, Depth::Names, &lock)?;
+        let unsynced = std::mem::take(&mut writer.unsynced);
+        let disk = self.inner.system.disk.as_ref();
+        if let Err(source) = fs_io::make_all_durable(disk, self.inner.layout.root(), &unsynced) {
+            writer.poisoned = Some(source.to_string());
+            return Err(AppendError::NotFlushed(source));
+        }
+        let emptied = writer.log(|wal| wal.checkpoint(&lock));
+        emptied.map_err(|error| AppendError::NotFlushed(error.into_unknown()))
     }
 }
 
@@ -152,229 +144,143 @@ impl Writer {
 }
 
 impl Inner {
-    fn begin(&self) -> Result<Turn<'_>, AppendError> {
-        let writer = self.writer();
+    /// Takes the write lock and brings everything up to date.
+    pub(crate) fn begin(&self) -> Result<Turn<'_>, AppendError> {
+        let mut writer = self.writer();
         writer.refuse_when_poisoned()?;
         let lock = self.lock()?;
-        self.index_mut()
-            .ingest(Depth::Names, &lock)
-            .map_err(crate::error::RefreshError::from)?;
+        self.take_in(&mut writer, Depth::Recent, &lock)?;
         Ok(Turn {
             inner: self,
             writer,
             lock,
+            ahead: Ahead::default(),
         })
     }
+}
+
+/// What becomes of one append of a group.
+enum Decision {
+    /// It is not written: refused, or done before.
+    Answer(Result<Appended, AppendError>),
+    /// It is written, and this is the answer once it is durable.
+    Write(Appended, Encoded),
+}
+
+/// The answers of a group in the making.
+struct Answers {
+    all: Vec<Option<Result<Appended, AppendError>>>,
+    /// Those that were decided on what is encoded and not yet committed.
+    resting: Vec<(usize, Result<Appended, AppendError>)>,
+    /// Those that are encoded and not yet committed.
+    written: Vec<(usize, Appended)>,
+    encoded: Vec<Encoded>,
 }
 
 impl Turn<'_> {
-    /// Finds the first result of the same command.
-    fn replayed(&self, append: &Append) -> Option<Appended> {
-        let index = self.inner.index();
-        let history = index.history();
-        appended_of(history, history.command(append.command_id.as_ref()?)?.id())
-    }
-
-    fn check(&self, append: &Append) -> Result<(), AppendError> {
-        let index = self.inner.index();
-        check_versions(index.history(), append)?;
-        if let OnFork::Reject(detector) = &self.inner.options.on_fork
-            && let Some(stream_id) = detector.forked(
-                index.history(),
-                &append
-                    .events
-                    .iter()
-                    .map(|event| &event.stream_id)
-                    .collect::<Vec<_>>(),
-            )
-        {
-            return Err(AppendError::ForkedStream {
-                stream_id: stream_id.clone(),
-            });
-        }
-        Ok(())
-    }
-
-    /// Works out the header and events of the transaction.
-    fn draft(&mut self, append: Append) -> Result<(Header, Vec<Event<'static>>), AppendError> {
-        let (replica_id, replica_seq) = self.replica()?;
-        let index = self.inner.index();
-        let history = index.history();
-        let heads: Vec<_> = history
-            .dag()
-            .heads()
-            .into_iter()
-            .take(fs_format::limits::MAX_PARENTS)
-            .map(|ix| history.get(ix))
-            .collect();
-        let parents = heads
-            .iter()
-            .map(|head| Parent {
-                transaction_id: head.id(),
-                content_hash: Some(head.content_hash()),
-            })
-            .collect();
-        let now = Timestamp::from_unix_nanos(self.inner.system.clock.now_unix_nanos().max(0))
-            .unwrap_or(Timestamp::MAX);
-        let created_at = match heads
-            .iter()
-            .map(|head| (head.header().created_at, head.id()))
-            .max()
-        {
-            Some((newest, transaction_id)) => {
-                now.max(newest.successor().ok_or(AppendError::ClockExhausted {
-                    transaction_id,
-                    created_at: newest,
-                })?)
-            }
-            None => now,
+    /// Decides and commits appends in the given order, each on the history with all those before it, and returns their answers.
+    pub(crate) fn serve(&mut self, group: Vec<Append>) -> Vec<Result<Appended, AppendError>> {
+        let mut answers = Answers {
+            all: group.iter().map(|_| None).collect(),
+            resting: Vec::new(),
+            written: Vec::new(),
+            encoded: Vec::new(),
         };
-        let ahead =
-            created_at.unix_nanos().saturating_sub(now.unix_nanos()) > CLOCK_TOLERANCE_NANOS;
-        let mut stream_bases = BTreeMap::new();
-        for stream_id in append
-            .expected
-            .keys()
-            .chain(append.events.iter().map(|event| &event.stream_id))
-        {
-            if !stream_bases.contains_key(stream_id) {
-                stream_bases.insert(
-                    stream_id.clone(),
-                    StreamBase {
-                        version: history.version(stream_id),
-                        writes: 0,
-                    },
-                );
+        for (nth, append) in group.into_iter().enumerate() {
+            if let Err(refused) = self.writer.refuse_when_poisoned() {
+                answers.all[nth] = Some(Err(refused));
+                continue;
+            }
+            match self.decide(append) {
+                Decision::Answer(answer) if self.ahead.is_empty() => {
+                    answers.all[nth] = Some(answer)
+                }
+                Decision::Answer(answer) => answers.resting.push((nth, answer)),
+                Decision::Write(appended, encoded) => {
+                    let alone = self.goes_alone(&encoded);
+                    if alone || self.is_enough(&answers.encoded, &encoded) {
+                        self.conclude(&mut answers);
+                    }
+                    if let Err(refused) = self.writer.refuse_when_poisoned() {
+                        // It was encoded on top of one that failed.
+                        answers.all[nth] = Some(Err(refused));
+                        continue;
+                    }
+                    answers.written.push((nth, appended));
+                    answers.encoded.push(encoded);
+                    if alone || self.ahead.is_blind() {
+                        self.conclude(&mut answers);
+                    }
+                }
             }
         }
-        let mut events = Vec::with_capacity(append.events.len());
-        for event in append.events {
-            let base = stream_bases
-                .get_mut(&event.stream_id)
-                .expect("every event's stream was entered just above");
-            base.writes += 1;
-            events.push(self.event(event, base.version + base.writes)?);
+        self.conclude(&mut answers);
+        let all = answers.all.into_iter();
+        all.map(|answer| answer.expect("every append was answered or committed"))
+            .collect()
+    }
+
+    fn decide(&mut self, append: Append) -> Decision {
+        let mut judged = self.judge(&append);
+        if let Err(AppendError::Refresh(RefreshError::Index(IndexError::Damaged { .. }))) = &judged {
+            let repaired = self.inner.index_mut().repair(&self.lock);
+            judged = match repaired {
+                Ok(()) => self.judge(&append),
+                Err(error) => Err(RefreshError::from(error).into()),
+            };
         }
-        let header = Header {
-            format_version: FormatVersion::V3,
-            transaction_id: self.transaction_id(created_at)?,
-            replica_id,
-            replica_seq: Some(replica_seq),
-            created_at,
-            recorded_at: ahead.then_some(now),
-            parents,
-            stream_bases,
-            command_id: append.command_id,
-            resolves: BTreeMap::new(),
-            metadata: append.metadata,
+        let drafted = match judged {
+            Ok(Some(appended)) => return Decision::Answer(Ok(appended)),
+            Ok(None) => self.draft(append),
+            Err(error) => Err(error),
         };
-        Ok((header, events))
-    }
-
-    fn replica(&mut self) -> Result<(ReplicaId, u64), AppendError> {
-        let mut index = self.inner.index_mut();
-        match self.inner.options.replica_id {
-            Some(replica_id) => {
-                let of_it = index
-                    .history()
-                    .canonical()
-                    .filter(|(_, stored)| stored.header().replica_id == replica_id);
-                let last = of_it
-                    .filter_map(|(_, stored)| stored.header().replica_seq)
-                    .max()
-                    .unwrap_or(0);
-                Ok((replica_id, last + 1))
+        let encoded = drafted.and_then(|(header, events)| {
+            let encoded = fs_format::encode(&header, &events)?;
+            Ok((header, encoded))
+        });
+        match encoded {
+            Ok((header, encoded)) => {
+                Decision::Write(self.ahead.add(&header, &encoded), encoded)
             }
-            None => self
-                .writer
-                .identity
-                .next(&self.inner.system, &self.inner.layout, &mut index),
+            Err(error) => Decision::Answer(Err(error)),
         }
     }
 
-    fn event(&self, event: NewEvent, stream_version: u64) -> Result<Event<'static>, AppendError> {
-        let mut bytes = [0; 16];
-        self.inner
-            .system
-            .random
-            .fill(&mut bytes)
-            .map_err(AppendError::Random)?;
-        Ok(Event {
-            event_id: EventId::from_uuid(uuid::Builder::from_random_bytes(bytes).into_uuid()),
-            stream_id: event.stream_id,
-            stream_version,
-            event_type: event.event_type.into(),
-            event_data: event.event_data,
-            metadata: event.metadata,
-        })
+    /// Returns the first result of a command that was done before; `None` for an append that may be written.
+    fn judge(&self, append: &Append) -> Result<Option<Appended>, AppendError> {
+        let replayed = self.replayed(append)?;
+        if replayed.is_none() {
+            self.check(append)?;
+        }
+        Ok(replayed)
     }
 
-    fn transaction_id(&self, created_at: Timestamp) -> Result<TransactionId, AppendError> {
-        let mut bytes = [0; 10];
-        self.inner
-            .system
-            .random
-            .fill(&mut bytes)
-            .map_err(AppendError::Random)?;
-        Ok(TransactionId::from_parts(created_at.unix_millis(), bytes))
+    /// Returns whether another transaction is one too many for one commit.
+    fn is_enough(&self, encoded: &[Encoded], another: &Encoded) -> bool {
+        let bytes: usize = encoded.iter().map(|it| it.bytes.len()).sum();
+        encoded.len() >= MOST_TOGETHER
+            || !encoded.is_empty() && bytes + another.bytes.len() > crate::wal::Wal::most_bytes()
     }
 
-    /// Publishes the file and records it.
-    fn publish(&mut self, encoded: Encoded) -> Result<(), AppendError> {
-        let layout = &self.inner.layout;
-        let sync = self.inner.options.durability.sync();
-        let temp = layout.temp().join(encoded.transaction_id.to_string());
-        let target = layout.event_file(&encoded.transaction_id.relative_path());
-        match fs_io::publish(
-            self.inner.system.disk.as_ref(),
-            &temp,
-            &target,
-            &encoded.bytes,
-            sync,
-        ) {
-            Ok(Published::New | Published::AlreadyThere) => {}
-            Err(source @ PublishError::Unknown { .. }) => {
-                self.writer.poisoned = Some(source.to_string());
-                return Err(AppendError::Unknown {
-                    transaction_id: encoded.transaction_id,
-                    source,
-                });
-            }
-            Err(source) => {
-                self.writer.poisoned = Some(source.to_string());
-                return Err(AppendError::NotApplied(source));
-            }
+    /// Commits what is encoded, and answers all who waited for it.
+    fn conclude(&mut self, answers: &mut Answers) {
+        let outcomes = if answers.encoded.is_empty() {
+            Vec::new()
+        } else {
+            self.commit(std::mem::take(&mut answers.encoded))
+        };
+        for ((nth, appended), outcome) in answers.written.drain(..).zip(outcomes) {
+            answers.all[nth] = Some(outcome.map(|()| appended));
         }
-        if sync == fs_io::SyncPolicy::None {
-            self.writer.unsynced.push(target);
-        }
-        if let Err(error) = self.inner.index_mut().record_append(encoded, &self.lock) {
-            tracing::warn!(%error, "the transaction is stored; the journal takes it in at the next refresh");
-        }
-        Ok(())
-    }
-}
-
-fn check_versions(history: &History, append: &Append) -> Result<(), AppendError> {
-    for (stream_id, expected) in &append.expected {
-        let actual = history.version(stream_id);
-        if let Some(expected) = expected.version().filter(|expected| *expected != actual) {
-            return Err(AppendError::VersionConflict {
-                stream_id: stream_id.clone(),
-                expected,
-                actual,
+        let refused = self.writer.poisoned.clone();
+        for (nth, answer) in answers.resting.drain(..) {
+            // What it was decided on may not be there.
+            answers.all[nth] = Some(match &refused {
+                Some(reason) => Err(AppendError::Poisoned {
+                    reason: reason.clone(),
+                }),
+                None => answer,
             });
         }
     }
-    Ok(())
-}
-
-fn versions_after(header: &Header) -> BTreeMap<StreamId, u64> {
-    let written = header
-        .stream_bases
-        .iter()
-        .filter(|(_, base)| base.writes > 0);
-    written
-        .map(|(stream_id, base)| (stream_id.clone(), base.version + base.writes))
-        .collect()
 }

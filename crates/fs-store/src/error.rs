@@ -7,6 +7,8 @@ use fs_format::{EncodeError, EventId, StreamId, TransactionId};
 use fs_index::{IndexError, StalePosition, Undecodable};
 use fs_io::{LockError, PublishError};
 
+use crate::wal::LogError;
+
 /// A store that was not opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,13 +35,49 @@ pub enum OpenError {
     Refresh(#[from] RefreshError),
 }
 
+/// Another process, or another handle of this one, held the write lock for longer than
+/// [`StoreOptions::lock_timeout`](crate::StoreOptions::lock_timeout).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store is busy: {} is held by {}", path.display(), holder.as_deref().unwrap_or("another process"))]
+#[non_exhaustive]
+pub struct StoreBusy {
+    /// The lock file.
+    pub path: PathBuf,
+    /// Who holds it, as the file says: `pid 123 since 2026-11-20T20:31:00Z`.
+    pub holder: Option<String>,
+}
+
+impl From<LockError> for RefreshError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Busy { path, holder } => Self::Busy(StoreBusy { path, holder }),
+            other => Self::Lock(other),
+        }
+    }
+}
+
+impl From<LockError> for AppendError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Busy { path, holder } => Self::Busy(StoreBusy { path, holder }),
+            other => Self::Lock(other),
+        }
+    }
+}
+
 /// A refresh that failed; what was known before is still served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefreshError {
     /// Another process held the write lock for too long.
     #[error(transparent)]
-    Busy(#[from] LockError),
+    Busy(StoreBusy),
+    /// The write lock could not be taken.
+    #[error(transparent)]
+    Lock(LockError),
+    /// The log of what is not yet durable as files could not be read or put right.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// The index could not be read or written.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -112,9 +150,18 @@ pub enum AppendError {
     /// The store could not be refreshed, so nothing was checked and nothing was written.
     #[error(transparent)]
     Refresh(#[from] RefreshError),
-    /// Another process held the write lock for too long.
+    /// Another process held the write lock for too long. Nothing was written.
     #[error(transparent)]
-    Busy(#[from] LockError),
+    Busy(StoreBusy),
+    /// The write lock could not be taken. Nothing was written.
+    #[error(transparent)]
+    Lock(LockError),
+    /// The turn of several appends could not begin: nothing of this one was checked or written. Another of them has the error itself.
+    #[error("nothing was written: {reason}")]
+    NotBegun {
+        /// What failed, from the outside in.
+        reason: String,
+    },
     /// The newest transaction is at the end of time, so none can come after it.
     #[error(
         "transaction {transaction_id} is dated {created_at}, the end of the range of times; remove its file to append again"
@@ -151,6 +198,9 @@ pub enum AppendError {
         #[source]
         source: PublishError,
     },
+    /// A sync failed: what was appended before may not survive a power cut.
+    #[error("not everything that was appended is durable; reopen the store")]
+    NotFlushed(#[source] PublishError),
     /// An earlier write or sync of this handle failed.
     #[error(
         "this handle refuses to append since an earlier write failed ({reason}); reopen the store"
@@ -159,4 +209,15 @@ pub enum AppendError {
         /// What failed then.
         reason: String,
     },
+}
+
+/// Returns an error and its sources in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }

@@ -13,7 +13,7 @@ use fs_index::Position;
 use crate::blocking::blocking;
 use crate::error::{AppendError, ReadError};
 use crate::event::StoredEvent;
-use crate::read::Select;
+use fs_index::Select;
 use crate::request::{Append, ExpectedVersion};
 use crate::store::FileEventStore;
 
@@ -137,19 +137,24 @@ impl EventReader for FileEventStore {
                 .map(|position| Position::from_uuid(position.into_inner()));
             let mut decoded = Vec::new();
             while decoded.len() < limit {
-                let events =
-                    store.ingested_events(after, &Filter(&filter), limit - decoded.len())?;
-                let Some(last) = events.last() else { break };
-                after = Some(last.position);
-                for event in events {
-                    let wanted =
-                        filter.event_type().is_some() || event.event_type == E::event_type_name();
-                    match decode::<E>(&event) {
-                        Ok(value) => {
-                            decoded.push((value, StreamPosition::new(event.position.as_uuid())))
+                let wanted = limit - decoded.len();
+                let events = store.map_ingested(after, &Filter(&filter), wanted, |placed| {
+                    let is_asked_for = filter.event_type().is_some()
+                        || placed.event.event_type == E::event_type_name();
+                    let position = placed.position;
+                    match placed.event.event_data.decode::<E>() {
+                        Ok(value) => (position, Some(Ok(value))),
+                        Err(source) if is_asked_for => {
+                            (position, Some(Err(undecodable(&StoredEvent::from(placed), source))))
                         }
-                        Err(error) if wanted => return Err(error),
-                        Err(_) => {}
+                        Err(_) => (position, None),
+                    }
+                })?;
+                let Some((last, _)) = events.last() else { break };
+                after = Some(*last);
+                for (position, value) in events {
+                    if let Some(value) = value {
+                        decoded.push((value?, StreamPosition::new(position.as_uuid())));
                     }
                 }
             }
@@ -179,20 +184,30 @@ impl Select for Filter<'_> {
             .event_type()
             .is_none_or(|wanted| wanted == event_type)
     }
+
+    fn prefix(&self) -> &str {
+        self.0.stream_prefix().map_or("", AsRef::as_ref)
+    }
+
+    fn event_types(&self) -> Option<Vec<&str>> {
+        self.0.event_type().map(|wanted| vec![wanted])
+    }
 }
 
 fn decode<E: Event>(event: &StoredEvent) -> Result<E, ReadError> {
-    event
-        .event_data
-        .decode()
-        .map_err(|source| ReadError::Undecodable {
-            event_id: event.event_id,
-            event_type: event.event_type.clone(),
-            stream_id: event.stream_id.clone(),
-            version: event.version,
-            transaction_id: event.transaction_id,
-            source,
-        })
+    let decoded = event.event_data.decode();
+    decoded.map_err(|source| undecodable(event, source))
+}
+
+fn undecodable(event: &StoredEvent, source: serde_json::Error) -> ReadError {
+    ReadError::Undecodable {
+        event_id: event.event_id,
+        event_type: event.event_type.clone(),
+        stream_id: event.stream_id.clone(),
+        version: event.version,
+        transaction_id: event.transaction_id,
+        source,
+    }
 }
 
 fn native(

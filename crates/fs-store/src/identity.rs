@@ -16,7 +16,7 @@ use fs_io::{ReadError, SyncPolicy, System};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::error::AppendError;
+use crate::error::{AppendError, RefreshError};
 
 const VERSION: u32 = 1;
 const LIMIT: u64 = 1 << 20;
@@ -134,12 +134,12 @@ impl Identity {
         layout: &Layout,
         index: &mut Index,
     ) -> Result<(ReplicaId, u64), AppendError> {
-        if let Some(next) = self.continued(index) {
+        if let Some(next) = self.continued(index)? {
             return Ok(next);
         }
         if let Found::Here(reread) = Self::load(system, layout)? {
             *self = reread;
-            if let Some(next) = self.continued(index) {
+            if let Some(next) = self.continued(index)? {
                 return Ok(next);
             }
         }
@@ -161,20 +161,22 @@ impl Identity {
     }
 
     /// Finds the replica that was used last among those whose last transaction is there.
-    fn continued(&self, index: &Index) -> Option<(ReplicaId, u64)> {
+    fn continued(&self, index: &Index) -> Result<Option<(ReplicaId, u64)>, AppendError> {
         if self.content.journal.is_none()
             || self.content.journal != index.journal_id().map(journal_uuid)
         {
-            return None;
+            return Ok(None);
         }
-        let there = |replica_id: &ReplicaId| match index.last_appended(*replica_id) {
-            Some((sequence, id)) => index
-                .history()
-                .find(id)
-                .map(|_| (*replica_id, sequence + 1)),
-            None => Some((*replica_id, 1)),
-        };
-        self.content.replicas.iter().rev().find_map(there)
+        for replica_id in self.content.replicas.iter().rev() {
+            match index.last_appended(*replica_id) {
+                Some((sequence, id)) if index.contains(id).map_err(RefreshError::from)? => {
+                    return Ok(Some((*replica_id, sequence + 1)));
+                }
+                Some(_) => {}
+                None => return Ok(Some((*replica_id, 1))),
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -2,37 +2,17 @@
 //!
 //! **Invariant**: an event is returned or named in an error, never left out.
 
-use fs_format::{CommandId, Header, StreamId, TransactionId};
-use fs_index::{History, Placed, Position, Sequence, Undecodable};
+use std::collections::BTreeMap;
+
+use fs_format::{CommandId, Header, StreamId};
+use fs_index::{
+    Index, IndexError, Placed, Position, Select, Undecodable,
+};
 
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
 use crate::request::Appended;
 use crate::store::FileEventStore;
-
-/// Which events of the ingestion order are wanted.
-///
-/// Both filters are applied before a limit, so a page is short only at the end of the journal.
-pub trait Select {
-    /// Returns whether events of this stream are wanted.
-    fn stream(&self, stream_id: &StreamId) -> bool;
-    /// Returns whether events of this type are wanted.
-    fn event_type(&self, event_type: &str) -> bool;
-}
-
-/// Every event.
-#[derive(Clone, Copy, Debug)]
-pub struct All;
-
-impl Select for All {
-    fn stream(&self, _: &StreamId) -> bool {
-        true
-    }
-
-    fn event_type(&self, _: &str) -> bool {
-        true
-    }
-}
 
 impl FileEventStore {
     /// Returns the events of a stream in canonical order; none when nobody wrote it.
@@ -52,12 +32,8 @@ impl FileEventStore {
         stream_id: &StreamId,
         version: u64,
     ) -> Result<Vec<StoredEvent>, ReadError> {
-        self.with_history(|history| {
-            history
-                .stream_after(stream_id, version)
-                .map(owned)
-                .collect()
-        })?
+        let read = |index: &Index| index.read_stream(stream_id, version, |placed| StoredEvent::from(placed));
+        Ok(self.inner.ask(read)?)
     }
 
     /// Returns all events in canonical order, which is the same in every clone that holds the same files.
@@ -77,44 +53,44 @@ impl FileEventStore {
     /// [`ReadError::StalePosition`] when `position` is of another epoch, else as [`FileEventStore::stream_events`].
     ///
     /// # Complexity
-    /// The transactions from `position` to the last one returned; those that write no selected stream are skipped
-    /// without decoding their events.
+    /// The transactions from `position` to the last one returned. Where few streams or event types are selected, only the
+    /// transactions that hold such events are read.
     pub fn ingested_events(
         &self,
         position: Option<Position>,
         select: &impl Select,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, ReadError> {
-        self.inner.freshen()?;
-        let index = self.inner.index();
-        let after = position
-            .map(|position| index.sequence_of(position))
-            .transpose()?;
-        let history = index.history();
-        let mut events = Vec::new();
-        for (ix, stored) in history.ingested_from(after.map_or(1, Sequence::number)) {
-            if events.len() >= limit {
-                break;
-            }
-            if !stored
-                .header()
-                .stream_bases
-                .iter()
-                .any(|(stream_id, base)| base.writes > 0 && select.stream(stream_id))
-            {
-                continue;
-            }
-            for placed in history.placed(ix) {
-                let placed = placed?;
-                let wanted = after.is_none_or(|after| placed.position.sequence > after)
-                    && select.stream(&placed.event.stream_id)
-                    && select.event_type(&placed.event.event_type);
-                if wanted && events.len() < limit {
-                    events.push(StoredEvent::from(placed));
-                }
-            }
-        }
-        Ok(events)
+        let read = |index: &Index| {
+            let after = match position.map(|it| index.sequence_of(it)).transpose() {
+                Ok(after) => after,
+                Err(stale) => return Ok(Err(stale)),
+            };
+            let owned = |placed: Placed<'_>| StoredEvent::from(placed);
+            let mut events = index.read_ingested(after, select, limit, owned)?;
+            number(index, &mut events)?;
+            Ok(Ok(events))
+        };
+        Ok(self.inner.ask(read)??)
+    }
+
+    /// Returns what `each` makes of the events that [`FileEventStore::ingested_events`] returns; their versions are
+    /// those within their transaction only.
+    pub(crate) fn map_ingested<T>(
+        &self,
+        position: Option<Position>,
+        select: &impl Select,
+        limit: usize,
+        each: impl Fn(Placed<'_>) -> T,
+    ) -> Result<Vec<T>, ReadError> {
+        let read = |index: &Index| {
+            let after = match position.map(|it| index.sequence_of(it)).transpose() {
+                Ok(after) => after,
+                Err(stale) => return Ok(Err(stale)),
+            };
+            index.read_ingested(after, select, limit, &each).map(Ok)
+        };
+        Ok(self.inner.ask(read)??)
     }
 
     /// Returns every stream with its version, in byte order of the stream ids.
@@ -122,12 +98,7 @@ impl FileEventStore {
     /// # Errors
     /// [`RefreshError`].
     pub fn streams(&self) -> Result<Vec<(StreamId, u64)>, RefreshError> {
-        self.with_history(|history| {
-            history
-                .streams()
-                .map(|(stream_id, version)| (stream_id.clone(), version))
-                .collect()
-        })
+        self.inner.ask(Index::streams)
     }
 
     /// Returns the headers of all transactions in canonical order.
@@ -148,29 +119,44 @@ impl FileEventStore {
     /// # Errors
     /// [`RefreshError`].
     pub fn command_result(&self, command_id: &CommandId) -> Result<Option<Appended>, RefreshError> {
-        self.with_history(|history| appended_of(history, history.command(command_id)?.id()))
+        self.inner.ask(|index| appended_by(index, command_id))
     }
 }
 
-/// Returns what the append of a stored transaction has given.
-pub(crate) fn appended_of(history: &History, transaction_id: TransactionId) -> Option<Appended> {
-    let ix = history.dag().index_of(transaction_id)?;
-    let header = history.get(ix).header();
-    let written = header
-        .stream_bases
-        .iter()
-        .filter(|(_, base)| base.writes > 0);
-    let versions = written
-        .filter_map(|(stream_id, _)| {
-            Some((stream_id.clone(), history.version_after(ix, stream_id)?))
-        })
-        .collect();
-    Some(Appended {
-        transaction_id,
+/// Returns what the first append of a command has given, if there was one.
+pub(crate) fn appended_by(
+    index: &Index,
+    command_id: &CommandId,
+) -> Result<Option<Appended>, IndexError> {
+    let Some(stored) = index.command(command_id)? else {
+        return Ok(None);
+    };
+    let header = stored.header();
+    let mut versions = BTreeMap::new();
+    for stream_id in header.stream_bases.keys() {
+        if let Some(version) = index.version_after(&stored, stream_id)? {
+            versions.insert(stream_id.clone(), version);
+        }
+    }
+    Ok(Some(Appended {
+        transaction_id: header.transaction_id,
         created_at: header.created_at,
         versions,
         replayed: true,
-    })
+    }))
+}
+
+/// Sets the canonical versions of events that were read in ingestion order.
+fn number(index: &Index, events: &mut [StoredEvent]) -> Result<(), IndexError> {
+    let of = events
+        .iter()
+        .map(|event| (event.position.sequence.number(), &event.stream_id));
+    let bases = index.bases(of)?;
+    for event in events {
+        let key = (event.position.sequence.number(), event.stream_id.clone());
+        event.version += bases.get(&key).copied().unwrap_or(0);
+    }
+    Ok(())
 }
 
 fn owned(placed: Result<Placed<'_>, Undecodable>) -> Result<StoredEvent, ReadError> {

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use eventcore_types::{CommandStateSnapshot, CommandStateSnapshotId};
 use fs_format::{ContentHash, StreamId};
-use fs_index::History;
 use fs_io::{SyncPolicy, Wait};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -53,9 +52,7 @@ impl FileEventStore {
         let Ok(content) = serde_json::from_slice::<Content>(&bytes) else {
             return Ok(None);
         };
-        let stands = self.with_history(|history| {
-            content.id == *id && prefixes(history, &content.snapshot) == content.prefixes
-        })?;
+        let stands = content.id == *id && self.prefixes(&content.snapshot)? == content.prefixes;
         Ok(stands.then_some(content.snapshot))
     }
 
@@ -71,14 +68,14 @@ impl FileEventStore {
             &path.with_extension("lock"),
             Wait::UpTo(self.inner.options.lock_timeout),
         );
-        let _lock = lock.map_err(RefreshError::Busy)?;
+        let _lock = lock.map_err(RefreshError::from)?;
         if self
             .load_snapshot(&id)?
             .is_some_and(|known| !snapshot.covers(&known))
         {
             return Ok(());
         }
-        let prefixes = self.with_history(|history| prefixes(history, &snapshot))?;
+        let prefixes = self.prefixes(&snapshot)?;
         let bytes = serde_json::to_vec(&Content {
             id,
             snapshot,
@@ -86,27 +83,28 @@ impl FileEventStore {
         })?;
         Ok(self.inner.write_state(&path, &bytes, SyncPolicy::None)?)
     }
-}
 
-/// Hashes, for each stream of a snapshot, who wrote it up to the snapshot's version.
-fn prefixes(history: &History, snapshot: &CommandStateSnapshot) -> BTreeMap<String, String> {
-    let of_stream =
-        |(stream_id, version): (&eventcore_types::StreamId, &eventcore_types::StreamVersion)| {
-            let name = stream_id.as_ref().to_owned();
-            let writes = StreamId::new(name.as_str())
-                .map(|stream_id| history.writes(&stream_id))
-                .unwrap_or(&[]);
-            let version = version.into_inner() as u64;
-            let below = writes.iter().take_while(|write| write.base < version);
-            let hash = below.fold(Sha256::new(), |hash, write| {
-                let stored = history.get(write.transaction);
-                hash.chain_update(stored.id().as_uuid().as_bytes())
-                    .chain_update(stored.content_hash().as_bytes())
-            });
-            (
-                name,
-                ContentHash::from_bytes(hash.finalize().into()).to_string(),
-            )
-        };
-    snapshot.stream_versions.iter().map(of_stream).collect()
+    /// Hashes, for each stream of a snapshot, who wrote it up to the snapshot's version.
+    fn prefixes(
+        &self,
+        snapshot: &CommandStateSnapshot,
+    ) -> Result<BTreeMap<String, String>, RefreshError> {
+        self.inner.ask(|index| {
+            let mut prefixes = BTreeMap::new();
+            for (stream_id, version) in &snapshot.stream_versions {
+                let name: &str = stream_id.as_ref();
+                let writers = match StreamId::new(name) {
+                    Ok(stream_id) => index.writers_below(&stream_id, version.into_inner() as u64)?,
+                    Err(_) => Vec::new(),
+                };
+                let hash = writers.iter().fold(Sha256::new(), |hash, (id, content)| {
+                    hash.chain_update(id.as_uuid().as_bytes())
+                        .chain_update(content.as_bytes())
+                });
+                let hash = ContentHash::from_bytes(hash.finalize().into());
+                prefixes.insert(name.to_owned(), hash.to_string());
+            }
+            Ok(prefixes)
+        })
+    }
 }

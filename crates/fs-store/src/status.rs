@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fs_dag::TxIx;
 use fs_format::{ReplicaId, Timestamp, TransactionId};
 use fs_index::{Depth, Epoch, History, Trouble};
 
@@ -47,7 +48,8 @@ pub struct Dangling {
     pub missing: TransactionId,
 }
 
-/// Two transactions of one replica of which neither descends from the other.
+/// Two transactions of one replica of which neither descends from the other, as far as can be told: where a parent is
+/// missing below the later one, only two of the same sequence are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaIdentityConflict {
     /// The replica.
@@ -87,8 +89,8 @@ impl FileEventStore {
     /// [`RefreshError`].
     pub fn status(&self) -> Result<StoreStatus, RefreshError> {
         self.inner.refresh(Depth::Files)?;
+        let history = &*self.inner.history()?;
         let index = self.inner.index();
-        let history = index.history();
         let dag = history.dag();
         let (incomplete, quarantined) = index
             .troubles()
@@ -121,15 +123,19 @@ impl FileEventStore {
 /// Finds replicas whose format-3 transactions are no chain; the first break of each.
 fn replica_conflicts(history: &History) -> Vec<ReplicaIdentityConflict> {
     let dag = history.dag();
-    let mut last = BTreeMap::new();
+    let dangling: Vec<_> = dag.missing_parents().into_iter().map(|(ix, _)| ix).collect();
+    let is_complete = |ix| !dangling.iter().any(|it| *it == ix || dag.is_ancestor(*it, ix));
+    let mut last: BTreeMap<ReplicaId, (TxIx, Option<u64>)> = BTreeMap::new();
     let mut conflicts = BTreeMap::new();
     for (ix, stored) in history.canonical() {
         let header = stored.header();
         if header.replica_id.is_nil() || header.replica_seq.is_none() {
             continue;
         }
-        if let Some(before) = last.insert(header.replica_id, ix)
+        let sequence = header.replica_seq;
+        if let Some((before, sequence_before)) = last.insert(header.replica_id, (ix, sequence))
             && !dag.is_ancestor(before, ix)
+            && (sequence == sequence_before || is_complete(ix))
         {
             conflicts
                 .entry(header.replica_id)

@@ -6,15 +6,20 @@
 //! Locks are taken in this order: the writer of this process, the lock file, the index.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use fs_index::{Depth, History, Index, Layout, Observed};
+use fs_format::TransactionId;
+use fs_index::{Depth, History, Index, IndexError, Layout, Observed};
 use fs_io::{FileKind, LockError, LockGuard, SyncPolicy, System, Wait};
 
 use crate::error::{AppendError, OpenError, RefreshError};
+use crate::group::Queue;
 use crate::identity::{Found, Identity};
 use crate::options::StoreOptions;
+use crate::subscribe::Tail;
+use crate::wal::{LogError, Wal};
 
 /// What git is told of the transaction files: never convert, a union is a merge, not shown in statistics.
 const GIT_ATTRIBUTES: &[u8] = b"* -text merge=union linguist-generated=true\n";
@@ -37,6 +42,10 @@ pub(crate) struct Inner {
     pub(crate) options: StoreOptions,
     index: RwLock<Index>,
     writer: Mutex<Writer>,
+    /// Appends that wait for their turn.
+    pub(crate) queue: Queue,
+    recovered: Mutex<Vec<TransactionId>>,
+    pub(crate) tail: Tail,
 }
 
 /// What only an appending thread uses.
@@ -47,6 +56,10 @@ pub(crate) struct Writer {
     pub(crate) poisoned: Option<String>,
     /// Files that were published and not synced.
     pub(crate) unsynced: Vec<PathBuf>,
+    /// What was published and not synced, and would be written again after a power cut.
+    pub(crate) wal: Wal,
+    /// Whether the index has been brought up to date in this boot by this handle.
+    has_ingested: bool,
 }
 
 impl FileEventStore {
@@ -119,7 +132,7 @@ impl FileEventStore {
             let _lock = system
                 .disk
                 .lock(&layout.lock(), wait)
-                .map_err(RefreshError::Busy)?;
+                .map_err(RefreshError::from)?;
             found = Identity::load(&system, &layout).map_err(failed)?;
             if let Found::Elsewhere(identity) = &found {
                 let removed = system.disk.remove_file(&layout.journal());
@@ -138,6 +151,11 @@ impl FileEventStore {
                 identity.save(&system).map_err(failed)?;
             }
         }
+        let mut wal = Wal::new(system.clone(), layout.clone(), options.checkpoint_after);
+        if wal.wants_recovery() {
+            recover(&system, &layout, &options, &mut wal)?;
+        }
+        let recovered = Mutex::new(wal.take_recovered());
         let (Found::Here(identity) | Found::Elsewhere(identity)) = found;
         let own: BTreeSet<_> = identity.replicas().chain(options.replica_id).collect();
         let index = RwLock::new(Index::new(system.clone(), layout.clone(), own));
@@ -145,6 +163,8 @@ impl FileEventStore {
             identity,
             poisoned: None,
             unsynced: Vec::new(),
+            wal,
+            has_ingested: false,
         });
         let store = Self {
             inner: Arc::new(Inner {
@@ -153,6 +173,9 @@ impl FileEventStore {
                 options,
                 index,
                 writer,
+                queue: Queue::default(),
+                recovered,
+                tail: Tail::default(),
             }),
         };
         store.refresh()?;
@@ -172,13 +195,19 @@ impl FileEventStore {
         self.inner.refresh(Depth::Names)
     }
 
+    /// Returns the transactions that a power cut had taken, or cut short, and that this handle has written again from its log.
+    pub fn recovered(&self) -> Vec<TransactionId> {
+        self.inner.recovered().clone()
+    }
+
     /// Calls `look` with the history as of now.
     ///
     /// # Errors
     /// [`RefreshError`] when the history cannot be brought up to date.
     pub fn with_history<T>(&self, look: impl FnOnce(&History) -> T) -> Result<T, RefreshError> {
         self.inner.freshen()?;
-        Ok(look(self.inner.index().history()))
+        let history = self.inner.history()?;
+        Ok(look(&history))
     }
 }
 
@@ -186,9 +215,10 @@ impl Inner {
     /// Brings the index up to date, taking the write lock only when something came or went.
     pub(crate) fn refresh(&self, depth: Depth) -> Result<(), RefreshError> {
         if self.index_mut().observe(depth)? == Observed::Changed {
-            let _writer = self.writer();
+            let mut writer = self.writer();
             let lock = self.lock()?;
-            self.index_mut().ingest(depth, &lock)?;
+            self.take_in(&mut writer, depth, &lock)?;
+            self.tail.wake();
         }
         Ok(())
     }
@@ -196,20 +226,97 @@ impl Inner {
     /// Brings the index up to date for a read, which never waits: what arrived while another process holds the write
     /// lock is taken in by the next read.
     pub(crate) fn freshen(&self) -> Result<(), RefreshError> {
-        if self.index_mut().observe(Depth::Names)? == Observed::Current {
+        if self.index_mut().observe(Depth::Recent)? == Observed::Current {
             return Ok(());
         }
-        if self.index().history().epoch().is_none() {
+        if self.index().epoch().is_none() {
             return self.refresh(Depth::Names);
         }
-        let Ok(_writer) = self.writer.try_lock() else {
+        let Ok(mut writer) = self.writer.try_lock() else {
             return Ok(());
         };
         match self.system.disk.lock(&self.layout.lock(), Wait::Never) {
-            Ok(lock) => Ok(self.index_mut().ingest(Depth::Names, &lock)?),
+            Ok(lock) => self.take_in(&mut writer, Depth::Recent, &lock),
             Err(LockError::Busy { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Answers from the index as of now, which is built anew when a part of it is damaged.
+    pub(crate) fn ask<T>(
+        &self,
+        question: impl Fn(&Index) -> Result<T, IndexError>,
+    ) -> Result<T, RefreshError> {
+        self.freshen()?;
+        let ordered = self.index_mut().load_order();
+        match ordered.and_then(|()| question(&self.index())) {
+            Err(IndexError::Damaged { .. }) => {
+                self.repair()?;
+                self.index_mut().load_order()?;
+                Ok(question(&self.index())?)
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    /// Returns the whole history, as of the last look at the files.
+    pub(crate) fn history(&self) -> Result<Arc<History>, RefreshError> {
+        match self.loaded_history() {
+            Err(RefreshError::Index(IndexError::Damaged { .. })) => {
+                self.repair()?;
+                self.loaded_history()
+            }
+            loaded => loaded,
+        }
+    }
+
+    /// As [`Inner::history`], for the holder of the write lock.
+    pub(crate) fn loaded_history(&self) -> Result<Arc<History>, RefreshError> {
+        let mut index = self.index_mut();
+        index.load_history()?;
+        Ok(index.history())
+    }
+
+    fn repair(&self) -> Result<(), RefreshError> {
+        let _writer = self.writer();
+        let lock = self.lock()?;
+        Ok(self.index_mut().repair(&lock)?)
+    }
+
+    /// Brings the log and the index into line with the files, at the start of every turn under the write lock.
+    ///
+    /// A transaction that went away leaves the log before the index says that it is gone: after that, no power cut brings it back.
+    pub(crate) fn take_in(
+        &self,
+        writer: &mut Writer,
+        depth: Depth,
+        lock: &LockGuard,
+    ) -> Result<(), RefreshError> {
+        writer.log(|wal| wal.catch_up(lock))?;
+        let recovered = writer.wal.take_recovered();
+        if !recovered.is_empty() {
+            self.recovered().extend(recovered);
+        }
+        let changed = self.index_mut().observe(depth)? == Observed::Changed;
+        if changed {
+            writer.log(|wal| wal.drop_missing(lock))?;
+        }
+        if changed || !writer.has_ingested {
+            let epoch = self.index().epoch();
+            self.index_mut().ingest(depth, lock)?;
+            writer.has_ingested = true;
+            if self.index().epoch() != epoch {
+                // Something may have gone away since the look at the files.
+                writer.log(|wal| wal.drop_missing(lock))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn recovered(&self) -> MutexGuard<'_, Vec<TransactionId>> {
+        self.recovered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn lock(&self) -> Result<LockGuard, LockError> {
@@ -228,6 +335,47 @@ impl Inner {
 
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    /// Works on the log; after a failed write or sync, this handle appends no more.
+    pub(crate) fn log<T>(
+        &mut self,
+        work: impl FnOnce(&mut Wal) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
+        let outcome = work(&mut self.wal);
+        if let Err(error) = &outcome
+            && error.is_fatal()
+        {
+            self.poisoned = Some(error.to_string());
+        }
+        outcome
+    }
+}
+
+/// Writes again what a power cut has taken, before anything of the store is read.
+///
+/// Whoever may not write here reads what there is.
+fn recover(
+    system: &System,
+    layout: &Layout,
+    options: &StoreOptions,
+    wal: &mut Wal,
+) -> Result<(), RefreshError> {
+    let wait = Wait::UpTo(options.lock_timeout);
+    match system.disk.lock(&layout.lock(), wait) {
+        Ok(lock) => Ok(wal.catch_up(&lock)?),
+        Err(LockError::Io { path, source })
+            if matches!(
+                source.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            tracing::warn!(path = %path.display(), error = %source, "the log is not looked into: the store is opened for reading only");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

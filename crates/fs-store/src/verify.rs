@@ -44,8 +44,8 @@ impl FileEventStore {
     /// Reads everything.
     pub fn verify(&self) -> Result<Verification, RefreshError> {
         self.inner.refresh(Depth::Files)?;
+        let history = &*self.inner.history()?;
         let index = self.inner.index();
-        let history = index.history();
         let mut found = Verification::default();
         for (ix, stored) in history.canonical() {
             let path = stored.relative_path();

@@ -2,7 +2,7 @@
 
 use fs_format::{EventId, Json, ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_index::Position;
-use fs_store::{FileEventStore, Select, StoredEvent};
+use fs_store::{FileEventStore, Item, Select, StoredEvent, SubscribeError, SubscribeOptions};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -65,21 +65,21 @@ pub(crate) fn line(event: &StoredEvent) -> String {
     )
 }
 
-struct Filter<'a>(&'a EventsArgs);
+/// What was asked for on the command line.
+struct Filter {
+    stream: Option<glob::Pattern>,
+    event_type: Option<String>,
+}
 
-impl Select for Filter<'_> {
+impl Select for Filter {
     fn stream(&self, stream_id: &StreamId) -> bool {
-        self.0
-            .stream
-            .as_ref()
-            .is_none_or(|pattern| pattern.matches(stream_id.as_str()))
+        let mut pattern = self.stream.iter();
+        pattern.all(|pattern| pattern.matches(stream_id.as_str()))
     }
 
     fn event_type(&self, event_type: &str) -> bool {
-        self.0
-            .event_type
-            .as_ref()
-            .is_none_or(|wanted| wanted == event_type)
+        let mut wanted = self.event_type.iter();
+        wanted.all(|wanted| wanted == event_type)
     }
 }
 
@@ -100,8 +100,15 @@ pub(crate) fn run(
     args: EventsArgs,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
-    let filter = Filter(&args);
+    let filter = Filter {
+        stream: args.stream,
+        event_type: args.event_type,
+    };
     let mut left = args.limit.unwrap_or(usize::MAX);
+    let mut after = args.after.map(Position::from_uuid);
+    if args.follow {
+        return follow(store, after, filter, left, output);
+    }
     if args.canonical {
         let events = store.canonical_events()?;
         let wanted = events.iter().filter(|event| {
@@ -112,19 +119,71 @@ pub(crate) fn run(
         }
         return Ok(Ending::Fine);
     }
-    let mut after = args.after.map(Position::from_uuid);
     while left > 0 {
         let page = store.ingested_events(after, &filter, left.min(PAGE))?;
         let Some(last) = page.last() else { break };
         after = Some(last.position);
         left -= page.len();
         for event in &page {
-            output.answer(&EventOut::with_position(event), || {
-                format!("{}  {}", event.position, line(event))
-            })?;
+            placed(event, output)?;
         }
     }
     Ok(Ending::Fine)
+}
+
+/// Shows what is there, then what comes, each line at once.
+fn follow(
+    store: &FileEventStore,
+    after: Option<Position>,
+    filter: Filter,
+    mut left: usize,
+    output: &mut Output,
+) -> anyhow::Result<Ending> {
+    let options = SubscribeOptions::default().select(filter);
+    let mut subscription = store.subscribe_with(after, options);
+    while left > 0 {
+        let item = match subscription.try_recv().map_err(ended)? {
+            Some(item) => item,
+            None => {
+                // Whoever reads this waits for it as long as we do.
+                output.flush()?;
+                subscription.recv().map_err(ended)?
+            }
+        };
+        match item {
+            Item::Event(event) => {
+                placed(&event, output)?;
+                left -= 1;
+            }
+            // Slow is only who reads us; nothing is left out for that.
+            Item::Lagged { from, to } => {
+                for event in subscription.missed(from, to).take(left) {
+                    placed(&event.map_err(ended)?, output)?;
+                    left -= 1;
+                }
+            }
+        }
+    }
+    Ok(Ending::Fine)
+}
+
+fn placed(event: &StoredEvent, output: &mut Output) -> anyhow::Result<()> {
+    output.answer(&EventOut::with_position(event), || {
+        format!("{}  {}", event.position, line(event))
+    })
+}
+
+/// Says what to do about a history that is not the one that was followed.
+fn ended(error: SubscribeError) -> anyhow::Error {
+    let is_stale = matches!(error, SubscribeError::StalePosition(_));
+    let error = anyhow::Error::new(error);
+    if is_stale {
+        error.context(
+            "the history is another than the one that was followed; run this again without --after",
+        )
+    } else {
+        error.context("cannot follow the store")
+    }
 }
 
 #[derive(Serialize)]

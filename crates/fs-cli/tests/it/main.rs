@@ -6,6 +6,7 @@
     reason = "tests set up directories and fail by panicking"
 )]
 
+mod follow;
 mod input;
 mod settling;
 mod text;

@@ -8,7 +8,7 @@ use fs_format::TransactionId;
 use fs_index::{Depth, Index, Reason};
 
 use crate::build::{id, tx};
-use crate::world::{World, epoch, facts, ingested, members, troubles};
+use crate::world::{Shown, World, epoch, facts, ingested, members, troubles};
 
 fn altered(index: &Index, id: TransactionId) -> Vec<TransactionId> {
     match troubles(index).remove(&id.relative_path()) {
@@ -23,8 +23,8 @@ fn agrees_with_the_files(world: &World, index: &Index) {
     world.set_journal(None);
     let fresh = world.open();
     assert_eq!(
-        facts(index.history()),
-        facts(fresh.history()),
+        facts(&index.shown()),
+        facts(&fresh.shown()),
         "the history is a function of the files"
     );
     let paths = |index: &Index| troubles(index).into_keys().collect::<Vec<_>>();
@@ -47,7 +47,7 @@ fn a_parent_that_was_edited_is_left_out_with_its_children_named() {
     );
     world.refresh_to(&mut index, Depth::Files);
     assert_eq!(
-        ingested(index.history()),
+        ingested(&index.shown()),
         [id(2), id(3)],
         "the edited parent is left out"
     );
@@ -57,11 +57,6 @@ fn a_parent_that_was_edited_is_left_out_with_its_children_named() {
         "both children say so"
     );
     assert_ne!(epoch(&index), before, "what was read is not there any more");
-    let children: Vec<_> = index
-        .contradicting(index.history().find(id(2)).unwrap())
-        .into_iter()
-        .collect();
-    assert!(children.is_empty(), "nobody contradicts the children");
     agrees_with_the_files(&world, &index);
 }
 
@@ -76,7 +71,7 @@ fn a_parent_whose_child_comes_later_leaves_and_comes_back_when_the_child_goes() 
     world.put(&child);
     world.refresh(&mut index);
     assert_eq!(
-        ingested(index.history()),
+        ingested(&index.shown()),
         [id(2)],
         "the parent is not what its child recorded"
     );
@@ -88,7 +83,7 @@ fn a_parent_whose_child_comes_later_leaves_and_comes_back_when_the_child_goes() 
     assert!(world.vanished().is_empty(), "its file is where it was");
     world.refresh(&mut other);
     assert_eq!(
-        ingested(other.history()),
+        ingested(&other.shown()),
         [id(2)],
         "the other handle follows"
     );
@@ -99,7 +94,7 @@ fn a_parent_whose_child_comes_later_leaves_and_comes_back_when_the_child_goes() 
     world.refresh(&mut other);
     for index in [&index, &other] {
         assert_eq!(
-            ingested(index.history()),
+            ingested(&index.shown()),
             [id(1)],
             "nobody contradicts it any more"
         );
@@ -119,13 +114,11 @@ fn one_hostile_child_changes_nothing_about_a_parent_that_another_confirms() {
     world.put(&tx(3).belying(&parent).encode());
     world.refresh(&mut index);
     assert_eq!(
-        ingested(index.history()),
+        ingested(&index.shown()),
         [id(1), id(2), id(3)],
         "one lie takes nothing away"
     );
     assert_eq!(epoch(&index), before, "nothing went away");
-    let stored = index.history().find(id(1)).unwrap();
-    assert_eq!(index.contradicting(stored), [id(3)], "it can be asked for");
     agrees_with_the_files(&world, &index);
 }
 
@@ -137,11 +130,11 @@ fn a_parent_leaves_when_the_only_child_that_confirms_it_goes() {
     world.put(&tx(2).on(&[&parent]).encode());
     world.put(&tx(3).belying(&parent).encode());
     let mut index = world.open();
-    assert_eq!(index.history().len(), 3, "it is confirmed");
+    assert_eq!(index.shown().len(), 3, "it is confirmed");
     world.remove(id(2));
     world.refresh(&mut index);
     assert_eq!(
-        members(index.history()),
+        members(&index.shown()),
         [id(3)].into(),
         "nobody confirms it any more"
     );
@@ -161,14 +154,14 @@ fn a_child_that_is_left_out_itself_still_counts_and_stops_when_it_goes() {
     world.put(&grandchild);
     let mut index = world.open();
     assert_eq!(
-        members(index.history()),
+        members(&index.shown()),
         [id(1), id(3), id(4)].into(),
         "2 is left out, and confirms 1"
     );
     world.remove(id(2));
     world.refresh(&mut index);
     assert_eq!(
-        members(index.history()),
+        members(&index.shown()),
         [id(3), id(4)].into(),
         "nobody confirms 1 any more"
     );
@@ -194,7 +187,7 @@ fn a_file_that_is_left_out_and_then_damaged_is_reported_as_damaged() {
     world.remove(id(2));
     world.refresh(&mut index);
     assert!(
-        index.history().is_empty(),
+        index.shown().is_empty(),
         "what was left out is not in the file any more"
     );
     agrees_with_the_files(&world, &index);
@@ -211,7 +204,7 @@ fn a_file_that_is_left_out_and_edited_again_stops_saying_what_it_said() {
     world.put(&tx(4).on(&[&tx(3).encode()]).encode());
     let mut index = world.open();
     assert_eq!(
-        members(index.history()),
+        members(&index.shown()),
         [id(2), id(4)].into(),
         "3 is left out, and belies 1"
     );
@@ -221,7 +214,7 @@ fn a_file_that_is_left_out_and_edited_again_stops_saying_what_it_said() {
     );
     world.refresh(&mut index);
     assert_eq!(
-        members(index.history()),
+        members(&index.shown()),
         [id(1), id(4)].into(),
         "now it belies 2"
     );

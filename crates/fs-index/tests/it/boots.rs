@@ -3,7 +3,7 @@
 use fs_index::Index;
 
 use crate::build::{id, tx};
-use crate::world::{Witness, World, epoch, facts, ingested, own};
+use crate::world::{Shown, Witness, World, epoch, facts, ingested, own};
 
 /// Two own transactions; the journal is then cut by the second one's record, `keep` bytes of which are left.
 fn cut_by_power(keep: usize) -> (World, Index) {
@@ -23,8 +23,8 @@ fn a_lost_record_of_an_own_file_starts_a_new_epoch() {
     let (world, before) = cut_by_power(0);
     let index = world.open();
     assert_eq!(
-        facts(index.history()),
-        facts(before.history()),
+        facts(&index.shown()),
+        facts(&before.shown()),
         "the files are all there"
     );
     assert_ne!(
@@ -43,7 +43,7 @@ fn a_record_that_is_cut_starts_a_new_epoch() {
         world.remove(id(2));
         let index = world.open();
         assert_eq!(
-            ingested(index.history()),
+            ingested(&index.shown()),
             [id(1)],
             "the file was lost as well"
         );
@@ -63,8 +63,8 @@ fn an_end_of_zeros_starts_a_new_epoch() {
     world.set_journal(Some(&journal));
     let index = world.open();
     assert_eq!(
-        facts(index.history()),
-        facts(before.history()),
+        facts(&index.shown()),
+        facts(&before.shown()),
         "the files are all there"
     );
     assert_ne!(epoch(&index), epoch(&before), "the journal lost its end");
@@ -76,17 +76,17 @@ fn files_of_others_that_arrive_keep_the_epoch() {
     let mut before = world.open();
     world.append(&mut before, &tx(1).by(own()).encode());
     let mut witness = Witness::default();
-    witness.read(before.history());
+    witness.read(&before.shown());
     world.boot(Some("second"));
     world.put(&tx(2).encode());
     let index = world.open();
     assert_eq!(epoch(&index), epoch(&before), "nothing was lost");
     assert_eq!(
-        ingested(index.history()),
+        ingested(&index.shown()),
         [id(1), id(2)],
         "what arrived comes after what was there"
     );
-    witness.read(index.history());
+    witness.read(&index.shown());
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn an_own_file_that_vanished_in_this_journal_may_come_back_after_a_start() {
         epoch(&index),
         "the journal knows why it is not in the history: nothing was lost"
     );
-    assert_eq!(ingested(opened.history()), [id(1)], "it is back");
+    assert_eq!(ingested(&opened.shown()), [id(1)], "it is back");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn an_own_file_that_is_left_out_does_not_start_epochs_for_ever() {
         world.put(&child.encode());
         world.refresh(&mut index);
         assert_eq!(
-            ingested(index.history()),
+            ingested(&index.shown()),
             [id(2)],
             "the edited parent is left out"
         );

@@ -10,7 +10,7 @@ use fs_format::TransactionId;
 use fs_index::{Index, Reason};
 
 use crate::build::{format_2, id, tx};
-use crate::world::{World, epoch, facts, members, troubles};
+use crate::world::{Shown, World, epoch, facts, members, troubles};
 
 fn put(world: &World, n: u64, parents: &[u64]) {
     let (id, bytes) = format_2(n, parents);
@@ -35,13 +35,13 @@ fn members_of_a_cycle_and_their_descendants_are_left_out_until_one_goes() {
     let mut index = world.open();
     let mut other = world.open();
     let before = epoch(&index);
-    assert_eq!(index.history().len(), 3, "there is no cycle yet");
+    assert_eq!(index.shown().len(), 3, "there is no cycle yet");
     put(&world, 12, &[11]);
     world.refresh(&mut index);
     world.refresh(&mut other);
     for index in [&index, &other, &world.open()] {
         assert_eq!(
-            members(index.history()),
+            members(&index.shown()),
             [id(20)].into(),
             "what is no part of it stays"
         );
@@ -52,13 +52,13 @@ fn members_of_a_cycle_and_their_descendants_are_left_out_until_one_goes() {
         );
         assert_ne!(epoch(index), before, "two that were read are left out now");
     }
-    let (between, generation) = (epoch(&index), index.history().topology_generation());
+    let (between, generation) = (epoch(&index), index.shown().topology_generation());
     put(&world, 13, &[12]);
     world.refresh(&mut index);
     world.refresh(&mut other);
     for index in [&index, &other, &world.open()] {
         assert_eq!(
-            members(index.history()),
+            members(&index.shown()),
             [id(20)].into(),
             "a descendant is left out as well"
         );
@@ -69,7 +69,7 @@ fn members_of_a_cycle_and_their_descendants_are_left_out_until_one_goes() {
         );
         assert_eq!(epoch(index), between, "nothing that was in went away");
         assert_eq!(
-            index.history().topology_generation(),
+            index.shown().topology_generation(),
             generation,
             "nothing changed its place"
         );
@@ -79,7 +79,7 @@ fn members_of_a_cycle_and_their_descendants_are_left_out_until_one_goes() {
     world.refresh(&mut other);
     for index in [&index, &other, &world.open()] {
         assert_eq!(
-            members(index.history()),
+            members(&index.shown()),
             [id(10), id(12), id(13), id(20)].into(),
             "without 11 there is no cycle"
         );
@@ -88,8 +88,8 @@ fn members_of_a_cycle_and_their_descendants_are_left_out_until_one_goes() {
     }
     world.set_journal(None);
     assert_eq!(
-        facts(index.history()),
-        facts(world.open().history()),
+        facts(&index.shown()),
+        facts(&world.open().shown()),
         "the history is that of the files"
     );
 }
@@ -100,20 +100,20 @@ fn what_arrives_with_a_cycle_is_taken_and_keeps_its_number() {
     let mut index = world.open();
     let mut other = world.open();
     world.append(&mut index, &tx(50).encode());
-    let generation = index.history().topology_generation();
+    let generation = index.shown().topology_generation();
     put(&world, 10, &[11]);
     put(&world, 11, &[10]);
     world.put(&tx(60).encode());
     world.refresh(&mut index);
     assert_eq!(
-        index.history().topology_generation(),
+        index.shown().topology_generation(),
         generation,
         "60 sorts last"
     );
     world.append(&mut index, &tx(61).encode());
     world.refresh(&mut other);
     for index in [&index, &other, &world.open()] {
-        assert_eq!(members(index.history()), [id(50), id(60), id(61)].into());
+        assert_eq!(members(&index.shown()), [id(50), id(60), id(61)].into());
         assert_eq!(reported(index), [id(10), id(11)]);
     }
 }

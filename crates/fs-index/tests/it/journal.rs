@@ -5,7 +5,7 @@ use fs_index::{Depth, Index, Observed};
 use fs_io::sim::Fault;
 
 use crate::build::tx;
-use crate::world::{Witness, World, epoch, facts, ingested, own};
+use crate::world::{Shown, Witness, World, epoch, facts, ingested, load, look, own, take_in};
 
 /// A store whose ingestion order is not the canonical one: 5 was there first, then 2 and 3 arrived, then 6 was appended.
 fn written() -> (World, Index, Vec<Encoded>) {
@@ -44,20 +44,20 @@ fn a_journal_cut_at_any_length_gives_the_same_history() {
         world.set_journal(Some(&whole[..cut]));
         let opened = world.open();
         assert_eq!(
-            facts(opened.history()),
-            facts(index.history()),
+            facts(&opened.shown()),
+            facts(&index.shown()),
             "cut at {cut}"
         );
         if cut >= last {
             assert_eq!(
-                (epoch(&opened), ingested(opened.history())),
-                (epoch(&index), ingested(index.history())),
+                (epoch(&opened), ingested(&opened.shown())),
+                (epoch(&index), ingested(&index.shown())),
                 "cut at {cut}, in the last frame: it was never acknowledged, so nothing that was read is in doubt"
             );
         }
         assert_eq!(
-            facts(world.open().history()),
-            facts(index.history()),
+            facts(&world.open().shown()),
+            facts(&index.shown()),
             "cut at {cut}, read once more after it was mended"
         );
     }
@@ -68,18 +68,21 @@ fn a_flipped_byte_anywhere_gives_the_same_history_and_no_position_a_new_meaning(
     let (world, index, _) = written();
     let whole = world.journal();
     let mut witness = Witness::default();
-    witness.read(index.history());
-    for at in 0..whole.len() {
+    witness.read(&index.shown());
+    // All of the heads, and a byte in four of what they hold.
+    let heads = frames(&whole);
+    let is_head = |at: usize| at < 32 || heads.iter().any(|head| (*head..head + 12).contains(&at));
+    for at in (0..whole.len()).filter(|at| is_head(*at) || at % 4 == 0) {
         let mut damaged = whole.clone();
         damaged[at] ^= 1 << (at % 8);
         world.set_journal(Some(&damaged));
         let opened = world.open();
         assert_eq!(
-            facts(opened.history()),
-            facts(index.history()),
+            facts(&opened.shown()),
+            facts(&index.shown()),
             "a flipped bit at {at}"
         );
-        witness.read(opened.history());
+        witness.read(&opened.shown());
     }
 }
 
@@ -89,8 +92,8 @@ fn a_deleted_journal_is_written_again_under_another_epoch() {
     world.set_journal(None);
     let opened = world.open();
     assert_eq!(
-        facts(opened.history()),
-        facts(index.history()),
+        facts(&opened.shown()),
+        facts(&index.shown()),
         "nothing is lost but time"
     );
     assert_ne!(
@@ -103,20 +106,20 @@ fn a_deleted_journal_is_written_again_under_another_epoch() {
 #[test]
 fn a_journal_that_goes_away_while_it_is_open_is_written_again() {
     let (world, mut index, _) = written();
-    let (before, known) = (epoch(&index), facts(index.history()));
+    let (before, known) = (epoch(&index), facts(&index.shown()));
     world.set_journal(None);
     assert_eq!(
-        index.observe(Depth::Names).unwrap(),
+        look(&mut index, Depth::Names),
         Observed::Changed,
         "there is no journal"
     );
     assert_eq!(
-        facts(index.history()),
+        facts(&index.shown()),
         known,
         "what was read is still served"
     );
     world.refresh(&mut index);
-    assert_eq!(facts(index.history()), known, "nothing is lost but time");
+    assert_eq!(facts(&index.shown()), known, "nothing is lost but time");
     assert_ne!(
         epoch(&index),
         before,
@@ -131,14 +134,14 @@ fn a_journal_that_another_handle_replaced_is_read_anew() {
     world.set_journal(None);
     let other = world.open();
     assert_eq!(
-        index.observe(Depth::Names).unwrap(),
+        look(&mut index, Depth::Names),
         Observed::Current,
         "the other handle did the work"
     );
     assert_ne!(index.journal_id(), before, "it is another journal");
     assert_eq!(
-        (epoch(&index), ingested(index.history())),
-        (epoch(&other), ingested(other.history())),
+        (epoch(&index), ingested(&index.shown())),
+        (epoch(&other), ingested(&other.shown())),
         "both count alike"
     );
 }
@@ -159,25 +162,25 @@ fn one_handle_writes_and_another_follows_without_the_lock() {
         }
         let _held = world.lock();
         assert_eq!(
-            reader.observe(Depth::Names).unwrap(),
+            look(&mut reader, Depth::Names),
             Observed::Current,
             "all is journaled"
         );
         assert_eq!(
             (
-                facts(reader.history()),
-                ingested(reader.history()),
-                reader.history().topology_generation()
+                facts(&reader.shown()),
+                ingested(&reader.shown()),
+                reader.shown().topology_generation()
             ),
             (
-                facts(writer.history()),
-                ingested(writer.history()),
-                writer.history().topology_generation()
+                facts(&writer.shown()),
+                ingested(&writer.shown()),
+                writer.shown().topology_generation()
             ),
             "after transaction {n}, both know the same"
         );
-        witness.read(reader.history());
-        witness.read(writer.history());
+        witness.read(&reader.shown());
+        witness.read(&writer.shown());
     }
 }
 
@@ -187,8 +190,8 @@ fn a_disk_that_is_full_while_a_change_is_journaled_hides_no_half_of_it() {
     for fails_at in 1..200 {
         let (world, mut index, transactions) = written();
         let mut witness = Witness::default();
-        witness.read(index.history());
-        let before = (epoch(&index), index.history().topology_generation());
+        witness.read(&index.shown());
+        let before = (epoch(&index), index.shown().topology_generation());
         world.remove(transactions[0].transaction_id);
         world.remove(transactions[3].transaction_id);
         world.put(&tx(1).encode());
@@ -199,24 +202,25 @@ fn a_disk_that_is_full_while_a_change_is_journaled_hides_no_half_of_it() {
         torn += u32::from(was_torn);
         if was_torn {
             let mut reader = world.handle();
-            let _ = reader.observe(Depth::Names).unwrap();
-            witness.read(reader.history());
+            let _ = look(&mut reader, Depth::Names);
+            witness.read(&reader.shown());
             assert_eq!(
                 epoch(&reader),
                 before.0,
                 "what was journaled in part has not happened"
             );
-            assert_eq!(ingested(reader.history()).len(), 4, "nothing of it");
+            assert_eq!(ingested(&reader.shown()).len(), 4, "nothing of it");
         }
         if failed {
             world.refresh(&mut index);
         }
+        load(&mut index);
         for index in [&index, &world.open()] {
-            witness.read(index.history());
-            assert_eq!(index.history().len(), 3, "two went away and one came");
+            witness.read(&index.shown());
+            assert_eq!(index.shown().len(), 3, "two went away and one came");
             assert_ne!(epoch(index), before.0, "something went away");
             assert!(
-                index.history().topology_generation() > before.1,
+                index.shown().topology_generation() > before.1,
                 "something went away"
             );
         }
@@ -231,25 +235,25 @@ fn a_disk_that_is_full_while_a_change_is_journaled_hides_no_half_of_it() {
 #[test]
 fn a_torn_record_of_an_append_that_reordered_hides_no_new_generation() {
     let (world, mut index, _) = written();
-    let generation = index.history().topology_generation();
+    let generation = index.shown().topology_generation();
     let early = tx(1).by(own()).encode();
     let lock = world.lock();
-    index.ingest(Depth::Names, &lock).unwrap();
+    take_in(&mut index, Depth::Names, &lock);
     world.put(&early);
     let len = world.journal().len();
     world.sim.disk.fail_at(1, Fault::WriteFails);
-    index.record_append(early, &lock).unwrap_err();
+    index.record_appends(vec![early], &lock).unwrap_err();
     drop(lock);
     assert!(world.journal().len() > len, "a part was written");
     world.refresh(&mut index);
     for index in [&index, &world.open()] {
         assert_eq!(
-            index.history().len(),
+            index.shown().len(),
             5,
             "the transaction stands all the same"
         );
         assert_eq!(
-            index.history().topology_generation(),
+            index.shown().topology_generation(),
             generation + 1,
             "it sorts before the others"
         );
@@ -277,13 +281,13 @@ fn a_batch_without_its_last_frame_has_not_happened() {
         world.set_journal(Some(&whole[..cut]));
         let mut reader = world.handle();
         assert_eq!(
-            reader.observe(Depth::Names).unwrap(),
+            look(&mut reader, Depth::Names),
             Observed::Changed,
             "cut at {cut}: it is still to do"
         );
         assert_eq!(
-            (epoch(&reader), ingested(reader.history())),
-            (epoch(&index), ingested(index.history())),
+            (epoch(&reader), ingested(&reader.shown())),
+            (epoch(&index), ingested(&index.shown())),
             "cut at {cut}: nobody reads half of a change"
         );
     }
@@ -292,25 +296,25 @@ fn a_batch_without_its_last_frame_has_not_happened() {
 #[test]
 fn a_journal_whose_records_contradict_each_other_is_written_anew() {
     let (world, mut index, _) = written();
-    let (before, known) = (epoch(&index), facts(index.history()));
+    let (before, known) = (epoch(&index), facts(&index.shown()));
     let mut journal = world.journal();
-    let last = frames(&journal).into_iter().rev().nth(1).unwrap();
-    // The last arrival once more, as two writers would leave it whom no lock kept apart.
+    let last = frames(&journal).into_iter().rev().nth(2).unwrap();
+    // The last batch, an arrival and the stamp of its directory, once more, as two writers would leave it whom no lock kept apart.
     journal.extend_from_within(last..);
     world.set_journal(Some(&journal));
     assert_eq!(
-        index.observe(Depth::Names).unwrap(),
+        look(&mut index, Depth::Names),
         Observed::Changed,
         "one number was given twice"
     );
     assert_eq!(
-        index.observe(Depth::Names).unwrap(),
+        look(&mut index, Depth::Names),
         Observed::Changed,
         "and that does not wear off"
     );
     world.refresh(&mut index);
     for index in [&index, &world.open()] {
-        assert_eq!(facts(index.history()), known, "the files are all there");
+        assert_eq!(facts(&index.shown()), known, "the files are all there");
         assert_ne!(epoch(index), before, "what the numbers meant is in doubt");
     }
 }

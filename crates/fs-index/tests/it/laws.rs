@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::build::{Draft, format_2, id, replica, tx};
 use crate::model::{self, Files};
-use crate::world::{Facts, Witness, World, facts, own};
+use crate::world::{Facts, Shown, Witness, World, facts, load, look, own, take_in};
 
 /// Transactions 1 to 6 are of format 3, files 4 to 8 of format 2: three ids may lie in both places.
 const SEALED: u64 = 6;
@@ -124,7 +124,7 @@ struct Consumer {
 
 impl Consumer {
     fn read(&mut self, index: &Index) {
-        let history = index.history();
+        let history = index.shown();
         let epoch = history.epoch().unwrap();
         let known = self.last.and_then(|last| index.sequence_of(last).ok());
         if known.is_none() {
@@ -206,10 +206,13 @@ impl Run {
             return;
         }
         let lock = self.world.lock();
-        self.handles[handle].ingest(Depth::Files, &lock).unwrap();
+        take_in(&mut self.handles[handle], Depth::Files, &lock);
         self.check(handle);
         self.write(path, encoded.bytes.clone());
-        self.handles[handle].record_append(encoded, &lock).unwrap();
+        self.handles[handle]
+            .record_appends(vec![encoded], &lock)
+            .unwrap();
+        load(&mut self.handles[handle]);
         drop(lock);
         self.check(handle);
     }
@@ -225,7 +228,7 @@ impl Run {
         let index = &self.handles[handle];
         let expected = model::facts(&self.files);
         assert_eq!(
-            facts(index.history()),
+            facts(&index.shown()),
             expected,
             "the history is a function of the files"
         );
@@ -235,11 +238,11 @@ impl Run {
             left_out,
             "each file that is not a member is reported"
         );
-        self.witness.read(index.history());
+        self.witness.read(&index.shown());
         for consumer in &mut self.consumers[..=handle] {
             consumer.read(index);
         }
-        let epoch = index.history().epoch().unwrap();
+        let epoch = index.shown().epoch().unwrap();
         if let Some((before, facts)) = &self.before {
             let kept = facts
                 .canonical
@@ -284,7 +287,7 @@ impl Run {
             }
             Step::Pass => self.world.pass(),
             Step::Observe { handle, depth } => {
-                let _ = self.handles[handle].observe(depth).unwrap();
+                let _ = look(&mut self.handles[handle], depth);
             }
             Step::Refresh { handle } => self.refresh(handle),
             Step::Reopen { handle } => {

@@ -3,7 +3,7 @@
 use fs_index::{Epoch, Index, Position, Sequence};
 
 use crate::build::{format_2, id, tx};
-use crate::world::{Witness, World, epoch, ingested, numbered, own};
+use crate::world::{Shown, Witness, World, epoch, ingested, numbered, own};
 
 fn position(index: &Index, number: u64) -> Position {
     Position {
@@ -29,13 +29,13 @@ fn what_vanished_and_came_back_gets_a_new_number() {
     world.refresh(&mut index);
     assert_eq!(epoch(&index), without, "coming back takes nothing away");
     assert_eq!(
-        numbered(index.history()),
+        numbered(&index.shown()),
         [(1, id(1)), (2, id(2)), (4, id(3))],
         "number 3 was given out before"
     );
     assert_eq!(
-        numbered(world.open().history()),
-        numbered(index.history()),
+        numbered(&world.open().shown()),
+        numbered(&index.shown()),
         "the journal says the same"
     );
 }
@@ -54,13 +54,13 @@ fn numbers_go_on_where_another_handle_stopped() {
             }
             _ => world.append(index, &tx(n).by(own()).encode()),
         }
-        witness.read(index.history());
+        witness.read(&index.shown());
     }
     let all: Vec<_> = (1..=8).map(|n| (n, id(n))).collect();
     world.refresh(&mut one);
     world.refresh(&mut other);
-    assert_eq!(numbered(one.history()), all, "each number was given once");
-    assert_eq!(numbered(other.history()), all, "by either handle");
+    assert_eq!(numbered(&one.shown()), all, "each number was given once");
+    assert_eq!(numbered(&other.shown()), all, "by either handle");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn transactions_that_stay_out_take_no_numbers_from_others() {
     for index in [&one, &other, &world.open()] {
         assert_eq!(epoch(index), before, "nothing went away");
         assert_eq!(
-            ingested(index.history()),
+            ingested(&index.shown()),
             [id(1), id(2)],
             "a cycle is no part of the history"
         );
@@ -134,34 +134,34 @@ fn an_arrival_keeps_the_epoch_and_raises_the_generation_when_it_sorts_before() {
     let world = World::new();
     let mut index = world.open();
     world.append(&mut index, &tx(5).encode());
-    let (before, generation) = (epoch(&index), index.history().topology_generation());
+    let (before, generation) = (epoch(&index), index.shown().topology_generation());
     world.append(&mut index, &tx(6).encode());
     assert_eq!(
-        index.history().topology_generation(),
+        index.shown().topology_generation(),
         generation,
         "6 sorts after 5"
     );
     world.put(&tx(3).encode());
     world.refresh(&mut index);
     assert_eq!(
-        index.history().topology_generation(),
+        index.shown().topology_generation(),
         generation + 1,
         "3 sorts before 5"
     );
     assert_eq!(
-        ingested(index.history()),
+        ingested(&index.shown()),
         [id(5), id(6), id(3)],
         "and is read after it"
     );
     world.append(&mut index, &tx(4).encode());
     assert_eq!(
-        index.history().topology_generation(),
+        index.shown().topology_generation(),
         generation + 2,
         "4 sorts before 5"
     );
     assert_eq!(epoch(&index), before, "nothing went away");
     assert_eq!(
-        world.open().history().topology_generation(),
+        world.open().shown().topology_generation(),
         generation + 2,
         "the journal says the same"
     );
@@ -172,11 +172,11 @@ fn what_goes_away_raises_the_generation() {
     let world = World::new();
     let mut index = world.open();
     world.append(&mut index, &tx(1).encode());
-    let generation = index.history().topology_generation();
+    let generation = index.shown().topology_generation();
     world.remove(id(1));
     world.refresh(&mut index);
     assert!(
-        index.history().topology_generation() > generation,
+        index.shown().topology_generation() > generation,
         "the order changed behind what was read"
     );
 }

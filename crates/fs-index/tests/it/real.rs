@@ -6,7 +6,7 @@ use fs_index::{Depth, Index, Layout, Observed, Reason};
 use fs_io::{FileKind, System, Wait};
 
 use crate::build::{id, tx};
-use crate::world::{epoch, ingested, troubles};
+use crate::world::{Shown, epoch, ingested, look, take_in, troubles};
 
 struct Real {
     _directory: tempfile::TempDir,
@@ -33,12 +33,12 @@ impl Real {
     }
 
     fn refresh(&self, index: &mut Index) {
-        if index.observe(Depth::Names).unwrap() == Observed::Changed {
+        if look(index, Depth::Names) == Observed::Changed {
             let lock = System::real()
                 .disk
                 .lock(&self.layout.lock(), Wait::Never)
                 .unwrap();
-            index.ingest(Depth::Names, &lock).unwrap();
+            take_in(index, Depth::Names, &lock);
         }
     }
 
@@ -65,7 +65,7 @@ fn a_file_that_is_replaced_by_a_directory_leaves_and_comes_back() {
     fs::write(path.join("inside"), b"x").unwrap();
     real.refresh(&mut index);
     assert_eq!(
-        ingested(index.history()),
+        ingested(&index.shown()),
         [id(2)],
         "the file is not there any more"
     );
@@ -78,7 +78,7 @@ fn a_file_that_is_replaced_by_a_directory_leaves_and_comes_back() {
     fs::remove_dir_all(&path).unwrap();
     real.put(1);
     real.refresh(&mut index);
-    assert_eq!(ingested(index.history()), [id(2), id(1)], "it is back");
+    assert_eq!(ingested(&index.shown()), [id(2), id(1)], "it is back");
     assert!(troubles(&index).is_empty(), "{:?}", troubles(&index));
 }
 
@@ -90,14 +90,14 @@ fn a_directory_of_transactions_that_goes_away_takes_them_along() {
     let mut index = real.open();
     fs::remove_dir_all(path.parent().unwrap()).unwrap();
     real.refresh(&mut index);
-    assert_eq!(ingested(index.history()), [id(1001)], "its files are gone");
+    assert_eq!(ingested(&index.shown()), [id(1001)], "its files are gone");
     fs::write(
         path.parent().unwrap(),
         b"a file in the place of a directory",
     )
     .unwrap();
     real.refresh(&mut index);
-    assert_eq!(ingested(index.history()), [id(1001)], "the rest works");
+    assert_eq!(ingested(&index.shown()), [id(1001)], "the rest works");
     let directory = id(1).relative_path();
     let directory = directory.rsplit_once('/').unwrap().0;
     assert!(
@@ -107,7 +107,7 @@ fn a_directory_of_transactions_that_goes_away_takes_them_along() {
     );
     fs::remove_dir_all(real.layout.events()).unwrap();
     real.refresh(&mut index);
-    assert!(index.history().is_empty(), "all is gone");
+    assert!(index.shown().is_empty(), "all is gone");
     assert_eq!(
         fs::read_dir(real.layout.vanished()).unwrap().count(),
         2,
@@ -132,7 +132,7 @@ fn links_are_reported_and_never_followed() {
     symlink("nowhere", real.layout.events().join("dangling")).unwrap();
     let mut index = real.open();
     assert_eq!(
-        ingested(index.history()),
+        ingested(&index.shown()),
         [id(2)],
         "a link is no transaction"
     );
@@ -162,7 +162,7 @@ fn links_are_reported_and_never_followed() {
     symlink(&target, &known).unwrap();
     real.refresh(&mut index);
     assert!(
-        index.history().is_empty(),
+        index.shown().is_empty(),
         "a link in the place of a file is not that file"
     );
 }

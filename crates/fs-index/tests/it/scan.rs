@@ -7,7 +7,7 @@ use fs_index::{Depth, Observed, Reason};
 use fs_io::Disk;
 
 use crate::build::{format_2, id, tx};
-use crate::world::{World, epoch, facts, ingested, members, troubles};
+use crate::world::{Shown, World, epoch, facts, ingested, look, members, take_in, troubles};
 
 #[test]
 fn names_that_are_no_transactions_are_reported_where_they_are() {
@@ -35,7 +35,7 @@ fn names_that_are_no_transactions_are_reported_where_they_are() {
     world.put_at(&tx(6).encode().transaction_id.relative_path(), &good.bytes);
     let mut index = world.open();
     assert_eq!(
-        ingested(index.history()),
+        ingested(&index.shown()),
         [id(1)],
         "the rest of the store works"
     );
@@ -116,11 +116,11 @@ fn unusable_content_is_reported_and_taken_once_it_is_whole() {
         world.refresh(&mut index);
         let reason = troubles(&index).remove(&path).expect("it is reported");
         assert!(expected(&reason), "{reason}");
-        assert!(index.history().is_empty(), "it is not taken: {reason}");
+        assert!(index.shown().is_empty(), "it is not taken: {reason}");
     }
     world.overwrite(&path, &whole.bytes);
     world.refresh(&mut index);
-    assert_eq!(ingested(index.history()), [id(1)], "it is whole now");
+    assert_eq!(ingested(&index.shown()), [id(1)], "it is whole now");
     assert!(troubles(&index).is_empty(), "{:?}", troubles(&index));
 }
 
@@ -141,15 +141,15 @@ fn a_known_file_that_is_edited_in_place_leaves_and_comes_back() {
         world.overwrite(&path, other);
         world.refresh_to(&mut index, Depth::Files);
         assert_eq!(
-            facts(index.history()),
-            facts(world.open().history()),
+            facts(&index.shown()),
+            facts(&world.open().shown()),
             "the journal says the same"
         );
         assert_ne!(epoch(&index), before, "what was read is not there any more");
         world.overwrite(&path, &whole.bytes);
         world.refresh_to(&mut index, Depth::Files);
         assert_eq!(
-            index.history().find(id(1)).unwrap().file_bytes(),
+            index.shown().find(id(1)).unwrap().file_bytes(),
             whole.bytes,
             "it is back"
         );
@@ -188,7 +188,7 @@ fn an_arrival_in_the_tick_of_the_last_look_is_seen() {
             }
             world.refresh(&mut index);
             assert_eq!(
-                members(index.history()).len() as u64,
+                members(&index.shown()).len() as u64,
                 n,
                 "arrival {n} in the same tick is seen"
             );
@@ -206,21 +206,21 @@ fn an_arrival_during_an_append_is_seen() {
     world.pass();
     let appended = tx(2).encode();
     let lock = world.lock();
-    index.ingest(Depth::Names, &lock).unwrap();
+    take_in(&mut index, Depth::Names, &lock);
     world.put(&tx(3).encode());
     world.put(&appended);
     // The process is stopped for a while between publishing and recording.
     world.pass();
-    index.record_append(appended, &lock).unwrap();
+    index.record_appends(vec![appended], &lock).unwrap();
     drop(lock);
     assert_eq!(
-        index.observe(Depth::Names).unwrap(),
+        look(&mut index, Depth::Names),
         Observed::Changed,
         "a file arrived in between"
     );
     world.refresh(&mut index);
     assert_eq!(
-        ingested(index.history()),
+        ingested(&index.shown()),
         [id(1), id(2), id(3)],
         "none is missed"
     );
@@ -240,11 +240,11 @@ fn old_directories_are_not_listed_and_still_watched() {
     world.put(&tx(1002).encode());
     world.pass();
     world.refresh(&mut index);
-    assert_eq!(index.history().len(), 5, "their stamps moved");
+    assert_eq!(index.shown().len(), 5, "their stamps moved");
     world.remove(id(2001));
     world.refresh(&mut index);
     assert!(
-        index.history().find(id(2001)).is_none(),
+        index.shown().find(id(2001)).is_none(),
         "the stamp of its directory moved"
     );
 }
@@ -272,7 +272,7 @@ fn of_two_files_of_one_id_the_sealed_one_is_read_whichever_came_first() {
         };
         for index in [&index, &fresh] {
             assert_eq!(
-                index.history().find(old).unwrap().file_bytes(),
+                index.shown().find(old).unwrap().file_bytes(),
                 sealed.bytes,
                 "the choice depends on the files alone, not on their order {order:?}"
             );
@@ -286,7 +286,7 @@ fn of_two_files_of_one_id_the_sealed_one_is_read_whichever_came_first() {
         world.remove_at(&sharded);
         world.refresh(&mut index);
         assert_eq!(
-            index.history().find(old).unwrap().file_bytes(),
+            index.shown().find(old).unwrap().file_bytes(),
             old_bytes,
             "the other one is left"
         );
@@ -304,7 +304,7 @@ fn a_file_that_was_hidden_counts_for_a_handle_that_follows_the_journal() {
     world.put_at(&child.file_name(), &child_bytes);
     let (mut one, mut other) = (world.open(), world.open());
     assert_eq!(
-        members(one.history()),
+        members(&one.shown()),
         [hidden, child].into(),
         "1 is the sealed one, which has no parents"
     );
@@ -315,7 +315,7 @@ fn a_file_that_was_hidden_counts_for_a_handle_that_follows_the_journal() {
     world.refresh(&mut one);
     for index in [&one, &other, &world.open()] {
         assert_eq!(
-            members(index.history()),
+            members(&index.shown()),
             [id(3)].into(),
             "1 and 2 are each other's parents now"
         );

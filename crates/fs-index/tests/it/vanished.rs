@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fs_index::Depth;
 
 use crate::build::{id, tx};
-use crate::world::{World, epoch, ingested, own};
+use crate::world::{Shown, World, epoch, ingested, look, own};
 
 #[test]
 fn bytes_of_what_vanished_are_kept_until_it_is_back() {
@@ -22,14 +22,14 @@ fn bytes_of_what_vanished_are_kept_until_it_is_back() {
         "an accident can be undone"
     );
     assert_eq!(
-        ingested(index.history()),
+        ingested(&index.shown()),
         [id(1)],
         "it is not in the history"
     );
     world.put(&gone);
     world.refresh(&mut index);
     assert!(world.vanished().is_empty(), "it is back");
-    assert_eq!(ingested(index.history()), [id(1), id(2)], "it is back");
+    assert_eq!(ingested(&index.shown()), [id(1), id(2)], "it is back");
 }
 
 #[test]
@@ -64,30 +64,6 @@ fn every_content_that_vanished_is_kept() {
 }
 
 #[test]
-fn bytes_are_kept_when_the_journal_is_lost_at_the_same_time() {
-    let world = World::new();
-    let mut index = world.open();
-    let gone = tx(1).encode();
-    world.append(&mut index, &gone);
-    world.remove(id(1));
-    world.set_journal(None);
-    world.refresh(&mut index);
-    assert!(index.history().is_empty(), "the file is gone");
-    assert_eq!(
-        world.vanished().into_values().collect::<Vec<_>>(),
-        std::slice::from_ref(&gone.bytes),
-        "memory had them"
-    );
-    world.set_journal(None);
-    world.put(&gone);
-    world.refresh(&mut index);
-    assert!(
-        world.vanished().is_empty(),
-        "it is back, whatever became of the journal"
-    );
-}
-
-#[test]
 fn a_file_that_comes_back_before_it_was_missed_in_the_journal_changes_nothing() {
     let world = World::new();
     let mut index = world.open();
@@ -97,7 +73,7 @@ fn a_file_that_comes_back_before_it_was_missed_in_the_journal_changes_nothing() 
     world.append(&mut index, &child);
     let before = epoch(&index);
     world.remove(id(2));
-    let _ = index.observe(Depth::Names).unwrap();
+    let _ = look(&mut index, Depth::Names);
     world.put(&child);
     world.refresh(&mut index);
     assert_eq!(epoch(&index), before, "nobody read a history without it");
@@ -108,12 +84,12 @@ fn a_file_that_comes_back_before_it_was_missed_in_the_journal_changes_nothing() 
     );
     world.refresh_to(&mut index, Depth::Files);
     assert_eq!(
-        ingested(index.history()),
+        ingested(&index.shown()),
         [id(2)],
         "the parent is not what its child recorded"
     );
     assert_eq!(
-        ingested(world.open().history()),
+        ingested(&world.open().shown()),
         [id(2)],
         "the journal says the same"
     );
@@ -128,12 +104,9 @@ fn a_file_that_is_edited_and_comes_back_before_it_was_missed_changes_nothing() {
     world.append(&mut index, &whole);
     let before = epoch(&index);
     world.overwrite(&path, &tx(1).saying("edited").encode().bytes);
-    let _ = index.observe(Depth::Files).unwrap();
+    let _ = look(&mut index, Depth::Files);
     world.overwrite(&path, &whole.bytes);
     world.refresh_to(&mut index, Depth::Files);
     assert_eq!(epoch(&index), before, "nobody read the other content");
-    assert_eq!(
-        index.history().find(id(1)).unwrap().file_bytes(),
-        whole.bytes
-    );
+    assert_eq!(index.shown().find(id(1)).unwrap().file_bytes(), whole.bytes);
 }

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fs_format::{ContentHash, Encoded, EventId, ReplicaId, TransactionId};
-use fs_index::{Depth, Epoch, History, Index, Layout, Observed, Position, Reason};
+use fs_index::{
+    All, Depth, Epoch, History, Index, IndexError, Layout, Observed, Placed, Position, Reason,
+};
 use fs_io::sim::Simulation;
 use fs_io::{Disk, LockGuard, SyncPolicy, Wait};
 
@@ -82,6 +85,10 @@ impl World {
         if index.observe(depth).unwrap() == Observed::Changed {
             index.ingest(depth, &self.lock()).unwrap();
         }
+        if let Err(IndexError::Damaged { .. }) = index.load_history() {
+            index.repair(&self.lock()).unwrap();
+        }
+        load(index);
     }
 
     /// Appends as the store does.
@@ -89,7 +96,8 @@ impl World {
         let lock = self.lock();
         index.ingest(Depth::Names, &lock).unwrap();
         self.put(encoded);
-        index.record_append(encoded.clone(), &lock).unwrap();
+        index.record_appends(vec![encoded.clone()], &lock).unwrap();
+        load(index);
     }
 
     /// Lets a file arrive as by a git merge.
@@ -153,6 +161,87 @@ impl World {
     }
 }
 
+/// The history as it was loaded last.
+pub(crate) trait Shown {
+    fn shown(&self) -> Arc<History>;
+}
+
+impl Shown for Index {
+    fn shown(&self) -> Arc<History> {
+        self.history()
+    }
+}
+
+/// Loads the history, and compares with it what is answered without it.
+pub(crate) fn load(index: &mut Index) {
+    index.load_history().unwrap();
+    index.load_order().unwrap();
+    let history = index.shown();
+    assert_eq!(
+        index.streams().unwrap(),
+        history
+            .streams()
+            .map(|(stream_id, version)| (stream_id.clone(), version))
+            .collect::<Vec<_>>(),
+        "the streams are those of the history"
+    );
+    let mut heads: Vec<_> = index
+        .heads()
+        .iter()
+        .map(|head| (head.transaction_id, head.content_hash))
+        .collect();
+    heads.sort_unstable();
+    let dag = history.dag();
+    let mut expected: Vec<_> = dag
+        .heads()
+        .into_iter()
+        .map(|ix| (history.get(ix).id(), history.get(ix).content_hash()))
+        .collect();
+    expected.sort_unstable();
+    assert_eq!(heads, expected, "the heads are those of the history");
+    for (stream_id, _) in history.streams() {
+        let told = |placed: Placed<'_>| (placed.event.event_id, placed.version, placed.position);
+        let expected: Vec<_> = history
+            .stream_after(stream_id, 1)
+            .map(|placed| told(placed.unwrap()))
+            .collect();
+        assert_eq!(
+            index.read_stream(stream_id, 1, told).unwrap(),
+            expected,
+            "{stream_id} reads as in the history"
+        );
+    }
+    let ingested: Vec<_> = history
+        .ingested_from(1)
+        .flat_map(|(ix, _)| history.placed(ix))
+        .map(|placed| placed.unwrap().position)
+        .collect();
+    let read = index.read_ingested(None, &All, usize::MAX, |placed| placed.position);
+    assert_eq!(
+        read.unwrap(),
+        ingested,
+        "the events are those of the history"
+    );
+    assert_eq!(
+        index.epoch(),
+        history.epoch(),
+        "the epoch is that of the history"
+    );
+    // For the troubles.
+    let _ = index.observe(Depth::Files).unwrap();
+}
+
+pub(crate) fn look(index: &mut Index, depth: Depth) -> Observed {
+    let observed = index.observe(depth).unwrap();
+    load(index);
+    observed
+}
+
+pub(crate) fn take_in(index: &mut Index, depth: Depth, lock: &LockGuard) {
+    index.ingest(depth, lock).unwrap();
+    load(index);
+}
+
 /// What is a function of the files: the members in canonical order, and the streams with their versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -191,7 +280,7 @@ pub(crate) fn members(history: &History) -> BTreeSet<TransactionId> {
 }
 
 pub(crate) fn epoch(index: &Index) -> Epoch {
-    index.history().epoch().unwrap()
+    index.epoch().unwrap()
 }
 
 /// Returns the reported paths with their reasons.

@@ -8,10 +8,10 @@ use crate::disk::{Created, Disk};
 
 /// Makes the directories of `relative` below `root` that are missing, refusing links at every level.
 ///
-/// `root` itself must be there. Under [`SyncPolicy::Durable`] each directory that gained an entry is synced before the next level is made.
+/// `root` itself must be there. Unless under [`SyncPolicy::None`], each directory that gained an entry is synced before the next level is made.
 ///
 /// # Errors
-/// Levels made before the error stay.
+/// Levels made before the error stay; the one whose name could not be made durable is removed again.
 pub fn create_dirs(
     disk: &dyn Disk,
     root: &Path,
@@ -36,12 +36,15 @@ pub fn create_dirs(
                 path: path.clone(),
                 source,
             })?;
-        if created == Created::New && sync == SyncPolicy::Durable {
-            disk.sync_dir(&above)
-                .map_err(|source| CreateDirsError::Sync {
-                    path: above,
+        if created == Created::New && sync != SyncPolicy::None {
+            disk.sync_dir(&above).map_err(|source| {
+                // Whoever found it there would take its name for durable.
+                let _ = disk.remove_dir(&path);
+                CreateDirsError::Sync {
+                    path: above.clone(),
                     source,
-                })?;
+                }
+            })?;
         }
         above = path;
     }
@@ -66,7 +69,7 @@ pub enum CreateDirsError {
         /// Why.
         source: io::Error,
     },
-    /// A directory is there, but may be lost in a power cut.
+    /// A directory was made, but may be lost in a power cut.
     #[error("cannot sync the directory {}", path.display())]
     Sync {
         /// The directory above it.

@@ -1,6 +1,7 @@
 //! Making files durable that were published without syncs.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::{PublishError, Step};
 use crate::disk::Disk;
@@ -26,4 +27,31 @@ pub fn make_durable(disk: &dyn Disk, root: &Path, path: &Path) -> Result<(), Pub
             .map_err(|source| unknown(Step::SyncDirectory, directory, source))?;
     }
     Ok(())
+}
+
+/// Makes files, their names and the names of the directories above them up to `root` durable, with as few syncs as the disk can do with.
+///
+/// Files that are gone by now are passed over.
+///
+/// # Errors
+/// [`PublishError::Unknown`]: any of them may be lost in a power cut, or be left incomplete by it.
+pub fn make_all_durable(
+    disk: &dyn Disk,
+    root: &Path,
+    files: &[PathBuf],
+) -> Result<(), PublishError> {
+    let parents: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+    let above = parents.into_iter().flat_map(Path::ancestors);
+    let directories: BTreeSet<&Path> = above.filter(|above| above.starts_with(root)).collect();
+    let directories: Vec<_> = directories.into_iter().rev().map(PathBuf::from).collect();
+    match files.first() {
+        None => Ok(()),
+        Some(first) => disk
+            .sync_all(files, &directories)
+            .map_err(|source| PublishError::Unknown {
+                step: Step::SyncFile,
+                path: first.clone(),
+                source,
+            }),
+    }
 }

@@ -22,6 +22,12 @@ pub enum Step {
     Compare,
     /// Making the name durable.
     SyncDirectory,
+    /// Reading the log of what is not yet durable as files.
+    ReadLog,
+    /// Writing to that log.
+    WriteLog,
+    /// Making that log durable.
+    SyncLog,
 }
 
 impl fmt::Display for Step {
@@ -34,6 +40,9 @@ impl fmt::Display for Step {
             Self::Rename => "renaming to",
             Self::Compare => "comparing with",
             Self::SyncDirectory => "syncing the directory",
+            Self::ReadLog => "reading the log",
+            Self::WriteLog => "writing the log",
+            Self::SyncLog => "syncing the log",
         })
     }
 }

@@ -17,6 +17,7 @@ mod dirs;
 mod durable;
 mod error;
 mod replace;
+mod together;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,15 +26,18 @@ use crate::disk::{Disk, File};
 use crate::error::{ReadError, RenameError};
 
 pub use dirs::{CreateDirsError, create_dirs};
-pub use durable::make_durable;
+pub use durable::{make_all_durable, make_durable};
 pub use error::{PublishError, Step};
 pub use replace::{ReplaceError, replace};
+pub use together::{NewFile, publish_all};
 
 /// Whether an answer waits until what it says survives a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncPolicy {
     /// It does.
     Durable,
+    /// It does not, but for the names of new directories.
+    Directories,
     /// It does not.
     None,
 }
@@ -67,11 +71,7 @@ pub fn publish(
         source,
     };
     let directory = target.parent().unwrap_or(Path::new(""));
-    let root = target
-        .ancestors()
-        .skip(1)
-        .find(|above| temp.starts_with(above))
-        .unwrap_or(directory);
+    let root = root_of(temp, target);
     let relative = directory.strip_prefix(root).unwrap_or(Path::new(""));
     create_dirs(disk, root, relative, sync).map_err(|error| {
         let (path, source) = error.into_parts();
@@ -98,6 +98,14 @@ pub fn publish(
         disk.sync_dir(directory).map_err(unknown)?;
     }
     Ok(Published::New)
+}
+
+/// Returns the directory that both names are below, which is there.
+fn root_of<'a>(temp: &Path, target: &'a Path) -> &'a Path {
+    let mut above = target.ancestors().skip(1);
+    above
+        .find(|above| temp.starts_with(above))
+        .unwrap_or(target.parent().unwrap_or(Path::new("")))
 }
 
 /// Compares what stands under the name with what was to be published, and makes it durable when it is the same.
@@ -177,7 +185,7 @@ fn write_temp(
         .map_err(|source| (Step::WriteTemp, source))
         .and_then(|()| match sync {
             SyncPolicy::Durable => file.sync().map_err(|source| (Step::SyncFile, source)),
-            SyncPolicy::None => Ok(()),
+            SyncPolicy::Directories | SyncPolicy::None => Ok(()),
         });
     // Windows neither renames nor removes a file that is open.
     drop(file);

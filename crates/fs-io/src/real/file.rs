@@ -24,6 +24,10 @@ impl File for RealFile {
         self.file.write_all(bytes)
     }
 
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        platform::write_at(&self.file, offset, bytes)
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
@@ -45,11 +49,21 @@ impl File for RealFile {
     }
 }
 
-/// Reads up to `len` bytes from `offset` on. The memory taken follows what is there, not what was asked for.
-pub(super) fn read_range(mut file: &fs::File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-    file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
-    file.take(len as u64).read_to_end(&mut bytes)?;
+/// Reads up to `len` bytes from `offset` on, whatever others read from the same handle. The memory taken follows what is there, not what was
+/// asked for.
+pub(super) fn read_range(file: &fs::File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+    let there = file.metadata()?.len().saturating_sub(offset);
+    let mut bytes = vec![0; usize::try_from(there).unwrap_or(usize::MAX).min(len)];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match platform::read_at(file, &mut bytes[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(more) => filled += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
     Ok(bytes)
 }
 

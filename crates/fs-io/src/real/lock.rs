@@ -17,7 +17,7 @@ use crate::lock::{Held, LockError, LockGuard, Wait};
 
 /// The pauses between two tries, doubled each time up to the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(200);
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// Ends the lock before the handle is closed: Windows would end it some time later.
 #[derive(Debug)]

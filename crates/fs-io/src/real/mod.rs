@@ -12,15 +12,21 @@ mod lock;
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod platform;
+mod watch;
 
 use std::fs::{self, FileType, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::disk::{Created, DirEntry, Disk, File, FileKind, Stat};
 use crate::error::{ReadError, RenameError, refused};
 use crate::lock::{LockError, LockGuard, Wait};
+use crate::watch::{Changed, Watch};
 use file::RealFile;
+
+/// Up to so many files are synced one by one. Each sync of a file commits the file system's journal anew (measured on ext4 with 1,000 new
+/// files: 2.4 ms each, 25 to 35 µs each in one sync of the file system); one of a whole file system may have to wait for the data of others.
+const ONE_BY_ONE: usize = 16;
 
 /// The disk of this machine.
 #[derive(Debug)]
@@ -28,6 +34,12 @@ pub(crate) struct RealDisk;
 
 impl Disk for RealDisk {
     fn create_dir(&self, path: &Path) -> io::Result<Created> {
+        // Nearly always it is there, and looking is cheaper than a refusal.
+        if let Ok(Some(stat)) = self.stat(path)
+            && stat.kind == FileKind::Directory
+        {
+            return Ok(Created::AlreadyThere);
+        }
         match fs::create_dir(path) {
             Ok(()) => Ok(Created::New),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -52,6 +64,11 @@ impl Disk for RealDisk {
 
     fn open_log(&self, path: &Path) -> io::Result<Box<dyn File>> {
         Ok(Box::new(RealFile::new(open_writable(path)?)))
+    }
+
+    fn open_read(&self, path: &Path) -> Result<Box<dyn File>, ReadError> {
+        let (file, _) = open_regular(path)?;
+        Ok(Box::new(RealFile::new(file)))
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
@@ -159,9 +176,54 @@ impl Disk for RealDisk {
         platform::sync_dir(or_here(path))
     }
 
+    fn sync_all(&self, files: &[PathBuf], directories: &[PathBuf]) -> io::Result<()> {
+        if files.len() > ONE_BY_ONE
+            && let Some(place) = common_place(files.iter().take(1).chain(directories))
+            && let Some(synced) = platform::sync_file_system(or_here(place))
+        {
+            return synced;
+        }
+        let unless_gone = |synced: io::Result<()>| match synced {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
+        };
+        for file in files {
+            unless_gone(self.sync_file(file))?;
+        }
+        for directory in directories {
+            unless_gone(self.sync_dir(directory))?;
+        }
+        Ok(())
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
     fn lock(&self, path: &Path, wait: Wait) -> Result<LockGuard, LockError> {
         lock::take(path, wait)
     }
+
+    fn watch(&self, changed: Changed) -> io::Result<Box<dyn Watch>> {
+        watch::start(changed)
+    }
+}
+
+/// Returns one of these that is there, if all that are lie on one file system.
+fn common_place<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Option<&'a Path> {
+    let mut common: Option<(&Path, u64)> = None;
+    for path in paths {
+        let stat = RealDisk.stat(path).ok()?;
+        let Some(stat) = stat.filter(|stat| stat.kind != FileKind::Symlink) else {
+            continue;
+        };
+        let device = stat.file_id?.device;
+        if common.is_some_and(|(_, first)| first != device) {
+            return None;
+        }
+        common = Some((path, device));
+    }
+    common.map(|(path, _)| path)
 }
 
 /// Opens a regular file for reading and returns its length.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -33,6 +33,14 @@ pub(super) fn stat_of(file: &File) -> io::Result<Stat> {
     Ok(stat(Path::new(""), &file.metadata()?))
 }
 
+pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    file.read_at(bytes, offset)
+}
+
+pub(super) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    file.write_all_at(bytes, offset)
+}
+
 fn nanos(seconds: i64, nanos: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
@@ -48,5 +56,16 @@ pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
             Ok(())
         }
         synced => synced,
+    }
+}
+
+/// Syncs the file system that a file or directory lies on, where one call can do that and tells of errors (Linux from 5.8 on).
+pub(super) fn sync_file_system(place: &Path) -> Option<io::Result<()>> {
+    #[cfg(target_os = "linux")]
+    return Some(fs::File::open(place).and_then(|opened| Ok(rustix::fs::syncfs(opened)?)));
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = place;
+        None
     }
 }

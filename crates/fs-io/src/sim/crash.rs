@@ -55,14 +55,20 @@ impl State {
     }
 }
 
-/// Draws what is left of a file: the synced bytes, everything, a torn prefix of the writes, or the full length with zeros
-/// where the first or the last of the unsynced bytes did not arrive.
+/// Bytes that arrive on a disk together or not at all, where they lie together.
+const SECTOR: usize = 512;
+
+/// Draws what is left of a file: the synced bytes, everything, a torn prefix of the writes, the full length with zeros
+/// where the first or the last of the unsynced bytes did not arrive, or, where synced bytes were written over, a choice of sectors.
 fn survivor(file: &FileData, choice: &mut dyn FnMut(usize) -> usize) -> Vec<u8> {
     let mut bytes = file.synced.clone();
     let Some(last) = file.pending.len().checked_sub(1) else {
         return bytes;
     };
-    match choice(5) {
+    let overwritten = file.pending.iter().any(|write| {
+        matches!(write, Write::Bytes { offset, bytes } if *offset < file.synced.len() && !bytes.is_empty())
+    });
+    match choice(if overwritten { 8 } else { 5 }) {
         0 => {}
         1 => file
             .pending
@@ -86,6 +92,12 @@ fn survivor(file: &FileData, choice: &mut dyn FnMut(usize) -> usize) -> Vec<u8> 
                 .apply(&mut bytes);
             }
         }
+        fate @ 5.. => {
+            file.pending
+                .iter()
+                .for_each(|write| write.apply(&mut bytes));
+            keep_sectors(file, &mut bytes, fate, choice);
+        }
         fate => {
             file.pending
                 .iter()
@@ -100,4 +112,41 @@ fn survivor(file: &FileData, choice: &mut dyn FnMut(usize) -> usize) -> Vec<u8> 
         }
     }
     bytes
+}
+
+/// Takes back some of the sectors that were written: all but one, one, or any subset, which beyond six sectors is a pattern of six.
+fn keep_sectors(
+    file: &FileData,
+    bytes: &mut [u8],
+    fate: usize,
+    choice: &mut dyn FnMut(usize) -> usize,
+) {
+    let mut written = BTreeSet::new();
+    for write in &file.pending {
+        if let Write::Bytes {
+            offset,
+            bytes: there,
+        } = write
+            && !there.is_empty()
+        {
+            written.extend(offset / SECTOR..=(offset + there.len() - 1) / SECTOR);
+        }
+    }
+    let drawn = match fate {
+        5 | 6 => choice(written.len()),
+        _ => choice(1 << written.len().min(6)),
+    };
+    for (nth, sector) in written.into_iter().enumerate() {
+        let arrived = match fate {
+            5 => nth != drawn,
+            6 => nth == drawn,
+            _ => drawn >> (nth % 6) & 1 == 1,
+        };
+        if arrived {
+            continue;
+        }
+        for at in sector * SECTOR..((sector + 1) * SECTOR).min(bytes.len()) {
+            bytes[at] = file.synced.get(at).copied().unwrap_or(0);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The simulated disk as processes see it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::SimClock;
 use super::state::{
-    Class, Content, Directory, Fault, FileData, Ino, Name, NameChange, State, Write, no_power,
+    Class, Content, Directory, Fault, FileData, Ino, Name, NameChange, ROOT, State, Write, no_power,
 };
 use crate::disk::{Created, DirEntry, Disk, File, FileId, FileKind, Stat};
 use crate::error::{ReadError, RenameError, refused};
@@ -70,6 +71,40 @@ impl SimDisk {
     #[must_use]
     pub fn crashes(&self) -> u64 {
         self.shared.state().crashes
+    }
+
+    /// Returns another disk that is as this one is now, with everything that is not durable yet; its stamps are of that clock.
+    #[must_use]
+    pub fn copy(&self, clock: SimClock) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(self.shared.state().clone()),
+                unlocked: Condvar::new(),
+                clock,
+            }),
+        }
+    }
+
+    /// Returns a number that tells disks apart whose files, as processes see them, have other names or other bytes.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let state = self.shared.state();
+        let mut hasher = DefaultHasher::new();
+        let mut waiting = vec![ROOT];
+        while let Some(ino) = waiting.pop() {
+            match state.inodes.get(&ino).map(|inode| &inode.content) {
+                Some(Content::Directory(directory)) => {
+                    directory.current.len().hash(&mut hasher);
+                    for (name, below) in &directory.current {
+                        name.hash(&mut hasher);
+                        waiting.push(*below);
+                    }
+                }
+                Some(Content::File(file)) => file.current.hash(&mut hasher),
+                None => {}
+            }
+        }
+        hasher.finish()
     }
 
     /// Makes the stamps of files and directories multiples of a unit, at first of a nanosecond.
@@ -238,6 +273,12 @@ impl Disk for SimDisk {
         Ok(self.open(&state, ino))
     }
 
+    fn open_read(&self, path: &Path) -> Result<Box<dyn File>, ReadError> {
+        let state = self.shared.state();
+        let ino = state.readable(path)?;
+        Ok(self.open(&state, ino))
+    }
+
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
         let state = self.shared.state();
         let ino = state.readable(path)?;
@@ -351,6 +392,21 @@ impl Disk for SimDisk {
         }
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.shared.state();
+        state.powered()?;
+        let ino = state.must_find(path)?;
+        match &state.inodes[&ino].content {
+            Content::File(_) => return Err(io::ErrorKind::NotADirectory.into()),
+            Content::Directory(directory) if !directory.current.is_empty() => {
+                return Err(io::ErrorKind::DirectoryNotEmpty.into());
+            }
+            Content::Directory(_) => {}
+        }
+        let at = state.name(path)?;
+        self.change_names(&mut state, NameChange::Removed { at })
+    }
+
     fn lock(&self, path: &Path, wait: Wait) -> Result<LockGuard, LockError> {
         let failed = |source| LockError::Io {
             path: path.to_owned(),
@@ -434,10 +490,8 @@ impl SimFile {
             Err(no_power())
         }
     }
-}
 
-impl File for SimFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, offset: usize, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.state()?;
         let fault = state.count(Class::Append);
         let written = if fault == Some(Fault::WriteFails) {
@@ -445,7 +499,6 @@ impl File for SimFile {
         } else {
             bytes
         };
-        let offset = state.file(self.ino)?.current.len();
         state.write(
             self.ino,
             Write::Bytes {
@@ -458,6 +511,18 @@ impl File for SimFile {
             Some(Fault::WriteFails) => Err(io::ErrorKind::StorageFull.into()),
             fault => interrupted(fault),
         }
+    }
+}
+
+impl File for SimFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let offset = self.state()?.file(self.ino)?.current.len();
+        self.write(offset, bytes)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        self.write(offset, bytes)
     }
 
     fn len(&self) -> io::Result<u64> {

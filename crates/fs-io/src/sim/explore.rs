@@ -6,7 +6,15 @@
 ///
 /// # Complexity
 /// As many runs as there are leaves in the tree of choices.
-pub fn explore(mut test: impl FnMut(&mut dyn FnMut(usize) -> usize)) -> usize {
+pub fn explore(test: impl FnMut(&mut dyn FnMut(usize) -> usize)) -> usize {
+    explore_up_to(usize::MAX, test)
+}
+
+/// As [`explore`], but stops after `limit` runs; it returns fewer when those were all.
+pub fn explore_up_to(
+    limit: usize,
+    mut test: impl FnMut(&mut dyn FnMut(usize) -> usize),
+) -> usize {
     let mut answers: Vec<(usize, usize)> = Vec::new();
     let mut runs = 0;
     loop {
@@ -29,6 +37,9 @@ pub fn explore(mut test: impl FnMut(&mut dyn FnMut(usize) -> usize)) -> usize {
         match answers.last_mut() {
             Some((answer, _)) => *answer += 1,
             None => return runs,
+        }
+        if runs == limit {
+            return runs;
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! | made durable by | is | may otherwise be, after a power cut |
 //! |---|---|---|
-//! | [`File::sync`](crate::File::sync), [`Disk::sync_file`](crate::Disk::sync_file) | the bytes of a file | any prefix of the unsynced writes, torn at any byte, with zeros in place of a part |
+//! | [`File::sync`](crate::File::sync), [`Disk::sync_file`](crate::Disk::sync_file) | the bytes of a file | any prefix of the unsynced writes, torn at any byte, with zeros in place of a part; of what was written over synced bytes, any of the sectors |
 //! | [`Disk::sync_dir`](crate::Disk::sync_dir) | the names in a directory | each new, changed and removed name kept or lost by itself, a rename as a whole |
 //!
 //! So it is harsher than file systems with a journal, where a sync often takes older operations along.
@@ -20,7 +20,7 @@ mod state;
 mod surroundings;
 
 pub use disk::SimDisk;
-pub use explore::explore;
+pub use explore::{explore, explore_up_to};
 pub use state::Fault;
 pub use surroundings::{SimClock, SimRandom, Simulation};
 

@@ -20,7 +20,7 @@ pub enum Fault {
     /// The first sync from there on fails, and the system forgets that anything was to be written: a second sync says that all is well, though
     /// the data is lost. Linux does that with ext4, XFS and btrfs.
     SyncFails,
-    /// The first append from there on writes the first half of the bytes and finds the disk full.
+    /// The first write from there on writes the first half of the bytes and finds the disk full.
     WriteFails,
 }
 
@@ -32,32 +32,32 @@ pub(super) enum Class {
     Other,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Write {
     Bytes { offset: usize, bytes: Vec<u8> },
     Truncate { len: usize },
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct FileData {
     pub(super) current: Vec<u8>,
     pub(super) synced: Vec<u8>,
     pub(super) pending: Vec<Write>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Directory {
     pub(super) current: Names,
     pub(super) synced: Names,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Content {
     File(FileData),
     Directory(Directory),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Inode {
     pub(super) content: Content,
     pub(super) modified_nanos: i64,
@@ -71,7 +71,7 @@ pub(super) struct Name {
 }
 
 /// A change of names that no sync has reached yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum NameChange {
     Added { at: Name, ino: Ino },
     Removed { at: Name },
@@ -97,7 +97,7 @@ impl NameChange {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) inodes: BTreeMap<Ino, Inode>,
     pub(super) next_ino: Ino,

@@ -108,6 +108,79 @@ fn a_failed_sync_loses_the_data_although_the_next_one_succeeds() {
 }
 
 #[test]
+fn what_is_written_over_synced_bytes_may_arrive_sector_by_sector() {
+    let (old, new) = (vec![b'a'; 1536], vec![b'b'; 1024]);
+    let mut left = BTreeSet::new();
+    explore(|choice| {
+        let Simulation { disk, .. } = Simulation::new(1);
+        let mut file = disk.create_new(Path::new("/f")).unwrap();
+        file.append(&old).unwrap();
+        file.sync().unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        file.write_at(256, &new).unwrap();
+        // One place of each sector is enough.
+        disk.crash(&mut |options| {
+            if options > 8 {
+                options - 1
+            } else {
+                choice(options)
+            }
+        });
+        let bytes = disk.read(Path::new("/f"), 2000).unwrap();
+        assert_eq!(bytes.len(), 1536, "writing over changes no length");
+        assert_eq!(
+            (bytes[0], bytes[1535]),
+            (b'a', b'a'),
+            "what was not written stays"
+        );
+        left.insert([bytes[300], bytes[600], bytes[1100]].map(|byte| byte == b'b'));
+    });
+    let any: BTreeSet<_> = (0..8).map(|n| [n & 1 > 0, n & 2 > 0, n & 4 > 0]).collect();
+    assert_eq!(left, any, "each sector by itself");
+}
+
+#[test]
+fn a_copy_has_the_same_and_shares_nothing() {
+    let machine = Simulation::new(1);
+    machine
+        .disk
+        .create_new(Path::new("/f"))
+        .unwrap()
+        .append(b"ab")
+        .unwrap();
+    let copy = machine.copy(2);
+    assert_eq!(
+        copy.disk.fingerprint(),
+        machine.disk.fingerprint(),
+        "the same files"
+    );
+    copy.disk.crash(&mut |_| 1);
+    assert_ne!(
+        copy.disk.fingerprint(),
+        machine.disk.fingerprint(),
+        "what was not durable is not durable there"
+    );
+    assert!(
+        machine.disk.read(Path::new("/f"), 9).is_ok(),
+        "the original knows nothing of it"
+    );
+}
+
+#[test]
+fn a_directory_is_removed_when_it_is_empty() {
+    let Simulation { disk, .. } = Simulation::new(1);
+    disk.create_dir(Path::new("/d")).unwrap();
+    drop(disk.create_new(Path::new("/d/f")).unwrap());
+    assert!(
+        disk.remove_dir(Path::new("/d")).is_err(),
+        "it holds something"
+    );
+    disk.remove_file(Path::new("/d/f")).unwrap();
+    disk.remove_dir(Path::new("/d")).unwrap();
+    assert_eq!(disk.stat(Path::new("/d")).unwrap(), None, "it is gone");
+}
+
+#[test]
 fn without_power_nothing_works_and_after_it_old_handles_are_dead() {
     let Simulation { disk, random, .. } = Simulation::new(7);
     let mut file = disk.create_new(Path::new("/f")).unwrap();

@@ -9,3 +9,4 @@
 mod locking;
 mod publishing;
 mod reading;
+mod watching;

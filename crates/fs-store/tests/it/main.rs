@@ -9,8 +9,10 @@
 mod appends;
 mod contract;
 mod crashes;
+mod durability;
 mod opening;
 mod programs;
 mod several;
 mod snapshots;
+mod subscribe;
 mod support;

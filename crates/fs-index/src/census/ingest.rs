@@ -13,24 +13,24 @@ use fs_dag::{Dag, Node};
 use fs_format::TransactionId;
 use fs_io::SyncPolicy;
 
+use super::Census;
 use crate::error::IndexError;
-use crate::examine::Watched;
+use crate::file::Watched;
 use crate::history::History;
-use crate::index::{Index, arrival_of};
 use crate::position::Epoch;
-use crate::record;
+use crate::record::{self, Origin};
 use crate::stored::Stored;
 use crate::trouble::{Reason, Trouble};
 use crate::vanished;
 
 /// What is to change in the history.
-pub(crate) struct Plan {
+pub(super) struct Plan {
     accepted: Vec<TransactionId>,
     dropped: BTreeSet<TransactionId>,
 }
 
 impl Plan {
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.accepted.is_empty() && self.dropped.is_empty()
     }
 }
@@ -42,60 +42,43 @@ struct Settled {
     reordered: bool,
 }
 
-impl Index {
+impl Census {
     /// Works out which candidates join the history and which members leave it.
     ///
     /// # Complexity
-    /// O(c) for c candidates and their parents; that of the whole history when a file has ceased to be what it was.
-    pub(crate) fn plan(&mut self) -> Plan {
-        if self.unsettled {
-            self.cyclic.clear();
-            self.restate_claims();
-        }
+    /// That of the order of the whole history.
+    pub(super) fn plan(&mut self) -> Plan {
+        self.restate_claims();
         let contradicted = |stored: &Stored| {
             self.claims
                 .contradiction(stored.id(), stored.content_hash)
                 .is_some()
         };
-        let accepted = self
-            .candidates
-            .values()
-            .filter(|stored| !contradicted(stored))
+        let members = self.history.shared().iter();
+        let (dropped, kept): (Vec<_>, Vec<_>) =
+            members.partition(|stored| self.gone.contains(&stored.id()) || contradicted(stored));
+        let mut dropped: BTreeSet<_> = dropped.into_iter().map(|stored| stored.id()).collect();
+        let candidates = self.candidates.values();
+        let joining: Vec<_> = candidates.filter(|stored| !contradicted(stored)).collect();
+        let mut whole = Dag::new();
+        let kept = kept.into_iter().map(Arc::as_ref);
+        let _ = whole.extend(kept.chain(joining.iter().copied()).map(node));
+        self.cyclic = whole.left_out().into_iter().collect();
+        let is_member = |id: &TransactionId| self.history.find(*id).is_some();
+        let accepted = joining
+            .into_iter()
             .map(Stored::id)
             .filter(|id| !self.cyclic.contains(id))
             .collect();
-        let mut dropped: BTreeSet<_> = self
-            .gone
-            .iter()
-            .copied()
-            .filter(|id| self.history.find(*id).is_some())
-            .collect();
-        if self.unsettled {
-            let members = self.history.shared().iter();
-            dropped.extend(
-                members
-                    .filter(|stored| contradicted(stored))
-                    .map(|stored| stored.id()),
-            );
-        } else {
-            let parents = self
-                .candidates
-                .values()
-                .flat_map(|stored| &stored.header.parents);
-            dropped.extend(
-                parents
-                    .filter_map(|parent| self.history.find(parent.transaction_id))
-                    .filter(|stored| contradicted(stored))
-                    .map(Stored::id),
-            );
-        }
-        let plan = Plan { accepted, dropped };
-        self.unsettled &= !plan.is_empty();
-        plan
+        dropped.extend(self.cyclic.iter().copied().filter(|id| {
+            // A member that changed is a candidate too.
+            is_member(id) && !self.gone.contains(id)
+        }));
+        Plan { accepted, dropped }
     }
 
     /// Lists every candidate that stays out among the troubles.
-    pub(crate) fn list_rejected(&mut self) {
+    pub(super) fn list_rejected(&mut self) {
         for stored in self.candidates.values() {
             let reason = match self.claims.contradiction(stored.id(), stored.content_hash) {
                 Some(children) => Reason::Altered { children },
@@ -108,9 +91,13 @@ impl Index {
     }
 
     /// Journals what came and went.
-    pub(crate) fn apply(&mut self) -> Result<(), IndexError> {
+    pub(super) fn apply(&mut self) -> Result<(), IndexError> {
         let plan = self.plan();
         let mut payloads = Vec::new();
+        let mut joined = Vec::new();
+        if !plan.is_empty() {
+            payloads.push(record::census());
+        }
         if self.is_another_boot()
             && let Some(boot_id) = self.system.machine.boot_id.clone()
         {
@@ -131,22 +118,29 @@ impl Index {
                 payloads.push(record::generation(generation));
                 self.history.set_generation(generation);
             }
-            payloads.extend(settled.joined.iter().map(|stored| arrival_of(stored)));
+            joined = settled.joined;
+            payloads.extend(joined.iter().map(|stored| stored.record()));
         }
         if !payloads.is_empty() {
-            self.journal.append(
-                self.system.disk.as_ref(),
-                &self.layout.journal(),
-                &payloads,
-                SyncPolicy::Durable,
-            )?;
+            let offsets = self.journal.append(&payloads, SyncPolicy::Durable)?;
+            self.place(&joined, &payloads, &offsets);
         }
         self.list_rejected();
         Ok(())
     }
 
+    /// Takes note of where the last payloads of a batch, the records of `joined`, were written.
+    fn place(&mut self, joined: &[Arc<Stored>], payloads: &[Vec<u8>], offsets: &[u64]) {
+        let first = payloads.len() - joined.len();
+        let written = payloads[first..].iter().zip(&offsets[first..]);
+        for (stored, (payload, offset)) in joined.iter().zip(written) {
+            let len = u32::try_from(payload.len()).expect("payloads are bounded by the file limit");
+            self.places.insert(stored.number, (*offset, len));
+        }
+    }
+
     /// Writes a new journal of everything that is there, under a new epoch.
-    pub(crate) fn rebuild(&mut self) -> Result<(), IndexError> {
+    pub(super) fn rebuild(&mut self) -> Result<(), IndexError> {
         self.keep_gone(&self.gone.clone(), SyncPolicy::Durable)?;
         let members = self
             .history
@@ -159,6 +153,7 @@ impl Index {
         self.gone.clear();
         self.cyclic.clear();
         self.next_number = 1;
+        self.places.clear();
         self.last_appended.clear();
         self.once_vanished = vanished::kept(self.system.disk.as_ref(), &self.layout);
         self.boot_id = self.system.machine.boot_id.clone();
@@ -169,61 +164,46 @@ impl Index {
         let settled = self.settle(plan)?;
         let epoch = self.draw_epoch()?;
         self.history.set_epoch(epoch, generation);
-        let mut payloads = vec![record::epoch(epoch, generation)];
+        let mut payloads = vec![record::census(), record::epoch(epoch, generation)];
         payloads.extend(self.boot_id.iter().map(|boot_id| record::boot(boot_id)));
         // What is known and left out is not taken for a lost record later.
         self.once_vanished.extend(self.candidates.keys());
         payloads.extend(self.once_vanished.iter().map(|id| record::vanished(*id)));
-        payloads.extend(settled.joined.iter().map(|stored| arrival_of(stored)));
+        payloads.extend(settled.joined.iter().map(|stored| stored.record()));
         let mut id = [0; 16];
         self.system
             .random
             .fill(&mut id)
             .map_err(IndexError::Random)?;
-        self.journal
-            .replace(self.system.disk.as_ref(), &self.layout, id, &payloads)?;
+        let offsets = self.journal.replace(&self.layout, id, &payloads)?;
+        self.place(&settled.joined, &payloads, &offsets);
         self.list_rejected();
         Ok(())
     }
 
     /// Changes the history in memory.
     fn settle(&mut self, plan: Plan) -> Result<Settled, IndexError> {
-        let mut lost = plan.dropped;
+        let lost = plan.dropped;
         // The journal has the bytes too, and is synced before it says that they are gone.
         self.keep_gone(&lost, SyncPolicy::None)?;
-        let before = self.next_number;
-        let mut joined = self.number(plan.accepted);
+        let joined = self.number(plan.accepted);
         if !lost.is_empty() {
             self.leave(|stored| lost.contains(&stored.id()));
             self.gone.clear();
         }
-        let mut reordered = self.history.extend(joined.clone());
-        let cyclic: BTreeSet<_> = self.history.dag().left_out().into_iter().collect();
-        if !cyclic.is_empty() {
-            let joining: BTreeSet<_> = joined.iter().map(|stored| stored.id()).collect();
-            lost.extend(cyclic.difference(&joining));
-            joined.retain(|stored| !cyclic.contains(&stored.id()));
-            self.leave(|stored| cyclic.contains(&stored.id()) || joining.contains(&stored.id()));
-            for stored in &joined {
-                self.candidates.remove(&stored.id());
-            }
-            // Others do not know of numbers that are not journaled.
-            self.next_number = joined.last().map_or(before, |stored| stored.number + 1);
-            reordered = self.history.extend(joined.clone());
-            self.cyclic = cyclic;
-        }
+        let reordered = self.history.extend(joined.clone());
         for stored in &joined {
             if self.once_vanished.contains(&stored.id()) {
                 vanished::release(self.system.disk.as_ref(), &self.layout, stored);
             }
             self.troubles.remove(&stored.relative_path());
-            self.enter(stored);
+            if stored.origin == Origin::Appended {
+                let header = &stored.header;
+                self.enter(header.replica_id, header.replica_seq, stored.id());
+            }
         }
         self.once_vanished.extend(lost.iter().copied());
-        self.unsettled = false;
-        if !lost.is_empty() {
-            self.restate_claims();
-        }
+        self.restate_claims();
         Ok(Settled {
             joined,
             lost,
@@ -254,20 +234,8 @@ impl Index {
     /// Takes candidates out and gives them numbers, in their canonical order among themselves.
     fn number(&mut self, ids: Vec<TransactionId>) -> Vec<Arc<Stored>> {
         let mut batch = Dag::new();
-        let nodes = ids
-            .iter()
-            .filter_map(|id| self.candidates.get(id))
-            .map(|stored| Node {
-                id: stored.id(),
-                replica_id: stored.header.replica_id,
-                created_at: stored.header.created_at,
-                parents: stored
-                    .header
-                    .parents
-                    .iter()
-                    .map(|parent| parent.transaction_id)
-                    .collect(),
-            });
+        let candidates = ids.iter().filter_map(|id| self.candidates.get(id));
+        let nodes = candidates.map(node);
         let _ = batch.extend(nodes);
         let order: Vec<_> = batch
             .order()
@@ -280,6 +248,10 @@ impl Index {
             if let Some(mut stored) = self.candidates.remove(&id) {
                 stored.number = self.next_number;
                 self.next_number += 1;
+                if self.own.contains(&stored.header.replica_id) {
+                    // A process died after it published its own file and before it journaled it.
+                    stored.origin = Origin::Appended;
+                }
                 numbered.push(Arc::new(stored));
             }
         }
@@ -303,13 +275,16 @@ impl Index {
     }
 
     fn draw_epoch(&self) -> Result<Epoch, IndexError> {
-        let mut bytes = [0; 8];
-        while bytes == [0; 8] {
-            self.system
-                .random
-                .fill(&mut bytes)
-                .map_err(IndexError::Random)?;
-        }
-        Ok(Epoch::from_u64(u64::from_be_bytes(bytes)))
+        Epoch::draw(self.system.random.as_ref()).map_err(IndexError::Random)
+    }
+}
+
+fn node(stored: &Stored) -> Node {
+    let parents = stored.header.parents.iter();
+    Node {
+        id: stored.id(),
+        replica_id: stored.header.replica_id,
+        created_at: stored.header.created_at,
+        parents: parents.map(|parent| parent.transaction_id).collect(),
     }
 }

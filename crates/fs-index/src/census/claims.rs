@@ -11,13 +11,13 @@ use fs_format::{ContentHash, Header, TransactionId};
 
 /// The recorded hashes by parent.
 #[derive(Debug, Default)]
-pub(crate) struct Claims {
+pub(super) struct Claims {
     by_parent: HashMap<TransactionId, BTreeSet<(ContentHash, TransactionId)>>,
 }
 
 impl Claims {
     /// Takes note of what `header` records of its parents; again: no change.
-    pub(crate) fn add(&mut self, header: &Header) {
+    pub(super) fn add(&mut self, header: &Header) {
         for parent in &header.parents {
             if let Some(hash) = parent.content_hash {
                 self.by_parent
@@ -29,7 +29,7 @@ impl Claims {
     }
 
     /// Returns the children that contradict `content_hash` as the content of `parent`, when no child confirms it.
-    pub(crate) fn contradiction(
+    pub(super) fn contradiction(
         &self,
         parent: TransactionId,
         content_hash: ContentHash,
@@ -40,7 +40,7 @@ impl Claims {
     }
 
     /// Returns the children that record another content of `parent` than `content_hash`.
-    pub(crate) fn contradicting(
+    pub(super) fn contradicting(
         &self,
         parent: TransactionId,
         content_hash: ContentHash,

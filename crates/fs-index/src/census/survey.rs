@@ -6,45 +6,41 @@
 //! **Invariant**: members that are not gone, and candidates, are the whole files that were there at the last look; each
 //! other file is among the troubles.
 
+use std::collections::BTreeMap;
+
 use fs_format::Location;
 use fs_io::FileKind;
 
+use super::Census;
+use super::examine::Examined;
 use crate::error::IndexError;
-use crate::examine::Examined;
-use crate::index::{Depth, Index};
+use crate::file::{self, Found};
+use crate::index::Depth;
 use crate::record::Place;
+use crate::scan;
 use crate::stored::Stored;
 
-impl Index {
-    /// Looks at every path that may have changed.
-    pub(crate) fn survey(&mut self, depth: Depth) -> Result<(), IndexError> {
-        let changed = self.scanner.scan(
-            self.system.disk.as_ref(),
-            self.system.clock.as_ref(),
-            &self.layout,
-        )?;
-        self.pending.extend(changed);
-        if std::mem::take(&mut self.compare_all) {
-            self.pending.extend(self.scanner.files());
-            self.unseen = self
-                .history
-                .shared()
-                .iter()
-                .map(|stored| stored.relative_path())
-                .collect();
+impl Census {
+    /// Looks at every path.
+    pub(super) fn survey(&mut self, depth: Depth) -> Result<(), IndexError> {
+        let (disk, clock) = (self.system.disk.as_ref(), self.system.clock.as_ref());
+        self.listed.clear();
+        self.stamps.clear();
+        for listing in scan::scan(disk, clock, &self.layout, &BTreeMap::new())? {
+            let names = listing.entries.keys();
+            self.listed
+                .extend(names.map(|name| scan::join(&listing.directory, name)));
+            self.stamps
+                .extend(listing.stamp.map(|stamp| (listing.directory, stamp)));
         }
-        // A file that came and went between two scans is in no listing.
-        let unseen = std::mem::take(&mut self.unseen);
-        let missed = unseen
-            .into_iter()
-            .filter(|path| !self.scanner.contains(path));
-        self.pending.extend(missed);
-        self.pending.extend(self.restless());
-        let gone = self.gone.iter().filter_map(|id| self.history.find(*id));
-        self.pending.extend(gone.map(Stored::relative_path));
+        let members = self.history.shared().iter();
+        self.pending
+            .extend(members.map(|stored| stored.relative_path()));
+        self.pending.extend(self.listed.iter().cloned());
         if depth == Depth::Files {
             self.compare_files();
         }
+        self.take_new_files();
         while let Some(path) = self.pending.pop_first() {
             match self.examine(&path) {
                 Examined::Unchanged => {
@@ -69,16 +65,33 @@ impl Index {
         Ok(())
     }
 
+    /// Decodes the files in their own directories that are not known yet, which no other file can hide.
+    fn take_new_files(&mut self) {
+        let is_new = |path: &&String| {
+            fs_format::check_name(path).is_ok_and(|location| {
+                let id = location.transaction_id();
+                Place::of(&location) == Place::Sharded && self.history.find(id).is_none()
+            })
+        };
+        let paths: Vec<String> = self.pending.iter().filter(is_new).cloned().collect();
+        let found = file::each(&paths, |path| file::look(&self.system, &self.layout, path));
+        for (path, found) in paths.into_iter().zip(found) {
+            if let Found::Whole(stored) = found {
+                self.pending.remove(&path);
+                self.meet(*stored);
+            }
+        }
+    }
+
     /// Takes note that there is no whole file at `location`.
     fn miss(&mut self, location: &Location) {
         let (id, place) = (location.transaction_id(), Place::of(location));
         if self.candidates.get(&id).is_some_and(|it| it.place == place) {
             self.candidates.remove(&id);
-            self.unsettled = true;
         }
         let was_member = self.history.find(id).is_some_and(|it| it.place == place);
-        if was_member && self.gone.insert(id) {
-            self.unsettled = true;
+        if was_member {
+            self.gone.insert(id);
         }
         if place == Place::Sharded && self.troubles.contains_key(&id.file_name()) {
             self.pending.insert(id.file_name());
@@ -99,20 +112,12 @@ impl Index {
             self.pending.insert(id.file_name());
         }
         if member.is_some_and(|it| it.is_same_file(&stored)) {
-            let came_back = self.gone.remove(&id);
-            let instead = self.candidates.remove(&id);
-            self.unsettled |= came_back || instead.is_some();
+            self.gone.remove(&id);
+            self.candidates.remove(&id);
             return;
         }
-        if member.is_some() && self.gone.insert(id) {
-            self.unsettled = true;
-        }
-        match self.candidates.get(&id).map(|it| it.is_same_file(&stored)) {
-            Some(same) => self.unsettled |= !same,
-            None => {
-                self.claims.add(&stored.header);
-                self.cyclic.clear();
-            }
+        if member.is_some() {
+            self.gone.insert(id);
         }
         self.candidates.insert(id, stored);
     }
@@ -133,7 +138,6 @@ impl Index {
                     .read(&path, limit)
                     .is_ok_and(|bytes| bytes == stored.file_bytes());
             if !is_same && self.gone.insert(stored.id()) {
-                self.unsettled = true;
                 self.pending.insert(stored.relative_path());
             }
         }

@@ -1,0 +1,164 @@
+//! `trib events --follow`: one process shows what others append.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Stdio};
+
+use serde_json::Value;
+
+use crate::{Here, fs};
+
+/// A `trib events --follow` that runs, killed when dropped.
+struct Following {
+    child: Child,
+    /// What it shows; a closed pipe without.
+    lines: Option<std::io::Lines<BufReader<ChildStdout>>>,
+}
+
+impl Following {
+    fn start(here: &Here, args: &[&str]) -> Self {
+        let args: Vec<_> = ["--json", "events", "--follow"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
+        let mut command = here.command(&args);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self {
+            child,
+            lines: Some(lines),
+        }
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let lines = self.lines.as_mut().unwrap();
+        lines.next().map(Result::unwrap)
+    }
+
+    /// Waits for the next line and returns what it says.
+    fn next(&mut self) -> Value {
+        let line = self.line().expect("it goes on");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    fn next_data(&mut self) -> i64 {
+        self.next()["event_data"].as_i64().unwrap()
+    }
+
+    /// Waits for the end; returns the exit code and what was said on standard error.
+    fn end(mut self) -> (Option<i32>, String) {
+        assert_eq!(self.line(), None, "nothing more is shown");
+        let mut stderr = self.child.stderr.take().unwrap();
+        let code = self.child.wait().unwrap().code();
+        let said = std::io::read_to_string(&mut stderr).unwrap();
+        (code, said)
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_is_there_is_shown_and_then_each_append_as_it_comes() {
+    let here = Here::store();
+    here.fine(&["append", "s", "T", "1"]);
+    let mut following = Following::start(&here, &["--limit", "4"]);
+    assert_eq!(following.next_data(), 1);
+    for n in 2..=4 {
+        here.fine(&["append", "s", "T", &n.to_string()]);
+        // The line is there although the program goes on.
+        assert_eq!(following.next_data(), n);
+    }
+    assert_eq!(
+        following.end(),
+        (Some(0), String::new()),
+        "the limit is the end"
+    );
+}
+
+#[test]
+fn it_starts_after_a_position_and_shows_what_is_asked_for() {
+    let here = Here::store();
+    here.fine(&["append", "issue-1", "Opened", "1"]);
+    here.fine(&["append", "issue-1", "Opened", "2"]);
+    let first = here.lines(&["events"])[0]["position"].clone();
+    let args = [
+        "--after",
+        first.as_str().unwrap(),
+        "--stream",
+        "issue-*",
+        "--type",
+        "Opened",
+        "--limit",
+        "2",
+    ];
+    let mut following = Following::start(&here, &args);
+    assert_eq!(following.next_data(), 2);
+    here.fine(&["append", "rates", "Opened", "3"]);
+    here.fine(&["append", "issue-2", "Closed", "4"]);
+    here.fine(&["append", "issue-2", "Opened", "5"]);
+    let shown = following.next();
+    assert_eq!(shown["event_data"], 5);
+    assert_eq!(
+        shown,
+        here.lines(&["events"])[4],
+        "a line is the same, live or not"
+    );
+    assert_eq!(following.end().0, Some(0));
+}
+
+#[test]
+fn files_that_arrive_are_shown() {
+    let (here, there) = (Here::store(), Here::store());
+    there.fine(&["append", "s", "T", "7"]);
+    let mut following = Following::start(&here, &["--limit", "1"]);
+    let from = there.first_file();
+    let to = here.path().join(from.strip_prefix(there.path()).unwrap());
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    fs::copy(from, to).unwrap();
+    assert_eq!(following.next_data(), 7);
+    assert_eq!(following.end().0, Some(0));
+}
+
+#[test]
+fn a_new_epoch_is_said_and_is_a_failure() {
+    let here = Here::store();
+    here.fine(&["append", "s", "T", "1"]);
+    let mut following = Following::start(&here, &[]);
+    let shown = following.next();
+    fs::remove_file(here.first_file()).unwrap();
+    let (code, said) = following.end();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("without --after"),
+        "it says what to do: {said}"
+    );
+
+    let position = shown["position"].as_str().unwrap();
+    let said = here.refused(&["events", "--follow", "--after", position], 1);
+    assert!(
+        said.contains("without --after"),
+        "it says what to do: {said}"
+    );
+    here.refused(&["events", "--follow", "--canonical"], 2);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let here = Here::store();
+    here.fine(&["append", "s", "T", "1"]);
+    let mut following = Following::start(&here, &[]);
+    following.next();
+    following.lines = None;
+    here.fine(&["append", "s", "T", "2"]);
+    let code = following.child.wait().unwrap().code();
+    assert_eq!(code, Some(0), "a closed pipe ends it quietly");
+}

@@ -1,0 +1,183 @@
+//! Taking in what came and taking out what went, where that is plain: the ordinary `git pull`, `switch` and `reset`.
+//!
+//! Plain is a batch in which every edge ascends and every link to a parent holds. Then nothing that was decided about
+//! other files changes, no cycle can close, and what is known of the whole is brought up to date from what came and
+//! went alone. Whatever is not plain is left to a census of all files.
+//!
+//! **Invariant**: a census of the same files would decide the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fs_format::{ContentHash, Header, ReplicaId, Timestamp, TransactionId};
+use fs_io::SyncPolicy;
+
+use crate::changes::Changes;
+use crate::error::IndexError;
+use crate::file::{self, Found};
+use crate::index::Index;
+use crate::record::{self, Origin, Seen};
+use crate::replay::record_of;
+use crate::state::State;
+use crate::stored::Stored;
+use crate::vanished;
+
+/// What is to be journaled.
+pub(crate) struct Plan {
+    /// In canonical order, numbered.
+    arrived: Vec<Stored>,
+    gone: BTreeSet<TransactionId>,
+    watched: BTreeMap<String, Seen>,
+}
+
+pub(crate) type Key = (Timestamp, ReplicaId, TransactionId);
+
+pub(crate) fn key_of(header: &Header) -> Key {
+    (header.created_at, header.replica_id, header.transaction_id)
+}
+
+impl Index {
+    /// Judges what came and went; `None` when only a census can.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index cannot be read.
+    pub(crate) fn judge(
+        &self,
+        state: &State,
+        changes: &Changes,
+    ) -> Result<Option<Plan>, IndexError> {
+        if state.is_irregular {
+            return Ok(None);
+        }
+        let paths: Vec<String> = changes.paths.iter().cloned().collect();
+        let looked = file::each(&paths, |path| file::look(&self.system, &self.layout, path));
+        let mut watched = state.watched.clone();
+        let mut batch: BTreeMap<TransactionId, Stored> = BTreeMap::new();
+        for (path, found) in paths.into_iter().zip(looked) {
+            match found {
+                Found::Missing(location) => {
+                    if watched.remove(&path).is_none() && location.is_err() {
+                        watched.insert(path, None);
+                    }
+                }
+                Found::Trouble(trouble) => _ = watched.insert(path, trouble.seen),
+                Found::Whole(stored) => {
+                    watched.remove(&path);
+                    let id = stored.id();
+                    let is_there = self.catalog.number_of(id, &state.dead)?.is_some();
+                    if is_there || batch.insert(id, *stored).is_some() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        if self.is_another_boot(state) && batch.values().any(|it| self.may_be_lost(state, it)) {
+            return Ok(None);
+        }
+        for stored in batch.values() {
+            if !self.is_plain(state, changes, &batch, stored)? {
+                return Ok(None);
+            }
+        }
+        let mut arrived: Vec<Stored> = batch.into_values().collect();
+        arrived.sort_by_key(|stored| key_of(&stored.header));
+        for (stored, number) in arrived.iter_mut().zip(state.next_number..) {
+            stored.number = number;
+            if self.own.contains(&stored.header.replica_id) {
+                // A process died after it published its own file and before it journaled it.
+                stored.origin = Origin::Appended;
+            }
+        }
+        Ok(Some(Plan {
+            arrived,
+            gone: changes.gone.clone(),
+            watched,
+        }))
+    }
+
+    /// Returns whether a transaction fits its parents and children: every key ascends, and every recorded hash is right.
+    pub(crate) fn is_plain(
+        &self,
+        state: &State,
+        changes: &Changes,
+        batch: &BTreeMap<TransactionId, Stored>,
+        stored: &Stored,
+    ) -> Result<bool, IndexError> {
+        let key = key_of(&stored.header);
+        for parent in &stored.header.parents {
+            let id = parent.transaction_id;
+            let (parent_key, parent_hash) = if let Some(parent) = batch.get(&id) {
+                (key_of(&parent.header), parent.content_hash)
+            } else if let Some(head) = state.heads.get(&id) {
+                (head.key(), head.content_hash)
+            } else if let Some(number) = self.catalog.number_of(id, &state.dead)? {
+                let record = record_of(&self.journal, &self.catalog, number)?;
+                let summary = &record.summary;
+                let key = (summary.created_at, summary.replica_id, summary.id);
+                (key, record.content_hash)
+            } else {
+                continue;
+            };
+            let holds = |recorded: ContentHash| recorded == parent_hash;
+            let is_there = !changes.gone.contains(&id);
+            if is_there && (parent_key >= key || !parent.content_hash.is_none_or(holds)) {
+                return Ok(false);
+            }
+        }
+        for number in state.awaited.get(&stored.id()).into_iter().flatten() {
+            let child = self.stored(*number)?;
+            let links = child.header.parents.iter();
+            let mut recorded = links
+                .filter(|link| link.transaction_id == stored.id())
+                .filter_map(|link| link.content_hash);
+            let holds = recorded.all(|hash| hash == stored.content_hash);
+            if !changes.gone.contains(&child.id()) && (key_of(&child.header) <= key || !holds) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Journals what was judged and takes it over.
+    ///
+    /// # Errors
+    /// [`IndexError`]; the next call starts over.
+    pub(crate) fn commit(&mut self, plan: Plan, changes: Changes) -> Result<(), IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(());
+        };
+        let mut payloads: Vec<_> = self.boot_record(state).into_iter().collect();
+        let returned: Vec<_> = plan
+            .arrived
+            .iter()
+            .filter(|it| state.once_vanished.contains(&it.id()))
+            .cloned()
+            .collect();
+        if plan.gone.is_empty() {
+            let first = plan.arrived.first().map(|it| key_of(&it.header));
+            if first.is_some() && first < state.greatest_key() {
+                payloads.push(record::generation(state.generation + 1));
+            }
+        } else {
+            for id in &plan.gone {
+                if let Some(number) = self.catalog.number_of(*id, &state.dead)? {
+                    // The journal has the bytes too, and is synced before it says that they are gone.
+                    let stored = self.stored(number)?;
+                    let disk = self.system.disk.as_ref();
+                    vanished::keep(disk, &self.layout, &stored, SyncPolicy::None)?;
+                }
+                payloads.push(record::vanished(*id));
+            }
+            payloads.push(record::epoch(self.draw_epoch()?, state.generation + 1));
+        }
+        if plan.watched != state.watched {
+            payloads.push(record::watched(&plan.watched));
+        }
+        payloads.extend(plan.arrived.iter().map(Stored::record));
+        payloads.push(record::directories(&changes.stamps));
+        self.write(&payloads, SyncPolicy::Durable)?;
+        for stored in returned {
+            vanished::release(self.system.disk.as_ref(), &self.layout, &stored);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,235 @@
+//! The transactions that the journal holds: the segments and the tail as one.
+//!
+//! A log-structured merge tree (P. O'Neil et al., *The log-structured merge-tree*, 1996) whose log is the journal.
+//! Segments cover consecutive numbers; each is several times as large as all that follow it, so there are few.
+//!
+//! **Invariant**: an answer holds the transactions that have not vanished, and no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fs_format::{CommandId, StreamId, TransactionId};
+
+use crate::error::IndexError;
+use crate::segment::{self, Located, Posting, Segment, SegmentError};
+use crate::tail::Tail;
+
+/// Who writes a stream, in canonical order, with the version that the stream has below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Write {
+    pub(crate) number: u64,
+    pub(crate) base: u64,
+    pub(crate) count: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) tail: Tail,
+}
+
+impl Catalog {
+    /// Returns the number of a transaction.
+    pub(crate) fn number_of(
+        &self,
+        id: TransactionId,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Option<u64>, IndexError> {
+        let mut numbers = self.tail.numbers_of(id);
+        numbers.retain(|number| !dead.contains(number));
+        for segment in self.segments.iter().rev() {
+            if let Some(number) = numbers.last() {
+                return Ok(Some(*number));
+            }
+            numbers = segment.numbers_of(id)?;
+            numbers.retain(|number| !dead.contains(number));
+        }
+        Ok(numbers.last().copied())
+    }
+
+    /// Returns where a transaction lies.
+    pub(crate) fn transaction(&self, number: u64) -> Result<Option<Located>, IndexError> {
+        if let Some(located) = self.tail.transaction(number) {
+            return Ok(Some(located));
+        }
+        let holds = |segment: &&Segment| segment.last_number() >= number;
+        match self.segments.iter().find(holds) {
+            Some(segment) => Ok(segment.transaction(number)?),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns up to `limit` transactions numbered `number` or higher, ascending.
+    pub(crate) fn transactions_from(
+        &self,
+        number: u64,
+        limit: usize,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<Located>, IndexError> {
+        let mut found: Vec<Located> = Vec::new();
+        for segment in self
+            .segments
+            .iter()
+            .filter(|segment| segment.last_number() >= number)
+        {
+            let mut from = number;
+            while found.len() < limit {
+                let batch = segment.transactions_from(from, limit - found.len())?;
+                let Some(last) = batch.last() else { break };
+                from = last.number + 1;
+                found.extend(batch.into_iter().filter(|it| !dead.contains(&it.number)));
+            }
+        }
+        let missing = limit.saturating_sub(found.len());
+        let tail = self.tail.transactions_from(number);
+        found.extend(tail.filter(|it| !dead.contains(&it.number)).take(missing));
+        Ok(found)
+    }
+
+    /// Returns the numbers of the transactions that have `parent` as a parent.
+    pub(crate) fn children(
+        &self,
+        parent: TransactionId,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<u64>, IndexError> {
+        self.collect(
+            dead,
+            |segment| segment.children(parent),
+            self.tail.children(parent),
+        )
+    }
+
+    /// Returns the numbers of the transactions that may be of a command: their headers tell.
+    pub(crate) fn commands(
+        &self,
+        id: &CommandId,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<u64>, IndexError> {
+        self.collect(
+            dead,
+            |segment| segment.commands(id),
+            self.tail.commands(id).to_vec(),
+        )
+    }
+
+    /// Returns the numbers of the transactions with events of a type, ascending.
+    pub(crate) fn numbers_of_type(
+        &self,
+        event_type: &str,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<u64>, IndexError> {
+        self.collect(
+            dead,
+            |segment| segment.numbers_of_type(event_type),
+            self.tail.numbers_of_type(event_type).to_vec(),
+        )
+    }
+
+    fn collect(
+        &self,
+        dead: &BTreeSet<u64>,
+        of: impl Fn(&Segment) -> Result<Vec<u64>, SegmentError>,
+        tail: Vec<u64>,
+    ) -> Result<Vec<u64>, IndexError> {
+        let mut numbers = Vec::new();
+        for segment in &self.segments {
+            numbers.extend(of(segment)?);
+        }
+        numbers.extend(tail);
+        numbers.retain(|number| !dead.contains(number));
+        Ok(numbers)
+    }
+
+    /// Returns the transactions whose ids lie between two, both included, with their numbers.
+    pub(crate) fn ids_between(
+        &self,
+        low: u128,
+        high: u128,
+        dead: &BTreeSet<u64>,
+    ) -> Result<BTreeMap<TransactionId, u64>, IndexError> {
+        let is_live = |(_, number): &(TransactionId, u64)| !dead.contains(number);
+        let mut ids = BTreeMap::new();
+        for segment in &self.segments {
+            ids.extend(segment.ids_between(low, high)?.into_iter().filter(is_live));
+        }
+        let tail = self.tail.ids_between(low, high);
+        ids.extend(tail.filter(is_live));
+        Ok(ids)
+    }
+
+    /// Returns how many events a stream has.
+    pub(crate) fn version(
+        &self,
+        stream_id: &StreamId,
+        dead: &BTreeSet<u64>,
+    ) -> Result<u64, IndexError> {
+        let mut version = 0;
+        for segment in &self.segments {
+            let Some(run) = segment.stream(stream_id)? else {
+                continue;
+            };
+            version += if dead.is_empty() {
+                run.events()
+            } else {
+                live_events(&segment.postings(&run)?, dead)
+            };
+        }
+        Ok(version + live_events(&self.tail.postings(stream_id), dead))
+    }
+
+    /// Returns who writes a stream, in order of the canonical keys.
+    ///
+    /// # Complexity
+    /// O(w log w) for w writers.
+    pub(crate) fn writes(
+        &self,
+        stream_id: &StreamId,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<Write>, IndexError> {
+        let mut postings = Vec::new();
+        for segment in &self.segments {
+            if let Some(run) = segment.stream(stream_id)? {
+                postings.extend(segment.postings(&run)?);
+            }
+        }
+        postings.extend(self.tail.postings(stream_id));
+        postings.retain(|posting| !dead.contains(&posting.number));
+        segment::sort(&mut postings, |number| {
+            let located = self.transaction(number)?;
+            Ok::<_, IndexError>(located.map(|it| (it.replica_id, it.id)))
+        })?;
+        let mut version = 0;
+        Ok(postings
+            .into_iter()
+            .map(|posting| {
+                let base = version;
+                version += posting.count;
+                Write {
+                    number: posting.number,
+                    base,
+                    count: posting.count,
+                }
+            })
+            .collect())
+    }
+
+    /// Returns the streams from `first` on whose ids start with `prefix`, in byte order; some may have no events left.
+    pub(crate) fn streams(&self, prefix: &str) -> Result<BTreeSet<StreamId>, IndexError> {
+        let mut streams = BTreeSet::new();
+        for segment in &self.segments {
+            streams.extend(segment.streams_with_prefix(prefix)?);
+        }
+        let tail = self.tail.streams_from(prefix);
+        streams.extend(
+            tail.take_while(|stream_id| stream_id.as_str().starts_with(prefix))
+                .cloned(),
+        );
+        Ok(streams)
+    }
+}
+
+fn live_events(postings: &[Posting], dead: &BTreeSet<u64>) -> u64 {
+    let live = postings
+        .iter()
+        .filter(|posting| !dead.contains(&posting.number));
+    live.map(|posting| posting.count).sum()
+}

@@ -1,0 +1,142 @@
+//! Looking at one file below `events/`: is it a transaction, and the one that its name says?
+//!
+//! **Invariant**: names are checked before anything is opened, sizes before anything is read, nothing is followed, and
+//! whatever is not taken is reported with its reason.
+
+use std::num::NonZero;
+use std::thread;
+
+use fs_format::{Location, NameError, limits};
+use fs_io::{FileKind, ReadError, Stat, System};
+
+use crate::layout::Layout;
+use crate::record::Seen;
+use crate::stored::Stored;
+use crate::trouble::{Reason, Trouble};
+
+/// So few items are for one thread.
+const FEW: usize = 32;
+
+/// A reported file and what it looked like then, so that it is looked at again only when it changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    pub(crate) trouble: Trouble,
+    pub(crate) seen: Seen,
+}
+
+impl Watched {
+    pub(crate) fn new(path: &str, stat: Option<&Stat>, reason: Reason) -> Self {
+        Self {
+            trouble: Trouble {
+                path: path.to_owned(),
+                reason,
+            },
+            seen: stat.map(|stat| (stat.len, stat.modified_nanos)),
+        }
+    }
+
+    pub(crate) fn of(stored: &Stored, trouble: Trouble) -> Self {
+        Self {
+            trouble,
+            seen: Some((stored.file_bytes().len() as u64, stored.modified_nanos)),
+        }
+    }
+}
+
+/// What a name stands for.
+pub(crate) enum Named {
+    /// Nothing; a name that is listed all the same is not UTF-8.
+    Missing(Result<Location, NameError>),
+    /// A regular file with the name of a transaction.
+    File(Location, Stat),
+    /// Something else.
+    Trouble(Watched),
+}
+
+/// What a file holds.
+pub(crate) enum Found {
+    /// There is none.
+    Missing(Result<Location, NameError>),
+    /// The transaction that its name says.
+    Whole(Box<Stored>),
+    /// Something that cannot be used.
+    Trouble(Watched),
+}
+
+/// Looks at what stands under a path, without opening it.
+pub(crate) fn name(system: &System, layout: &Layout, path: &str) -> Named {
+    let stat = match system.disk.stat(&layout.event_file(path)) {
+        Ok(stat) => stat,
+        Err(error) => {
+            return Named::Trouble(Watched::new(
+                path,
+                None,
+                Reason::Unreadable(error.to_string()),
+            ));
+        }
+    };
+    let location = fs_format::check_name(path);
+    let Some(stat) = stat else {
+        return Named::Missing(location);
+    };
+    let reason = match location {
+        _ if stat.kind != FileKind::File => Reason::NotAFile(stat.kind),
+        Ok(location) => return Named::File(location, stat),
+        Err(error) => Reason::Name(error),
+    };
+    Named::Trouble(Watched::new(path, Some(&stat), reason))
+}
+
+/// Reads and decodes a file.
+pub(crate) fn decode(
+    system: &System,
+    layout: &Layout,
+    path: &str,
+    location: Location,
+    stat: &Stat,
+) -> Found {
+    let trouble = |reason| Found::Trouble(Watched::new(path, Some(stat), reason));
+    match system
+        .disk
+        .read(&layout.event_file(path), limits::MAX_FILE_BYTES)
+    {
+        Ok(bytes) => match Stored::of_file(bytes, location, stat.modified_nanos) {
+            Ok(stored) => Found::Whole(Box::new(stored)),
+            Err(error) => trouble(Reason::of_content(&error)),
+        },
+        Err(ReadError::NotFound { .. }) => Found::Missing(Ok(location)),
+        Err(ReadError::TooLarge { len, .. }) => trouble(Reason::TooLarge { len }),
+        Err(error) => trouble(Reason::Unreadable(error.to_string())),
+    }
+}
+
+/// Looks at files and reads them.
+pub(crate) fn look(system: &System, layout: &Layout, path: &str) -> Found {
+    match name(system, layout, path) {
+        Named::Missing(location) => Found::Missing(location),
+        Named::File(location, stat) => decode(system, layout, path, location, &stat),
+        Named::Trouble(watched) => Found::Trouble(watched),
+    }
+}
+
+/// Calls `look` for each item, on as many threads as there are processors; answers are in the order of the items.
+pub(crate) fn each<I: Sync, T: Send>(items: &[I], look: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    if items.len() <= FEW || threads == 1 {
+        return items.iter().map(look).collect();
+    }
+    let look = &look;
+    thread::scope(|scope| {
+        let parts: Vec<_> = items
+            .chunks(items.len().div_ceil(threads))
+            .map(|part| scope.spawn(move || part.iter().map(look).collect::<Vec<T>>()))
+            .collect();
+        parts
+            .into_iter()
+            .flat_map(|part| match part.join() {
+                Ok(found) => found,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    })
+}

@@ -1,0 +1,450 @@
+//! Questions that are answered from the index on disk, without the history in memory.
+//!
+//! **Invariant**: each answers as [`History`](crate::History) would. Where the canonical order is not that of the keys
+//! ([`Index::load_order`] tells), the history is asked.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use fs_format::{CommandId, ContentHash, StreamId, TransactionId};
+
+use crate::catalog::Write;
+use crate::error::IndexError;
+use crate::history::Placed;
+use crate::index::Index;
+use crate::position::{Epoch, Position, Sequence};
+use crate::replay::record_of;
+use crate::segment::Located;
+use crate::state::Head;
+use crate::stored::Stored;
+
+/// So many transactions are read at a time.
+const PAGE: usize = 512;
+
+/// Where more than one event in so many is wanted, all are read and the others left out.
+const SELECTIVE: u64 = 8;
+
+/// Which events of the ingestion order are wanted.
+///
+/// Everything here is applied before a limit, so a page is short only at the end of the journal.
+pub trait Select {
+    /// Returns whether events of this stream are wanted.
+    fn stream(&self, stream_id: &StreamId) -> bool;
+
+    /// Returns whether events of this type are wanted.
+    fn event_type(&self, event_type: &str) -> bool;
+
+    /// Returns what the ids of all wanted streams start with; the others are not even looked at.
+    fn prefix(&self) -> &str {
+        ""
+    }
+
+    /// Returns the types of the wanted events, where they can be listed; transactions without one are not read.
+    fn event_types(&self) -> Option<Vec<&str>> {
+        None
+    }
+}
+
+/// Every event.
+#[derive(Clone, Copy, Debug)]
+pub struct All;
+
+impl Select for All {
+    fn stream(&self, _: &StreamId) -> bool {
+        true
+    }
+
+    fn event_type(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// The transactions that may hold wanted events.
+enum Wanted {
+    All,
+    /// By number, ascending.
+    These(Vec<u64>),
+}
+
+/// The streams of a prefix with the numbers of their writers, kept from page to page.
+#[derive(Debug, Default)]
+pub(crate) struct Narrowed(Mutex<Option<Streams>>);
+
+#[derive(Debug)]
+struct Streams {
+    epoch: Epoch,
+    next_number: u64,
+    prefix: String,
+    writers: Vec<(StreamId, Vec<u64>)>,
+}
+
+impl Index {
+    /// Returns the epoch of this working copy's positions; `None` before the first journal was written.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.state.as_ref().map(|state| state.epoch)
+    }
+
+    /// Returns the highest number given so far; 0 when there is none.
+    pub fn last_number(&self) -> u64 {
+        self.state.as_ref().map_or(0, |state| state.next_number - 1)
+    }
+
+    /// Returns the transactions that no other descends from, by canonical key.
+    pub fn heads(&self) -> Vec<Head> {
+        let heads = self.state.iter().flat_map(|state| state.heads.values());
+        let mut heads: Vec<Head> = heads.copied().collect();
+        heads.sort_unstable_by_key(Head::key);
+        heads
+    }
+
+    /// Returns whether a transaction is there.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`].
+    pub fn contains(&self, id: TransactionId) -> Result<bool, IndexError> {
+        Ok(self.number_of(id)?.is_some())
+    }
+
+    fn number_of(&self, id: TransactionId) -> Result<Option<u64>, IndexError> {
+        match &self.state {
+            Some(state) => self.catalog.number_of(id, &state.dead),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the number of events of `stream_id`.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`].
+    pub fn version(&self, stream_id: &StreamId) -> Result<u64, IndexError> {
+        match &self.state {
+            Some(state) => self.catalog.version(stream_id, &state.dead),
+            None => Ok(0),
+        }
+    }
+
+    /// Returns every stream with its version, in byte order of the stream ids.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`].
+    pub fn streams(&self) -> Result<Vec<(StreamId, u64)>, IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        for stream_id in self.catalog.streams("")? {
+            let version = self.catalog.version(&stream_id, &state.dead)?;
+            if version > 0 {
+                found.push((stream_id, version));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Loads the history where the canonical order is not that of the keys, so that the questions below can be asked.
+    ///
+    /// # Errors
+    /// As [`Index::load_history`].
+    pub fn load_order(&mut self) -> Result<(), IndexError> {
+        if self.is_irregular() {
+            self.load_history()?;
+        }
+        Ok(())
+    }
+
+    fn is_irregular(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.is_irregular)
+    }
+
+    /// Returns the canonically first transaction of the command `command_id`.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index cannot be read.
+    pub fn command(&self, command_id: &CommandId) -> Result<Option<Stored>, IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(None);
+        };
+        let mut found: Vec<Stored> = Vec::new();
+        for number in self.catalog.commands(command_id, &state.dead)? {
+            let stored = self.stored(number)?;
+            if stored.header.command_id.as_ref() == Some(command_id) {
+                found.push(stored);
+            }
+        }
+        let rank = |stored: &Stored| {
+            let history = self.known_history().filter(|_| state.is_irregular)?;
+            history.dag().rank(history.dag().index_of(stored.id())?)
+        };
+        found.sort_by_key(|stored| {
+            let header = &stored.header;
+            let key = (header.created_at, header.replica_id, header.transaction_id);
+            (rank(stored), key)
+        });
+        Ok(found.into_iter().next())
+    }
+
+    /// Returns the version that `stream_id` has after a transaction, canonically; `None` when it writes none of it.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`].
+    pub fn version_after(
+        &self,
+        stored: &Stored,
+        stream_id: &StreamId,
+    ) -> Result<Option<u64>, IndexError> {
+        let writes = self.writes(stream_id)?;
+        let write = writes.iter().find(|write| write.number == stored.number);
+        Ok(write.map(|write| write.base + write.count))
+    }
+
+    /// Returns those who write `stream_id` below version `version`, with their content, in canonical order.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index cannot be read.
+    pub fn writers_below(
+        &self,
+        stream_id: &StreamId,
+        version: u64,
+    ) -> Result<Vec<(TransactionId, ContentHash)>, IndexError> {
+        let writes = self.writes(stream_id)?;
+        let below = writes.iter().take_while(|write| write.base < version);
+        below
+            .map(|write| {
+                let record = record_of(&self.journal, &self.catalog, write.number)?;
+                Ok((record.summary.id, record.content_hash))
+            })
+            .collect()
+    }
+
+    /// Returns who writes a stream, in canonical order.
+    fn writes(&self, stream_id: &StreamId) -> Result<Vec<Write>, IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(Vec::new());
+        };
+        match self.known_history().filter(|_| state.is_irregular) {
+            Some(history) => Ok(history
+                .writes(stream_id)
+                .iter()
+                .map(|write| Write {
+                    number: history.get(write.transaction).number,
+                    base: write.base,
+                    count: write.count,
+                })
+                .collect()),
+            None => self.catalog.writes(stream_id, &state.dead),
+        }
+    }
+
+    fn located(&self, number: u64) -> Result<Located, IndexError> {
+        let located = self.catalog.transaction(number)?;
+        located.ok_or_else(|| self.damaged())
+    }
+
+    /// Calls `each` with the events of `stream_id` with versions above `after`, in canonical order.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index cannot be read.
+    ///
+    /// # Complexity
+    /// The places of all w who write the stream, and the bytes of those above `after`.
+    pub fn read_stream<T>(
+        &self,
+        stream_id: &StreamId,
+        after: u64,
+        mut each: impl FnMut(Placed<'_>) -> T,
+    ) -> Result<Vec<T>, IndexError> {
+        let writes = self.writes(stream_id)?;
+        let first = writes.partition_point(|write| write.base + write.count <= after);
+        let mut found = Vec::new();
+        for page in writes[first..].chunks(PAGE) {
+            let places: Result<Vec<_>, _> = page
+                .iter()
+                .map(|write| self.located(write.number))
+                .collect();
+            for (stored, write) in self.load(&places?)?.iter().zip(page) {
+                let mut version = write.base;
+                for (place, event) in (0..=u16::MAX).zip(stored.events()) {
+                    let event = event.map_err(|_| self.damaged())?;
+                    if event.stream_id != *stream_id {
+                        continue;
+                    }
+                    version += 1;
+                    if version > after {
+                        found.push(each(Placed {
+                            stored,
+                            event,
+                            version,
+                            position: self.position(stored, place),
+                        }));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn position(&self, stored: &Stored, place: u16) -> Position {
+        Position {
+            sequence: Sequence::new(stored.number, place),
+            epoch: self.epoch().unwrap_or(Epoch::from_u64(0)),
+        }
+    }
+
+    /// Calls `each` with at most `limit` of the selected events after `after`, in ingestion order.
+    ///
+    /// The version that an event has there is its place among those that its transaction adds to the stream, from 1;
+    /// [`Index::bases`] tells what lies below.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index cannot be read.
+    ///
+    /// # Complexity
+    /// The transactions from `after` to the last one returned. Where few streams are selected, or few transactions have
+    /// events of the selected types, only these are read.
+    pub fn read_ingested<T>(
+        &self,
+        after: Option<Sequence>,
+        select: &impl Select,
+        limit: usize,
+        mut each: impl FnMut(Placed<'_>) -> T,
+    ) -> Result<Vec<T>, IndexError> {
+        let mut found = Vec::new();
+        let mut from = after.map_or(1, Sequence::number);
+        let wanted = self.wanted(select)?;
+        while found.len() < limit {
+            let places = self.next_places(&wanted, from, limit - found.len())?;
+            let Some(last) = places.last() else { break };
+            from = last.number + 1;
+            for stored in &self.load(&places)? {
+                let mut counts: Vec<(StreamId, u64)> = Vec::new();
+                for (place, event) in (0..=u16::MAX).zip(stored.events()) {
+                    let event = event.map_err(|_| self.damaged())?;
+                    let position = self.position(stored, place);
+                    let version = count(&mut counts, &event.stream_id);
+                    let is_wanted = after.is_none_or(|after| position.sequence > after)
+                        && select.stream(&event.stream_id)
+                        && select.event_type(&event.event_type);
+                    if is_wanted && found.len() < limit {
+                        found.push(each(Placed {
+                            stored,
+                            event,
+                            version,
+                            position,
+                        }));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn next_places(
+        &self,
+        wanted: &Wanted,
+        from: u64,
+        events: usize,
+    ) -> Result<Vec<Located>, IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(Vec::new());
+        };
+        // The one that the position is in may hold none that comes after it.
+        let count = events.saturating_add(1).min(PAGE);
+        match wanted {
+            Wanted::All => self.catalog.transactions_from(from, count, &state.dead),
+            Wanted::These(numbers) => {
+                let first = numbers.partition_point(|number| *number < from);
+                let page = numbers[first..].iter().take(count);
+                page.map(|number| self.located(*number)).collect()
+            }
+        }
+    }
+
+    /// Works out which transactions may hold selected events.
+    fn wanted(&self, select: &impl Select) -> Result<Wanted, IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(Wanted::All);
+        };
+        if let Some(event_types) = select.event_types() {
+            let mut numbers = BTreeSet::new();
+            for event_type in event_types {
+                numbers.extend(self.catalog.numbers_of_type(event_type, &state.dead)?);
+            }
+            if (numbers.len() as u64) < state.transactions / SELECTIVE {
+                return Ok(Wanted::These(numbers.into_iter().collect()));
+            }
+        }
+        if select.prefix().is_empty() {
+            return Ok(Wanted::All);
+        }
+        let mut kept = self
+            .narrowed
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_kept = |streams: &Streams| {
+            streams.prefix == select.prefix()
+                && streams.epoch == state.epoch
+                && streams.next_number == state.next_number
+        };
+        if !kept.as_ref().is_some_and(is_kept) {
+            let mut writers = Vec::new();
+            for stream_id in self.catalog.streams(select.prefix())? {
+                let writes = self.catalog.writes(&stream_id, &state.dead)?;
+                let numbers = writes.iter().map(|write| write.number).collect();
+                writers.push((stream_id, numbers));
+            }
+            *kept = Some(Streams {
+                epoch: state.epoch,
+                next_number: state.next_number,
+                prefix: select.prefix().to_owned(),
+                writers,
+            });
+        }
+        let streams = kept.iter().flat_map(|streams| &streams.writers);
+        let mut numbers: Vec<u64> = streams
+            .filter(|(stream_id, _)| select.stream(stream_id))
+            .flat_map(|(_, numbers)| numbers.iter().copied())
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(Wanted::These(numbers))
+    }
+
+    /// Returns the canonical versions of events that were read in ingestion order: by transaction and stream, the
+    /// version that the stream has below.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`].
+    pub fn bases<'a>(
+        &self,
+        of: impl IntoIterator<Item = (u64, &'a StreamId)>,
+    ) -> Result<HashMap<(u64, StreamId), u64>, IndexError> {
+        let mut by_stream: BTreeMap<&StreamId, BTreeSet<u64>> = BTreeMap::new();
+        for (number, stream_id) in of {
+            by_stream.entry(stream_id).or_default().insert(number);
+        }
+        let mut bases = HashMap::new();
+        for (stream_id, numbers) in by_stream {
+            for write in self.writes(stream_id)? {
+                if numbers.contains(&write.number) {
+                    bases.insert((write.number, stream_id.clone()), write.base);
+                }
+            }
+        }
+        Ok(bases)
+    }
+}
+
+/// Counts one more event of a stream.
+fn count(counts: &mut Vec<(StreamId, u64)>, stream_id: &StreamId) -> u64 {
+    match counts.iter_mut().find(|(known, _)| known == stream_id) {
+        Some((_, count)) => {
+            *count += 1;
+            *count
+        }
+        None => {
+            counts.push((stream_id.clone(), 1));
+            1
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Segments: sorted tables of transactions, in one file each, that are never changed.
+//!
+//! A segment answers point queries by binary search on disk, so that nothing is loaded and memory does not grow with it.
+//!
+//! ```text
+//! | head | transactions | ids | children | commands | postings | numbers of types | streams | types | names |
+//!   in pages of 4 KiB, each with a checksum (`pages.rs`); each section is an array of entries of one width (`table.rs`)
+//! ```
+//!
+//! **Invariant**: an answer is what was written, or [`SegmentError::Damaged`]. A file of another length or version, a
+//! page of another file or place, and a flipped bit are all noticed when they are met.
+
+mod error;
+mod merge;
+mod pages;
+mod reader;
+mod table;
+mod write;
+
+use fs_format::{CommandId, ReplicaId, StreamId, Timestamp, TransactionId};
+
+pub(crate) use error::SegmentError;
+pub(crate) use merge::{merge, sort};
+pub(crate) use pages::PageCache;
+pub(crate) use reader::Segment;
+pub(crate) use write::write;
+
+/// The random name of a segment.
+pub(crate) type SegmentId = [u8; 16];
+
+/// A transaction as it goes into a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its place in the ingestion order; unique, whatever vanishes and comes back.
+    pub(crate) number: u64,
+    pub(crate) id: TransactionId,
+    pub(crate) replica_id: ReplicaId,
+    pub(crate) created_at: Timestamp,
+    /// Where its record begins in the journal.
+    pub(crate) offset: u64,
+    /// How many bytes the record has.
+    pub(crate) len: u32,
+    pub(crate) flags: u8,
+    pub(crate) event_count: u32,
+    /// The streams it writes, each with the number of events.
+    pub(crate) writes: Vec<(StreamId, u64)>,
+    pub(crate) event_types: Vec<Box<str>>,
+    pub(crate) command_id: Option<CommandId>,
+    pub(crate) parents: Vec<TransactionId>,
+}
+
+/// What a segment tells of one transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Located {
+    pub(crate) number: u64,
+    pub(crate) id: TransactionId,
+    pub(crate) replica_id: ReplicaId,
+    pub(crate) created_at: Timestamp,
+    pub(crate) offset: u64,
+    pub(crate) len: u32,
+    pub(crate) flags: u8,
+    pub(crate) event_count: u32,
+}
+
+impl Located {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        Self {
+            number: entry.number,
+            id: entry.id,
+            replica_id: entry.replica_id,
+            created_at: entry.created_at,
+            offset: entry.offset,
+            len: entry.len,
+            flags: entry.flags,
+            event_count: entry.event_count,
+        }
+    }
+}
+
+/// One who writes a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Posting {
+    pub(crate) created_at: Timestamp,
+    pub(crate) number: u64,
+    /// How many events it adds.
+    pub(crate) count: u64,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! Bytes on pages that are checked when they are read.
+//!
+//! ```text
+//! | payload: 4092 bytes | crc32 of segment id, page number, payload: u32 LE |   ... and so on; the last is filled with zeros
+//! ```
+//!
+//! **Invariant**: a byte that is read is the one that was written at this place of this segment.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fs_io::{Disk, File, ReadError};
+
+use super::{SegmentError, SegmentId};
+
+const PAGE: usize = 4096;
+
+/// Bytes of a page that are not the checksum.
+pub(super) const PAYLOAD: usize = PAGE - 4;
+
+/// Pages are written in parts of so many bytes.
+const BUFFER: usize = 64 * PAGE;
+
+/// So many pages are kept at most: twice this.
+const GENERATION: usize = 512;
+
+/// Payload of one page.
+type Page = Arc<Vec<u8>>;
+
+/// Verified pages of the segments of a handle, 4 MiB at most.
+///
+/// Two generations: what is asked for gets into the younger one, and when that is full, the older one is let go.
+#[derive(Debug, Default)]
+pub(crate) struct PageCache {
+    generations: Mutex<Generations>,
+}
+
+#[derive(Debug, Default)]
+struct Generations {
+    young: HashMap<(SegmentId, u64), Page>,
+    old: HashMap<(SegmentId, u64), Page>,
+}
+
+impl PageCache {
+    fn get(&self, key: (SegmentId, u64)) -> Option<Page> {
+        let mut generations = self
+            .generations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(page) = generations.young.get(&key) {
+            return Some(Arc::clone(page));
+        }
+        let page = generations.old.remove(&key)?;
+        generations.insert(key, Arc::clone(&page));
+        Some(page)
+    }
+
+    fn insert(&self, key: (SegmentId, u64), page: Page) {
+        self.generations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, page);
+    }
+}
+
+impl Generations {
+    fn insert(&mut self, key: (SegmentId, u64), page: Page) {
+        if self.young.len() >= GENERATION {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, page);
+    }
+}
+
+/// A file of pages, open for reading.
+#[derive(Debug)]
+pub(super) struct Pages {
+    id: SegmentId,
+    path: PathBuf,
+    file: Box<dyn File>,
+    count: u64,
+    cache: Arc<PageCache>,
+}
+
+impl Pages {
+    /// Opens a file of whole pages.
+    pub(super) fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        id: SegmentId,
+        cache: &Arc<PageCache>,
+    ) -> Result<Self, SegmentError> {
+        let path = path.to_owned();
+        let file = match disk.open_read(&path) {
+            Ok(file) => file,
+            Err(ReadError::Io { source, .. }) => return Err(SegmentError::Read { path, source }),
+            Err(_) => return Err(SegmentError::Damaged { path }),
+        };
+        let len = match file.len() {
+            Ok(len) => len,
+            Err(source) => return Err(SegmentError::Read { path, source }),
+        };
+        if len % PAGE as u64 != 0 {
+            return Err(SegmentError::Damaged { path });
+        }
+        Ok(Self {
+            id,
+            path,
+            file,
+            count: len / PAGE as u64,
+            cache: Arc::clone(cache),
+        })
+    }
+
+    pub(super) fn id(&self) -> SegmentId {
+        self.id
+    }
+
+    /// Returns how many pages there are.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(super) fn damaged(&self) -> SegmentError {
+        SegmentError::Damaged {
+            path: self.path.clone(),
+        }
+    }
+
+    /// Fills `into` with the bytes from `at` on.
+    pub(super) fn read(&self, at: u64, into: &mut [u8]) -> Result<(), SegmentError> {
+        let (mut number, mut start) = (at / PAYLOAD as u64, (at % PAYLOAD as u64) as usize);
+        let mut rest = into;
+        while !rest.is_empty() {
+            let page = self.page(number)?;
+            let taken = rest.len().min(PAYLOAD - start);
+            let (part, left) = rest.split_at_mut(taken);
+            part.copy_from_slice(&page[start..start + taken]);
+            (number, start, rest) = (number + 1, 0, left);
+        }
+        Ok(())
+    }
+
+    fn page(&self, number: u64) -> Result<Page, SegmentError> {
+        if number >= self.count {
+            return Err(self.damaged());
+        }
+        if let Some(page) = self.cache.get((self.id, number)) {
+            return Ok(page);
+        }
+        let read = self.file.read_at(number * PAGE as u64, PAGE);
+        let mut bytes = read.map_err(|source| SegmentError::Read {
+            path: self.path.clone(),
+            source,
+        })?;
+        let Some((payload, crc)) = bytes.split_last_chunk::<4>() else {
+            return Err(self.damaged());
+        };
+        if payload.len() != PAYLOAD
+            || checksum(self.id, number, payload) != u32::from_le_bytes(*crc)
+        {
+            return Err(self.damaged());
+        }
+        bytes.truncate(PAYLOAD);
+        let page = Arc::new(bytes);
+        self.cache.insert((self.id, number), Arc::clone(&page));
+        Ok(page)
+    }
+}
+
+fn checksum(id: SegmentId, number: u64, payload: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&id);
+    crc.update(&number.to_le_bytes());
+    crc.update(payload);
+    crc.finalize()
+}
+
+/// A file of pages that is being written.
+#[derive(Debug)]
+pub(super) struct PageWriter {
+    id: SegmentId,
+    path: PathBuf,
+    file: Box<dyn File>,
+    /// Whole pages that are not written yet.
+    full: Vec<u8>,
+    page: Vec<u8>,
+    number: u64,
+}
+
+impl PageWriter {
+    /// Creates the file; its first page is for the head.
+    pub(super) fn create(
+        disk: &dyn Disk,
+        path: &Path,
+        id: SegmentId,
+    ) -> Result<Self, SegmentError> {
+        let file = disk
+            .create_new(path)
+            .map_err(|source| SegmentError::Write {
+                path: path.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            id,
+            path: path.to_owned(),
+            file,
+            full: vec![0; PAGE],
+            page: Vec::with_capacity(PAGE),
+            number: 1,
+        })
+    }
+
+    /// Returns the place of the next byte.
+    pub(super) fn place(&self) -> u64 {
+        self.number * PAYLOAD as u64 + self.page.len() as u64
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), SegmentError> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let taken = rest.len().min(PAYLOAD - self.page.len());
+            self.page.extend_from_slice(&rest[..taken]);
+            rest = &rest[taken..];
+            if self.page.len() == PAYLOAD {
+                self.end_page()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_page(&mut self) -> Result<(), SegmentError> {
+        let crc = checksum(self.id, self.number, &self.page);
+        self.full.extend_from_slice(&self.page);
+        self.full.extend_from_slice(&crc.to_le_bytes());
+        self.page.clear();
+        self.number += 1;
+        if self.full.len() >= BUFFER {
+            self.write_full()?;
+        }
+        Ok(())
+    }
+
+    fn write_full(&mut self) -> Result<(), SegmentError> {
+        let written = self.file.append(&self.full);
+        self.full.clear();
+        written.map_err(|source| self.failed(source))
+    }
+
+    /// Writes what is left, and the head.
+    pub(super) fn finish(mut self, head: &[u8]) -> Result<(), SegmentError> {
+        if !self.page.is_empty() {
+            self.page.resize(PAYLOAD, 0);
+            self.end_page()?;
+        }
+        self.write_full()?;
+        let mut page = head.to_vec();
+        page.resize(PAYLOAD, 0);
+        let crc = checksum(self.id, 0, &page);
+        page.extend_from_slice(&crc.to_le_bytes());
+        let written = self.file.write_at(0, &page);
+        written.map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: std::io::Error) -> SegmentError {
+        SegmentError::Write {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Reading a segment.
+
+use std::cmp::Ordering;
+use std::path::Path;
+use std::sync::Arc;
+
+use fs_format::{CommandId, StreamId, TransactionId};
+use fs_io::Disk;
+
+use super::pages::{PageCache, Pages};
+use super::table::{self, Head, Named, Section, WIDEST};
+use super::{Located, Posting, SegmentError, SegmentId};
+
+/// So many entries are read at a time where all are read.
+const CHUNK: u64 = 256;
+
+/// A segment on disk.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pages: Pages,
+    head: Head,
+}
+
+/// The postings of one stream in one segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamRun {
+    named: Named,
+}
+
+impl StreamRun {
+    /// Returns how many events they add.
+    pub(crate) fn events(&self) -> u64 {
+        self.named.events
+    }
+}
+
+impl Segment {
+    /// Opens the segment `id` at `path`; reads one page.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        id: SegmentId,
+        cache: &Arc<PageCache>,
+    ) -> Result<Self, SegmentError> {
+        let pages = Pages::open(disk, path, id, cache)?;
+        let mut bytes = [0; Head::LEN];
+        pages.read(0, &mut bytes)?;
+        let head = Head::decode(&bytes).filter(|head| head.id == id);
+        let head = head.ok_or_else(|| pages.damaged())?;
+        let end = pages.count().saturating_mul(super::pages::PAYLOAD as u64);
+        for section in Section::ALL {
+            let span = head.spans[section as usize];
+            let len = span.count.checked_mul(section.width() as u64);
+            let fits = len.and_then(|len| span.start.checked_add(len));
+            if fits.is_none_or(|span_end| span_end > end) {
+                return Err(pages.damaged());
+            }
+        }
+        Ok(Self { pages, head })
+    }
+
+    pub(crate) fn id(&self) -> SegmentId {
+        self.pages.id()
+    }
+
+    /// Returns the number of transactions.
+    pub(crate) fn len(&self) -> u64 {
+        self.count(Section::Transactions)
+    }
+
+    pub(crate) fn first_number(&self) -> u64 {
+        self.head.first_number
+    }
+
+    pub(crate) fn last_number(&self) -> u64 {
+        self.head.last_number
+    }
+
+    pub(crate) fn transaction(&self, number: u64) -> Result<Option<Located>, SegmentError> {
+        let at = self.place_of(number)?;
+        Ok(self
+            .located_at(at)?
+            .filter(|located| located.number == number))
+    }
+
+    /// Returns up to `limit` transactions numbered `number` or higher, ascending.
+    pub(crate) fn transactions_from(
+        &self,
+        number: u64,
+        limit: usize,
+    ) -> Result<Vec<Located>, SegmentError> {
+        let at = self.place_of(number)?;
+        let mut found = Vec::new();
+        self.each(Section::Transactions, at, limit as u64, |bytes| {
+            found.push(table::read_located(bytes)?);
+            Some(())
+        })?;
+        Ok(found)
+    }
+
+    /// Returns the numbers that a transaction has had, ascending.
+    pub(crate) fn numbers_of(&self, id: TransactionId) -> Result<Vec<u64>, SegmentError> {
+        self.numbers(Section::Ids, table::key_of(id))
+    }
+
+    /// Returns the transactions with ids between two, both included, with their numbers.
+    pub(crate) fn ids_between(
+        &self,
+        low: u128,
+        high: u128,
+    ) -> Result<Vec<(TransactionId, u64)>, SegmentError> {
+        let (low, high) = (low.to_be_bytes(), high.to_be_bytes());
+        let first = self.first_pair(Section::Ids, low)?;
+        let mut found = Vec::new();
+        let mut at = first;
+        loop {
+            let mut ended = true;
+            self.each(Section::Ids, at, CHUNK, |bytes| {
+                let (key, number) = table::read_pair(bytes)?;
+                ended = key > high;
+                if !ended {
+                    found.push((table::id_of(key)?, number));
+                }
+                Some(())
+            })?;
+            at += CHUNK;
+            if ended || at >= self.count(Section::Ids) {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Returns the numbers of those who have `parent` as a parent.
+    pub(crate) fn children(&self, parent: TransactionId) -> Result<Vec<u64>, SegmentError> {
+        self.numbers(Section::Children, table::key_of(parent))
+    }
+
+    /// Returns the numbers of those who may have this command id.
+    pub(crate) fn commands(&self, id: &CommandId) -> Result<Vec<u64>, SegmentError> {
+        self.numbers(Section::Commands, table::command_key(id))
+    }
+
+    /// Returns the numbers of those with events of a type, ascending.
+    pub(crate) fn numbers_of_type(&self, event_type: &str) -> Result<Vec<u64>, SegmentError> {
+        let at = self.first_name(Section::Types, event_type)?;
+        let Some((named, name)) = self.name_at(Section::Types, at)? else {
+            return Ok(Vec::new());
+        };
+        let mut numbers = Vec::new();
+        if name == event_type {
+            self.each(Section::TypeNumbers, named.first, named.count, |bytes| {
+                numbers.push(u64::from_le_bytes(bytes.try_into().ok()?));
+                Some(())
+            })?;
+        }
+        Ok(numbers)
+    }
+
+    /// Returns where the postings of a stream lie.
+    pub(crate) fn stream(&self, stream_id: &StreamId) -> Result<Option<StreamRun>, SegmentError> {
+        let at = self.first_name(Section::Streams, stream_id.as_str())?;
+        let found = self.name_at(Section::Streams, at)?;
+        let found = found.filter(|(_, name)| name == stream_id.as_str());
+        Ok(found.map(|(named, _)| StreamRun { named }))
+    }
+
+    /// Returns who writes a stream, in order of the canonical key.
+    pub(crate) fn postings(&self, run: &StreamRun) -> Result<Vec<Posting>, SegmentError> {
+        let mut found = Vec::new();
+        self.each(
+            Section::Postings,
+            run.named.first,
+            run.named.count,
+            |bytes| {
+                found.push(table::read_posting(bytes)?);
+                Some(())
+            },
+        )?;
+        Ok(found)
+    }
+
+    /// Returns the streams whose ids start with `prefix`, in byte order.
+    pub(crate) fn streams_with_prefix(&self, prefix: &str) -> Result<Vec<StreamId>, SegmentError> {
+        let mut at = self.first_name(Section::Streams, prefix)?;
+        let mut found = Vec::new();
+        while let Some((_, name)) = self.name_at(Section::Streams, at)? {
+            if !name.starts_with(prefix) {
+                break;
+            }
+            found.push(StreamId::new(name).map_err(|_| self.pages.damaged())?);
+            at += 1;
+        }
+        Ok(found)
+    }
+
+    /// Returns the name at a place of a section of names, with what belongs to it; `None` at the end.
+    pub(super) fn name_at(
+        &self,
+        section: Section,
+        at: u64,
+    ) -> Result<Option<(Named, String)>, SegmentError> {
+        let Some(bytes) = self.entry(section, at)? else {
+            return Ok(None);
+        };
+        let named = table::read_named(&bytes[..section.width()]);
+        let named = named.ok_or_else(|| self.pages.damaged())?;
+        let names = self.head.spans[Section::Names as usize];
+        let end = named.name_at.checked_add(u64::from(named.name_len));
+        if end.is_none_or(|end| end > names.count) {
+            return Err(self.pages.damaged());
+        }
+        let mut name = vec![0; named.name_len as usize];
+        self.pages.read(names.start + named.name_at, &mut name)?;
+        let name = String::from_utf8(name).map_err(|_| self.pages.damaged())?;
+        Ok(Some((named, name)))
+    }
+
+    pub(super) fn count(&self, section: Section) -> u64 {
+        self.head.spans[section as usize].count
+    }
+
+    /// Calls `with` with up to `count` entries from `first` on; `None` from it is damage.
+    pub(super) fn each(
+        &self,
+        section: Section,
+        first: u64,
+        count: u64,
+        mut with: impl FnMut(&[u8]) -> Option<()>,
+    ) -> Result<(), SegmentError> {
+        let span = self.head.spans[section as usize];
+        let width = section.width();
+        let mut at = first.min(span.count);
+        let end = at.saturating_add(count).min(span.count);
+        let mut bytes = vec![0; width * CHUNK.min(end - at) as usize];
+        while at < end {
+            let now = CHUNK.min(end - at);
+            let part = &mut bytes[..width * now as usize];
+            self.pages.read(span.start + at * width as u64, part)?;
+            for entry in part.chunks_exact(width) {
+                with(entry).ok_or_else(|| self.pages.damaged())?;
+            }
+            at += now;
+        }
+        Ok(())
+    }
+
+    fn entry(&self, section: Section, at: u64) -> Result<Option<[u8; WIDEST]>, SegmentError> {
+        let span = self.head.spans[section as usize];
+        if at >= span.count {
+            return Ok(None);
+        }
+        let width = section.width();
+        let mut bytes = [0; WIDEST];
+        self.pages
+            .read(span.start + at * width as u64, &mut bytes[..width])?;
+        Ok(Some(bytes))
+    }
+
+    fn located_at(&self, at: u64) -> Result<Option<Located>, SegmentError> {
+        let Some(bytes) = self.entry(Section::Transactions, at)? else {
+            return Ok(None);
+        };
+        let located = table::read_located(&bytes);
+        located.map(Some).ok_or_else(|| self.pages.damaged())
+    }
+
+    /// Returns the place of the first transaction numbered `number` or higher.
+    fn place_of(&self, number: u64) -> Result<u64, SegmentError> {
+        if number <= self.head.first_number {
+            return Ok(0);
+        }
+        // Numbers without a gap are found at once.
+        let guess = number - self.head.first_number;
+        if let Some(found) = self.located_at(guess)?
+            && found.number == number
+        {
+            return Ok(guess);
+        }
+        self.search(self.len(), |at| {
+            let found = self.located_at(at)?;
+            Ok(found.is_none_or(|found| found.number >= number))
+        })
+    }
+
+    fn numbers(&self, section: Section, key: [u8; 16]) -> Result<Vec<u64>, SegmentError> {
+        let mut at = self.first_pair(section, key)?;
+        let mut numbers = Vec::new();
+        while let Some(bytes) = self.entry(section, at)? {
+            let pair = table::read_pair(&bytes).ok_or_else(|| self.pages.damaged())?;
+            if pair.0 != key {
+                break;
+            }
+            numbers.push(pair.1);
+            at += 1;
+        }
+        Ok(numbers)
+    }
+
+    /// Returns the place of the first pair whose key is `key` or greater.
+    fn first_pair(&self, section: Section, key: [u8; 16]) -> Result<u64, SegmentError> {
+        let count = self.count(section);
+        // Most ids that are asked for are newer than all that are here.
+        if let Some(last) = self.entry(section, count.saturating_sub(1))?
+            && last[..16] < key[..]
+        {
+            return Ok(count);
+        }
+        self.search(count, |at| {
+            let entry = self.entry(section, at)?;
+            Ok(entry.is_none_or(|entry| entry[..16] >= key[..]))
+        })
+    }
+
+    /// Returns the place of the first name that is `name` or greater.
+    fn first_name(&self, section: Section, name: &str) -> Result<u64, SegmentError> {
+        self.search(self.count(section), |at| {
+            let found = self.name_at(section, at)?;
+            Ok(found.is_none_or(|(_, found)| found.as_str().cmp(name) != Ordering::Less))
+        })
+    }
+
+    /// Returns the first of `count` places for which `is_there` holds; from there on it holds for all.
+    fn search(
+        &self,
+        count: u64,
+        is_there: impl Fn(u64) -> Result<bool, SegmentError>,
+    ) -> Result<u64, SegmentError> {
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if is_there(middle)? {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(low)
+    }
+}

@@ -1,0 +1,145 @@
+//! What is kept up to date about the transactions as a whole: small enough to be read at every open.
+//!
+//! **Invariant**: it is a function of the journal up to some place, like everything in the index.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fs_format::{ContentHash, ReplicaId, Timestamp, TransactionId};
+
+use crate::codec::{Fields, Writer};
+use crate::position::Epoch;
+use crate::record::{self, Seen};
+use crate::scan::Stamp;
+
+/// A transaction that no other descends from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// Who wrote it.
+    pub replica_id: ReplicaId,
+    /// The transaction.
+    pub transaction_id: TransactionId,
+    /// The hash by which children refer to it.
+    pub content_hash: ContentHash,
+}
+
+impl Head {
+    /// Returns the canonical sort key.
+    pub(crate) fn key(&self) -> (Timestamp, ReplicaId, TransactionId) {
+        (self.created_at, self.replica_id, self.transaction_id)
+    }
+}
+
+/// The facts about a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) epoch: Epoch,
+    pub(crate) generation: u64,
+    pub(crate) next_number: u64,
+    /// The boot that the journal was last written in.
+    pub(crate) boot_id: Option<String>,
+    pub(crate) transactions: u64,
+    pub(crate) events: u64,
+    pub(crate) heads: BTreeMap<TransactionId, Head>,
+    /// Parents that are not there, each with the numbers of its children.
+    pub(crate) awaited: BTreeMap<TransactionId, BTreeSet<u64>>,
+    /// By replica of this working copy: sequence and id of the last it appended, which need not be there any more.
+    pub(crate) last_appended: BTreeMap<ReplicaId, (u64, TransactionId)>,
+    pub(crate) once_vanished: BTreeSet<TransactionId>,
+    /// Numbers of transactions that vanished and still are in a segment or the tail.
+    pub(crate) dead: BTreeSet<u64>,
+    /// How many files lie flat.
+    pub(crate) flat: u64,
+    /// Whether what comes and goes has to be judged with a view to all files (`census`), and whether the canonical
+    /// order is not that of the keys.
+    pub(crate) is_irregular: bool,
+    pub(crate) directories: BTreeMap<String, Stamp>,
+    /// Files that are left out, and what they looked like.
+    pub(crate) watched: BTreeMap<String, Seen>,
+}
+
+impl State {
+    /// Returns the state before anything came.
+    pub(crate) fn new(epoch: Epoch, generation: u64) -> Self {
+        Self {
+            epoch,
+            generation,
+            next_number: 1,
+            boot_id: None,
+            transactions: 0,
+            events: 0,
+            heads: BTreeMap::new(),
+            awaited: BTreeMap::new(),
+            last_appended: BTreeMap::new(),
+            once_vanished: BTreeSet::new(),
+            dead: BTreeSet::new(),
+            flat: 0,
+            is_irregular: false,
+            directories: BTreeMap::new(),
+            watched: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the greatest canonical key of all transactions.
+    pub(crate) fn greatest_key(&self) -> Option<(Timestamp, ReplicaId, TransactionId)> {
+        self.heads.values().map(Head::key).max()
+    }
+
+    pub(crate) fn write(&self, to: &mut Writer) {
+        to.u64(self.epoch.as_u64())
+            .u64(self.generation)
+            .u64(self.next_number);
+        to.option(self.boot_id.as_ref(), |to, boot| _ = to.text(boot));
+        to.u64(self.transactions).u64(self.events);
+        to.list(self.heads.values(), |to, head| {
+            to.i64(head.created_at.unix_nanos())
+                .replica(head.replica_id)
+                .id(head.transaction_id)
+                .hash(&head.content_hash);
+        });
+        to.list(self.awaited.iter(), |to, (parent, children)| {
+            to.id(*parent);
+            to.list(children.iter(), |to, number| _ = to.u64(*number));
+        });
+        to.list(self.last_appended.iter(), |to, (replica, (seq, id))| {
+            to.replica(*replica).u64(*seq).id(*id);
+        });
+        to.list(self.once_vanished.iter(), |to, id| _ = to.id(*id));
+        to.list(self.dead.iter(), |to, number| _ = to.u64(*number));
+        to.u64(self.flat).byte(u8::from(self.is_irregular));
+        to.list(self.directories.iter(), |to, (path, stamp)| {
+            to.text(path);
+            stamp.write(to);
+        });
+        record::write_seen(to, &self.watched);
+    }
+
+    pub(crate) fn read(from: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            epoch: Epoch::from_u64(from.u64()?),
+            generation: from.u64()?,
+            next_number: from.u64()?,
+            boot_id: from.option(|from| from.text().map(str::to_owned))?,
+            transactions: from.u64()?,
+            events: from.u64()?,
+            heads: from.list(|from| {
+                let head = Head {
+                    created_at: from.time()?,
+                    replica_id: from.replica()?,
+                    transaction_id: from.id()?,
+                    content_hash: from.hash()?,
+                };
+                Some((head.transaction_id, head))
+            })?,
+            awaited: from.list(|from| Some((from.id()?, from.list(Fields::u64)?)))?,
+            last_appended: from.list(|from| Some((from.replica()?, (from.u64()?, from.id()?))))?,
+            once_vanished: from.list(Fields::id)?,
+            dead: from.list(Fields::u64)?,
+            flat: from.u64()?,
+            is_irregular: from.flag()?,
+            directories: from.list(|from| Some((from.text()?.to_owned(), Stamp::read(from)?)))?,
+            watched: record::read_seen(from)?,
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! Committing: what is encoded becomes durable, visible, known.
+//!
+//! ```text
+//! Journal:  one frame in the log -> sync -> names in events/ ------------------> index journal
+//! Files:    files in local/tmp/  -> sync -> names in events/ -> sync directory -> index journal
+//! ```
+//!
+//! **Invariant**: nothing has its name before what it follows has; what is acknowledged was made durable before, as far as asked for. After a failed
+//! write or sync this handle appends no more.
+
+use fs_format::{Encoded, TransactionId};
+use fs_index::Depth;
+use fs_io::{NewFile, PublishError, Published, SyncPolicy};
+
+use crate::append::Turn;
+use crate::draft::Ahead;
+use crate::error::AppendError;
+use crate::options::Durability;
+use crate::wal::LogError;
+
+/// So many transactions are committed together at most.
+pub(crate) const MOST_TOGETHER: usize = 128;
+
+impl Turn<'_> {
+    /// Returns whether a transaction is to be committed by itself: one that is too large for the log among others that are not.
+    pub(crate) fn goes_alone(&self, encoded: &Encoded) -> bool {
+        self.inner.options.durability == Durability::Journal && !self.writer.wal.takes(encoded)
+    }
+
+    /// Commits transactions that follow each other, and returns the outcome of each.
+    pub(crate) fn commit(&mut self, group: Vec<Encoded>) -> Vec<Result<(), AppendError>> {
+        self.ahead = Ahead::default();
+        let by_log = self.inner.options.durability == Durability::Journal
+            && group.iter().all(|encoded| self.writer.wal.takes(encoded));
+        if by_log {
+            let lock = &self.lock;
+            if let Err(error) = self.writer.log(|wal| wal.write(&group, lock)) {
+                let outcome = |encoded: &Encoded| Err(unknown(encoded.transaction_id, &error));
+                return group.iter().map(outcome).collect();
+            }
+        }
+        let sync = match self.inner.options.durability {
+            Durability::Journal if by_log => SyncPolicy::Directories,
+            durability => durability.sync(),
+        };
+        let published = self.publish(&group, sync);
+        let failed = published.iter().find_map(|outcome| outcome.as_ref().err());
+        let mut undropped = None;
+        if let Some(error) = failed {
+            self.writer.poisoned = Some(error.to_string());
+        }
+        if by_log && failed.is_none() {
+            self.writer.wal.published();
+        } else if by_log {
+            // A record without a file would come back after a power cut.
+            let lock = &self.lock;
+            undropped = self.writer.log(|wal| wal.checkpoint(lock)).err();
+        }
+        let mut outcomes = Vec::with_capacity(group.len());
+        let mut stored = Vec::new();
+        for (encoded, outcome) in group.into_iter().zip(published) {
+            let transaction_id = encoded.transaction_id;
+            outcomes.push(match (outcome, &undropped) {
+                (Ok(_), _) => {
+                    stored.push(encoded);
+                    Ok(())
+                }
+                (Err(source @ PublishError::Unknown { .. }), _) => Err(AppendError::Unknown {
+                    transaction_id,
+                    source,
+                }),
+                (Err(_), Some(error)) => Err(unknown(transaction_id, error)),
+                (Err(source), None) => Err(AppendError::NotApplied(source)),
+            });
+        }
+        if !self.record(stored, sync) {
+            // The rest of this turn is decided on the history, which lacks what was just stored.
+            let taken_in = self
+                .inner
+                .take_in(&mut self.writer, Depth::Names, &self.lock);
+            if let Err(error) = taken_in {
+                self.writer.poisoned = Some(error.to_string());
+            }
+        }
+        self.inner.tail.wake();
+        outcomes
+    }
+
+    fn publish(
+        &self,
+        group: &[Encoded],
+        sync: SyncPolicy,
+    ) -> Vec<Result<Published, PublishError>> {
+        let layout = &self.inner.layout;
+        let temp = layout.temp();
+        let mut files = Vec::with_capacity(group.len());
+        for encoded in group {
+            files.push(NewFile {
+                temp: temp.join(encoded.transaction_id.to_string()),
+                target: layout.event_file(&encoded.transaction_id.relative_path()),
+                bytes: &encoded.bytes,
+            });
+        }
+        fs_io::publish_all(self.inner.system.disk.as_ref(), &files, sync)
+    }
+
+    /// Tells the index of transactions that were published; returns whether it knows them now.
+    fn record(&mut self, stored: Vec<Encoded>, sync: SyncPolicy) -> bool {
+        if sync == SyncPolicy::None {
+            let paths = stored.iter().map(|it| it.transaction_id.relative_path());
+            let targets = paths.map(|path| self.inner.layout.event_file(&path));
+            self.writer.unsynced.extend(targets);
+        }
+        let recorded = self.inner.index_mut().record_appends(stored, &self.lock);
+        if let Err(error) = &recorded {
+            tracing::warn!(%error, "what was appended is stored; the journal takes it in at the next refresh");
+        }
+        recorded.is_ok()
+    }
+}
+
+fn unknown(transaction_id: TransactionId, error: &LogError) -> AppendError {
+    AppendError::Unknown {
+        transaction_id,
+        source: error.again().into_unknown(),
+    }
+}

@@ -1,0 +1,78 @@
+//! Subscriptions: what is there, then what comes, in ingestion order.
+//!
+//! ```text
+//!   journal --(pages, pulled)--------------------------------------------> history --.
+//!      |                                                                              > recv()
+//!      '--(read once)--> follower thread --(bounded queue each)----------> live -----'
+//!            ^
+//!            '-- woken by appends of this handle and by file events; looks at intervals anyway
+//! ```
+//!
+//! A subscription pulls the history itself, page by page, so it cannot fall behind however long that is. Once a pull comes
+//! back empty it joins the follower: one thread for each opened store, from the first subscription that has caught up to the
+//! end of the last. The thread answers with the position it stands at; what lies between is pulled, the rest comes by queue.
+//! When the thread cannot go on (the journal cannot be read, the epoch is another), it dismisses its members, who pull again
+//! from where they stand and so meet the error themselves.
+//!
+//! **Invariant**: within one epoch, each selected event after the given position is delivered once, in order, or lies in the
+//! range of a [`Item::Lagged`] that stands in its place. A hole that is not named does not exist.
+//!
+//! *Not done here*: remembering how far a consumer has come (checkpoints), and starting it again in a new epoch.
+
+mod follower;
+mod item;
+mod items;
+mod missed;
+mod options;
+mod page;
+mod places;
+mod progress;
+mod queue;
+mod signal;
+mod subscription;
+mod tail;
+
+pub use item::{Item, SubscribeError};
+pub use items::Items;
+pub use missed::Missed;
+pub use options::SubscribeOptions;
+pub use subscription::Subscription;
+pub(crate) use tail::Tail;
+
+use fs_index::Position;
+
+use crate::store::FileEventStore;
+
+impl FileEventStore {
+    /// Follows this working copy's ingestion order: first every event after `after` that is there, then every event that is
+    /// appended by any process or arrives by git.
+    ///
+    /// Nothing is read before the first item is asked for. `None` starts at the beginning.
+    ///
+    /// ```
+    /// # use fs_format::StreamId;
+    /// # use fs_store::{Append, FileEventStore, Item};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = FileEventStore::open(dir.path())?;
+    /// # let issue = StreamId::new("issue-1")?;
+    /// let mut subscription = store.subscribe(None);
+    /// store.append(Append::new().event(issue, "IssueOpened", "{}")?)?;
+    /// match subscription.recv()? {
+    ///     Item::Event(event) => assert_eq!(event.event_type, "IssueOpened"),
+    ///     Item::Lagged { from, to } => for event in subscription.missed(from, to) { event?; },
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn subscribe(&self, after: Option<Position>) -> Subscription {
+        self.subscribe_with(after, SubscribeOptions::default())
+    }
+
+    /// Follows the ingestion order with a filter, another bound of the queue, or another interval.
+    pub fn subscribe_with(
+        &self,
+        after: Option<Position>,
+        options: SubscribeOptions,
+    ) -> Subscription {
+        Subscription::new(self.clone(), after, options)
+    }
+}

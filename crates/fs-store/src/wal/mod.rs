@@ -1,0 +1,325 @@
+//! The log of what was acknowledged and is not yet durable as files: `local/wal`.
+//!
+//! ```text
+//! under the write lock:   catch up -> write one frame -> sync it -> publish the files, unsynced -> acknowledge
+//! now and then:           sync the files and their directories -> start the log anew
+//! ```
+//!
+//! **Invariant**: what was acknowledged is durable in the log or as a file, whatever fails, and a transaction that went away on purpose, as far
+//! as the store has seen it go, is in no log that a power cut could give back.
+//!
+//! # What each crash leaves
+//! - *Before the frame is synced*: a part of it, which its checksum refutes, or all of it, which is then as good as synced. Nothing was
+//!   acknowledged.
+//! - *Between the sync and the last publication, the process dies*: a record without a file. The next turn of any process looks for the files of
+//!   the newest frame, and starts the log anew when one is missing. Not applied; nobody had an answer.
+//! - *The power is cut at any later time before a checkpoint*: each record is compared with its file, and a file that is missing or different is
+//!   written again, before anything else is done ([`recover`]).
+//! - *In the middle of a checkpoint*: the old head, in a slot of its own, and its frames stand until the new head is durable. All files were
+//!   durable before that.
+//! - *In the middle of recovery*: the old head stands. It is done again, and whatever was written again is the same.
+//! - *A write or sync fails*: the log is marked as suspect, in the memory that all processes share, and is not written to any more. Whoever comes
+//!   next writes the files of its records anew, as new files, and then a new log: pages whose sync failed may look well and be lost.
+//!
+//! # Boots and places
+//! A record whose file is missing was removed on purpose if the machine has run since it was written, and was lost if it has not. So the log
+//! bears the id of the boot, and without one (only Linux tells) there is no log: appends are durable as files then. A log that lies in another
+//! file than the one it was made as is a copy, made by `cp -r` or restored from a backup. Whether a file that the copy lacks was lost or removed
+//! nobody knows: the bytes are kept in `local/vanished/` and the file is not brought back. The same goes for a log both of whose heads are damaged.
+//!
+//! # Limitations
+//! A file that is removed while no process looks, and before the power is cut, comes back. Deleting `local/` takes the log along: a handle that
+//! is open notices and syncs the files it knew of, but until then they are as durable as the system has made them.
+
+mod error;
+mod frame;
+mod log;
+mod recover;
+
+use std::path::PathBuf;
+
+use fs_format::{Encoded, TransactionId};
+use fs_index::Layout;
+use fs_io::{LockGuard, Step, System};
+
+pub use error::LogError;
+use frame::{Frame, Front, Generation, LogHead, Mark};
+use log::{Live, Log};
+
+/// Records older than this are checkpointed by the next append.
+const PATIENCE_NANOS: u64 = 30_000_000_000;
+
+/// A log of so many bytes is checkpointed.
+const MOST_BYTES: usize = 1 << 20;
+
+/// A transaction of more bytes is written as a file at once: twice would cost more than the second sync.
+const LARGE: usize = 256 << 10;
+
+/// The log as one handle knows it.
+#[derive(Debug)]
+pub(crate) struct Wal {
+    system: System,
+    layout: Layout,
+    /// The boot, where the machine tells it.
+    boot: Option<Mark>,
+    /// A log of so many records is checkpointed.
+    most_records: usize,
+    log: Option<Log>,
+    recovered: Vec<TransactionId>,
+}
+
+impl Wal {
+    pub(crate) fn new(system: System, layout: Layout, most_records: usize) -> Self {
+        let boot = system.machine.boot_id.as_deref().map(log::mark);
+        Self {
+            system,
+            layout,
+            boot,
+            most_records: most_records.max(1),
+            log: None,
+            recovered: Vec::new(),
+        }
+    }
+
+    /// Returns whether appends can be made durable by the log.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.boot.is_some()
+    }
+
+    /// Returns whether a transaction is to be made durable by the log, and not as a file.
+    pub(crate) fn takes(&self, encoded: &Encoded) -> bool {
+        self.is_usable() && encoded.bytes.len() <= LARGE
+    }
+
+    /// Returns how many bytes of transactions belong into one frame at most.
+    pub(crate) fn most_bytes() -> usize {
+        MOST_BYTES / 2
+    }
+
+    /// Returns whether there is a log, empty or not.
+    pub(crate) fn is_there(&self) -> bool {
+        let stat = self.system.disk.stat(&log::path_of(&self.layout));
+        self.is_usable() && !matches!(stat, Ok(None))
+    }
+
+    /// Takes the transactions that were written again since the last call.
+    pub(crate) fn take_recovered(&mut self) -> Vec<TransactionId> {
+        std::mem::take(&mut self.recovered)
+    }
+
+    /// Returns whether what the log holds may be missing from `events/`: looks without the lock, and writes nothing.
+    pub(crate) fn wants_recovery(&self) -> bool {
+        let path = log::path_of(&self.layout);
+        let disk = self.system.disk.as_ref();
+        let Some(boot) = self.boot else { return false };
+        let Ok(bytes) = disk.read_range(&path, 0, frame::FRONT) else {
+            return false;
+        };
+        let file_id = disk.stat(&path).ok().flatten().and_then(|stat| stat.file_id);
+        let front = Front::parse(&bytes);
+        let place = log::place_of(&self.system, file_id);
+        let is_current = |head: LogHead| head.boot == boot && head.place == place;
+        front.suspect || !front.head.is_some_and(is_current)
+    }
+
+    /// Reads what others wrote, and puts right what a crash has left. At the start of each turn, before anything else.
+    ///
+    /// # Errors
+    /// [`LogError`]; when it is fatal, the handle must not be used for appends any more.
+    pub(crate) fn catch_up(&mut self, lock: &LockGuard) -> Result<(), LogError> {
+        let Some(boot) = self.boot else { return Ok(()) };
+        let path = log::path_of(&self.layout);
+        let disk = self.system.disk.clone();
+        let there = disk
+            .stat(&path)
+            .map_err(|source| LogError::new(Step::ReadLog, &path, source))?;
+        let known = self.log.as_ref().map(|log| log.file_id);
+        if there.is_none() || known != there.map(|stat| stat.file_id) {
+            if let Some(orphaned) = self.log.take() {
+                // It was deleted, with `local/`, or another process has made a new one: then these are durable already.
+                self.sync_files(&orphaned.live)?;
+            }
+            if there.is_none() {
+                return Ok(());
+            }
+            self.log = Some(Log::open(disk.as_ref(), &path)?);
+        }
+        let log = self.log.as_mut().expect("it was opened just above");
+        let front = log.read_front()?;
+        let place = log::place_of(&self.system, log.file_id);
+        match front.head {
+            Some(head) if head.boot == boot && head.place == place && !front.suspect => {
+                if head.generation != log.head.generation {
+                    log.begin(head);
+                }
+                log.read_on()?;
+                self.drop_unpublished(lock)
+            }
+            _ => self.recover(boot, front),
+        }
+    }
+
+    /// Drops records whose files went away, so that no power cut brings them back.
+    ///
+    /// To be called when something went away, before anybody hears of it.
+    ///
+    /// # Complexity
+    /// One look at the directory for each record.
+    ///
+    /// # Errors
+    /// As [`Wal::catch_up`].
+    pub(crate) fn drop_missing(&mut self, lock: &LockGuard) -> Result<(), LogError> {
+        let Some(log) = &self.log else { return Ok(()) };
+        let missing = log
+            .live
+            .iter()
+            .any(|live| is_missing(&self.system, &self.layout, live));
+        if missing { self.checkpoint(lock) } else { Ok(()) }
+    }
+
+    /// Makes these transactions durable as one frame: after a power cut, all of them are found or none.
+    ///
+    /// The caller publishes them next and calls [`Wal::published`].
+    ///
+    /// # Errors
+    /// As [`Wal::catch_up`]. Whether they would survive a power cut is unknown then.
+    pub(crate) fn write(
+        &mut self,
+        transactions: &[Encoded],
+        _lock: &LockGuard,
+    ) -> Result<(), LogError> {
+        let boot = self
+            .boot
+            .expect("the caller has asked whether there can be a log");
+        let now = self.system.clock.now_unix_nanos();
+        let slots = Frame::slots_for(transactions);
+        let room = self.log.as_ref().map_or(0, |log| log.head.slots - log.next);
+        if room < slots || self.is_due(transactions, now) {
+            self.restart(boot, slots)?;
+        }
+        let log = self
+            .log
+            .as_mut()
+            .expect("a log with room was made just above");
+        let frame = Frame::encode(log.head.generation, log.next, boot, now, transactions);
+        log.write(&frame)
+    }
+
+    /// Says that everything in the log has been published.
+    pub(crate) fn published(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.published = log.live.len();
+        }
+    }
+
+    /// Makes the files of all records durable that are there, and starts the log anew: those of records that have none are dropped.
+    ///
+    /// # Errors
+    /// As [`Wal::catch_up`].
+    pub(crate) fn checkpoint(&mut self, _lock: &LockGuard) -> Result<(), LogError> {
+        let holds_any = self.log.as_ref().is_some_and(|log| !log.live.is_empty());
+        match self.boot {
+            Some(boot) if holds_any => self.restart(boot, 0),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_due(&self, transactions: &[Encoded], now: i64) -> bool {
+        let Some(log) = &self.log else { return false };
+        let Some(oldest) = log.live.first() else {
+            return false;
+        };
+        let bytes: usize = transactions.iter().map(|it| it.bytes.len()).sum();
+        log.live.len() + transactions.len() > self.most_records
+            || log.bytes + bytes > MOST_BYTES
+            || now.abs_diff(oldest.written) > PATIENCE_NANOS
+    }
+
+    /// Empties the log, which has room for a frame of so many slots then.
+    fn restart(&mut self, boot: Mark, slots: u32) -> Result<(), LogError> {
+        let Some(log) = &self.log else {
+            return self.replace(boot, Log::slots_for(0, slots));
+        };
+        let (synced, before) = (self.sync_files(&log.live), log.head.slots);
+        if let Err(error) = synced {
+            if let Some(log) = &mut self.log {
+                log.suspect();
+            }
+            return Err(error);
+        }
+        let is_full = log.head.slots - log.next < slots;
+        let after = if is_full {
+            Log::slots_for(before, slots)
+        } else {
+            before
+        };
+        if after > before {
+            return self.replace(boot, after);
+        }
+        let generation = self.next_generation()?;
+        match &mut self.log {
+            Some(log) => log.renew(boot, generation),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a new, empty log in the place of the present one.
+    fn replace(&mut self, boot: Mark, slots: u32) -> Result<(), LogError> {
+        let generation = self.next_generation()?;
+        let log = Log::create(&self.system, &self.layout, boot, generation, slots)?;
+        self.log = Some(log);
+        Ok(())
+    }
+
+    fn next_generation(&self) -> Result<Generation, LogError> {
+        let number = self
+            .log
+            .as_ref()
+            .map_or(0, |log| log.head.generation.number);
+        let mut nonce = [0; 8];
+        self.system.random.fill(&mut nonce).map_err(|source| {
+            LogError::new(Step::WriteLog, &log::path_of(&self.layout), source)
+        })?;
+        Ok(Generation {
+            number: number.saturating_add(1),
+            nonce: u64::from_le_bytes(nonce),
+        })
+    }
+
+    /// Looks for the files of the newest frame: its process may have died before it published them.
+    ///
+    /// Those of older frames were looked for before the newest was written.
+    fn drop_unpublished(&mut self, lock: &LockGuard) -> Result<(), LogError> {
+        let Some(log) = &mut self.log else {
+            return Ok(());
+        };
+        let from = log.published.max(log.newest_frame);
+        log.published = log.live.len();
+        let newest = &log.live[from..];
+        if newest.is_empty() {
+            return Ok(());
+        }
+        let missing = newest
+            .iter()
+            .any(|live| is_missing(&self.system, &self.layout, live));
+        if missing { self.checkpoint(lock) } else { Ok(()) }
+    }
+
+    fn sync_files(&self, live: &[Live]) -> Result<(), LogError> {
+        let files: Vec<_> = live
+            .iter()
+            .map(|live| file_of(&self.layout, live.record.id))
+            .collect();
+        let disk = self.system.disk.as_ref();
+        fs_io::make_all_durable(disk, self.layout.root(), &files).map_err(LogError::from)
+    }
+}
+
+fn file_of(layout: &Layout, id: TransactionId) -> PathBuf {
+    layout.event_file(&id.relative_path())
+}
+
+fn is_missing(system: &System, layout: &Layout, live: &Live) -> bool {
+    let stat = system.disk.stat(&file_of(layout, live.record.id));
+    matches!(stat, Ok(None))
+}

@@ -1,0 +1,9 @@
+//! The proof of `Durability::Journal`: stories of appends, resets and reopenings on a simulated disk that loses power everywhere, and whose syncs
+//! and writes fail everywhere.
+
+mod broken;
+mod failures;
+mod fates;
+mod places;
+mod power;
+mod story;

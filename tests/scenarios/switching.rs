@@ -1,0 +1,115 @@
+//! `git switch` back and forth between two branches, with appends on both.
+
+use scenarios::answers::{Answers, Follower, Ingestion, assert_true_to_its_files};
+use scenarios::dice::Dice;
+use scenarios::worker::Worker;
+use scenarios::{Repository, World, append};
+
+use crate::WORKER;
+
+const ROUNDS: u64 = 6;
+
+#[test]
+fn every_switch_gives_the_history_of_the_branch() {
+    let world = World::new();
+    let clone = world.init("clone");
+    clone.work("issue", &[0]);
+    clone.git(&["branch", "topic"]);
+    let open = clone.store();
+    let mut follower = Follower::default();
+    let mut dice = Dice::new(3);
+    for round in 0..ROUNDS {
+        for branch in ["topic", "main"] {
+            let before = Ingestion::of(&open).unwrap();
+            clone.git(&["switch", "--quiet", branch]);
+            if round > 0 {
+                let after = Ingestion::of(&open).unwrap();
+                assert_ne!(
+                    after.epoch(),
+                    before.epoch(),
+                    "what was read went away, so a new epoch begins"
+                );
+                follower.see_no_less(&after);
+            }
+            // By an open handle, by a process of its own, or by both.
+            for n in 0..1 + dice.below(3) {
+                let data = round * 10 + n;
+                match dice.below(3) {
+                    0 => append(&open, branch, data),
+                    1 => clone.append(branch, data),
+                    _ => append(&open, "issue", data),
+                };
+            }
+            clone.commit("work");
+            check(&world, &clone, &format!("{branch}-{round}"));
+            let (_, ingestion) = assert_true_to_its_files(&open);
+            follower.see_no_less(&ingestion);
+        }
+    }
+    clone.git(&["merge", "--quiet", "--no-edit", "topic"]);
+    check(&world, &clone, "merged");
+    let replicas: std::collections::BTreeSet<_> = clone
+        .store()
+        .transactions()
+        .unwrap()
+        .iter()
+        .map(|header| header.replica_id)
+        .collect();
+    assert_eq!(
+        replicas.len(),
+        2,
+        "each branch has a lineage, which goes on when one comes back to it"
+    );
+}
+
+#[test]
+fn a_process_that_appends_across_switches_follows_the_branch() {
+    let world = World::new();
+    let clone = world.init("clone");
+    clone.work("issue", &[0]);
+    clone.git(&["branch", "topic"]);
+    let mut worker = Worker::start(WORKER, clone.root(), "worker", "none");
+    let mut commands = std::collections::BTreeMap::from([("main", 0), ("topic", 0)]);
+    for round in 0..ROUNDS {
+        let branch = if round % 2 == 0 { "topic" } else { "main" };
+        clone.git(&["switch", "--quiet", branch]);
+        worker.order("append 3");
+        let (acks, errors) = worker.until_done();
+        assert_eq!(
+            (acks.len(), errors),
+            (3, Vec::new()),
+            "a process that has the store open goes on after a switch"
+        );
+        clone.commit("work");
+        *commands.get_mut(branch).unwrap() += 3;
+        check(&world, &clone, &format!("round-{round}"));
+        let carried_out = clone.store().transactions().unwrap();
+        assert_eq!(
+            carried_out
+                .iter()
+                .filter(|header| header.command_id.is_some())
+                .count(),
+            commands[branch],
+            "what was appended on the other branch is there and not here"
+        );
+    }
+}
+
+/// Checks that the working copy answers as a new clone of its branch does.
+fn check(world: &World, clone: &Repository, name: &str) {
+    let store = clone.store();
+    let status = store.status().unwrap();
+    assert!(
+        status.is_clean(),
+        "{name}: nothing is wrong and nobody's identity is in conflict: {status:?}"
+    );
+    let fresh = world.clone(clone, &format!("fresh-{name}")).store();
+    assert_eq!(
+        store.digest().unwrap(),
+        fresh.digest().unwrap(),
+        "{name}: the working copy has the history of its branch"
+    );
+    Answers::of(&store)
+        .unwrap()
+        .assert_same(&Answers::of(&fresh).unwrap(), name);
+}

@@ -1,0 +1,198 @@
+//! A process that has a store open and does what its standard input says, one order a line.
+//!
+//! ```text
+//! scenario-worker <store> <name> <durability>
+//!   append <n>   appends n transactions to the shared streams and to the stream called as the worker
+//!   delete       deletes index/
+//!   empty        deletes what is in index/
+//!   lock         takes the write lock and keeps it, as a long append would
+//!   unlock       lets go of it
+//! ```
+//!
+//! Each order ends in `done`. An append that fails is told as `error` and tried again under the same command id, by a
+//! store opened anew, so that every command is in the store once, however often it was tried.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "it plays other processes in tests, which also delete files, and fails by panicking"
+)]
+
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+
+use fs_format::{CommandId, StreamId};
+use fs_io::{LockGuard, System, Wait};
+use fs_store::{Append, Durability, ExpectedVersion, FileEventStore, StoreOptions};
+use scenarios::dice::Dice;
+use scenarios::worker::BOOT_ID;
+
+/// How many failures in a row are one too many.
+const TRIES: u32 = 40;
+
+/// How many streams all workers write.
+const SHARED: u64 = 3;
+
+struct Process {
+    root: PathBuf,
+    name: String,
+    options: StoreOptions,
+    store: Option<FileEventStore>,
+    held: Option<LockGuard>,
+    dice: Dice,
+    appended: u64,
+}
+
+fn main() {
+    let mut args = std::env::args_os().skip(1);
+    let root = PathBuf::from(args.next().expect("the store is named"));
+    let name = args.next().expect("the worker is named");
+    let name = name.into_string().expect("the name is text");
+    let durability = args.next().expect("the durability is named");
+    let seed = name
+        .bytes()
+        .fold(7, |seed: u64, byte| seed.wrapping_mul(31) ^ u64::from(byte));
+    let mut process = Process {
+        root,
+        options: StoreOptions::default().durability(match durability.to_str() {
+            Some("none") => Durability::None,
+            Some("files") => Durability::Files,
+            // Further durabilities get their names here.
+            other => panic!("there is no durability {other:?}"),
+        }),
+        store: None,
+        held: None,
+        dice: Dice::new(seed),
+        appended: 0,
+        name,
+    };
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("orders are text");
+        let (order, count) = line.split_once(' ').unwrap_or((&line, ""));
+        match order {
+            "append" => process.append(count.parse().expect("how many is a number")),
+            "delete" => delete(&process.root.join("index")),
+            "empty" => empty(&process.root.join("index")),
+            "lock" => process.lock(),
+            "unlock" => process.held = None,
+            _ => panic!("there is no order {line:?}"),
+        }
+        say("done");
+    }
+}
+
+impl Process {
+    fn append(&mut self, count: u64) {
+        for _ in 0..count {
+            self.append_one();
+        }
+    }
+
+    /// Appends to the worker's own stream, to a shared one, or to both.
+    fn append_one(&mut self) {
+        let n = self.appended;
+        self.appended += 1;
+        let own = StreamId::new(self.name.as_str()).unwrap();
+        let shared = StreamId::new(format!("shared-{}", self.dice.below(SHARED))).unwrap();
+        let streams = match self.dice.below(3) {
+            0 => vec![shared],
+            1 => vec![shared, own.clone()],
+            _ => vec![own.clone()],
+        };
+        let command = format!("{}-{n}", self.name);
+        let mut append = Append::new().command_id(CommandId::new(command.as_str()).unwrap());
+        for stream_id in &streams {
+            let data = format!("{{\"by\":\"{}\",\"n\":{n}}}", self.name);
+            append = append.event(stream_id.clone(), "Counted", &data).unwrap();
+        }
+        if n == 0 {
+            // Nobody else writes it, so this is known.
+            append = append.expect(own, ExpectedVersion::New);
+        }
+        for _ in 0..TRIES {
+            match self.try_append(append.clone()) {
+                Ok(answer) => return say(&format!("ack {command} {answer}")),
+                Err(error) => {
+                    self.store = None;
+                    say(&format!(
+                        "error {}",
+                        chain(error.as_ref()).replace('\n', " ")
+                    ));
+                }
+            }
+        }
+        say(&format!("error {command} failed {TRIES} times"));
+        std::process::exit(1);
+    }
+
+    fn try_append(&mut self, append: Append) -> Result<String, Box<dyn std::error::Error>> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => FileEventStore::open_on(system(), &self.root, self.options.clone())?,
+        };
+        let appended = store.append(append)?;
+        self.store = Some(store);
+        let versions = appended.versions.iter();
+        Ok(versions.fold(
+            appended.transaction_id.to_string(),
+            |text, (stream_id, version)| format!("{text} {stream_id}={version}"),
+        ))
+    }
+
+    fn lock(&mut self) {
+        let path = self.root.join("local/lock");
+        let patience = Wait::UpTo(std::time::Duration::from_secs(60));
+        self.held = Some(
+            system()
+                .disk
+                .lock(&path, patience)
+                .expect("the lock can be had"),
+        );
+    }
+}
+
+/// Deletes a directory that others may be filling meanwhile.
+fn delete(dir: &Path) {
+    while dir.exists() {
+        let _ = std::fs::remove_dir_all(dir);
+    }
+}
+
+/// Deletes what is in a directory now.
+fn empty(dir: &Path) {
+    for entry in std::fs::read_dir(dir).expect("the directory is there") {
+        let path = entry.expect("the directory can be listed").path();
+        // What is gone already is gone.
+        let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
+    }
+}
+
+/// Returns the real system, in the boot that the test says it is.
+fn system() -> System {
+    let mut system = System::real();
+    if let Ok(boot_id) = std::env::var(BOOT_ID) {
+        system.machine.boot_id = Some(boot_id);
+    }
+    system
+}
+
+/// Says a line by one call, so that a kill leaves all of it or a part without an end.
+fn say(line: &str) {
+    let mut output = std::io::stdout().lock();
+    let written = output.write_all(format!("{line}\n").as_bytes());
+    if written.and_then(|()| output.flush()).is_err() {
+        // Nobody listens any more.
+        std::process::exit(0);
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
