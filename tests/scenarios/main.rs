@@ -10,7 +10,9 @@ mod branches;
 mod cleaned;
 mod damage;
 mod forks;
+mod gap;
 mod index_damage;
+mod index_deleted;
 mod indexless;
 mod interleavings;
 mod killed;
@@ -18,10 +20,12 @@ mod line_ends;
 mod middle;
 mod power_cut;
 mod projections;
+mod read_only;
 mod readers;
 mod reset;
 mod restored;
 mod settle;
+mod starting;
 mod switching;
 
 /// The program that plays other processes.

@@ -107,10 +107,10 @@ enum Only {
 }
 
 impl Select for Only {
-    fn stream(&self, stream_id: &StreamId) -> bool {
+    fn stream(&self, stream_id: &str) -> bool {
         match self {
             Only::Type(_) => true,
-            Only::Stream(wanted) => stream_id.as_str() == *wanted,
+            Only::Stream(wanted) => stream_id == *wanted,
         }
     }
 

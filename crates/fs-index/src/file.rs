@@ -15,7 +15,7 @@ use crate::stored::Stored;
 use crate::trouble::{Reason, Trouble};
 
 /// So few items are for one thread.
-const FEW: usize = 32;
+const FEW: usize = 128;
 
 /// A reported file and what it looked like then, so that it is looked at again only when it changes.
 #[derive(Clone, Debug)]

@@ -482,7 +482,7 @@ impl Index {
     /// Works everything out from the files and the journal, and writes the index anew.
     fn take_census(&mut self, depth: Depth) -> Result<(), IndexError> {
         for directory in ["index", "local/tmp", "local/vanished"] {
-            let (disk, root) = (self.system.disk.as_ref(), self.layout.root());
+            let (disk, root) = (self.system.disk.as_ref(), self.layout.own_root());
             fs_io::create_dirs(disk, root, Path::new(directory), SyncPolicy::Durable)
                 .map_err(IndexError::CreateDirectory)?;
         }

@@ -13,12 +13,31 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     root: PathBuf,
+    /// What `index/` and `local/` are below.
+    own: PathBuf,
 }
 
 impl Layout {
     /// Returns the layout of the store whose root is `root`; touches nothing.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        Self {
+            own: root.clone(),
+            root,
+        }
+    }
+
+    /// Returns the layout of a store that is not written to: `index/` and `local/` are below `own` instead.
+    pub fn apart(root: impl Into<PathBuf>, own: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            own: own.into(),
+        }
+    }
+
+    /// Returns the directory of `index/` and `local/`, the root of the store by default.
+    pub fn own_root(&self) -> &Path {
+        &self.own
     }
 
     /// Returns the root of the store, `.tributary/` by default.
@@ -40,7 +59,7 @@ impl Layout {
 
     /// Returns the directory of everything that can be rebuilt from `events/`.
     pub fn index(&self) -> PathBuf {
-        self.root.join("index")
+        self.own.join("index")
     }
 
     /// Returns the ingestion journal.
@@ -61,7 +80,7 @@ impl Layout {
 
     /// Returns the directory of what belongs to this working copy alone.
     pub fn local(&self) -> PathBuf {
-        self.root.join("local")
+        self.own.join("local")
     }
 
     /// Returns a directory or file below `local/`.

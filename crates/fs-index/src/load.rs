@@ -99,6 +99,24 @@ impl Index {
 
     /// Returns transactions in the order of their places.
     pub(crate) fn load(&self, places: &[Located]) -> Result<Vec<Stored>, IndexError> {
+        let payloads = self.payloads(places)?;
+        let decode = |payload: &Bytes| match record::parse(payload) {
+            Some(Record::Arrived(arrived)) => Stored::of_record(*arrived, payload).ok(),
+            _ => None,
+        };
+        let decoded = file::each(&payloads, decode).into_iter();
+        decoded
+            .zip(places)
+            .map(|(stored, place)| {
+                stored
+                    .filter(|stored| stored.number == place.number && stored.id() == place.id)
+                    .ok_or_else(|| self.damaged())
+            })
+            .collect()
+    }
+
+    /// Returns the records at some places.
+    pub(crate) fn payloads(&self, places: &[Located]) -> Result<Vec<Bytes>, IndexError> {
         let mut payloads: Vec<Bytes> = Vec::with_capacity(places.len());
         let mut rest = places;
         while let Some(first) = rest.first() {
@@ -125,19 +143,7 @@ impl Index {
             }
             rest = &rest[together..];
         }
-        let decode = |payload: &Bytes| match record::parse(payload) {
-            Some(Record::Arrived(arrived)) => Stored::of_record(arrived, payload).ok(),
-            _ => None,
-        };
-        let decoded = file::each(&payloads, decode).into_iter();
-        decoded
-            .zip(places)
-            .map(|(stored, place)| {
-                stored
-                    .filter(|stored| stored.number == place.number && stored.id() == place.id)
-                    .ok_or_else(|| self.damaged())
-            })
-            .collect()
+        Ok(payloads)
     }
 
     pub(crate) fn damaged(&self) -> IndexError {

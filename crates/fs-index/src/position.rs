@@ -59,6 +59,11 @@ impl Sequence {
         Self(number << 16 | u64::from(event))
     }
 
+    /// Returns the place before which nothing of this one's transaction or of a later one lies, but what is before it.
+    pub fn before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
     /// Returns the number of the transaction, counted from 1.
     pub fn number(self) -> u64 {
         self.0 >> 16

@@ -15,7 +15,7 @@ use crate::index::Index;
 use crate::position::{Epoch, Position, Sequence};
 use crate::replay::record_of;
 use crate::segment::Located;
-use crate::state::Head;
+use crate::state::{Head, State};
 use crate::stored::Stored;
 
 /// So many transactions are read at a time.
@@ -24,12 +24,15 @@ const PAGE: usize = 512;
 /// Where more than one event in so many is wanted, all are read and the others left out.
 const SELECTIVE: u64 = 8;
 
+/// The writers of no more streams are looked up one by one.
+const MOST_STREAMS: usize = 4096;
+
 /// Which events of the ingestion order are wanted.
 ///
 /// Everything here is applied before a limit, so a page is short only at the end of the journal.
 pub trait Select {
-    /// Returns whether events of this stream are wanted.
-    fn stream(&self, stream_id: &StreamId) -> bool;
+    /// Returns whether events of the stream with this id are wanted.
+    fn stream(&self, stream_id: &str) -> bool;
 
     /// Returns whether events of this type are wanted.
     fn event_type(&self, event_type: &str) -> bool;
@@ -50,7 +53,7 @@ pub trait Select {
 pub struct All;
 
 impl Select for All {
-    fn stream(&self, _: &StreamId) -> bool {
+    fn stream(&self, _: &str) -> bool {
         true
     }
 
@@ -60,7 +63,7 @@ impl Select for All {
 }
 
 /// The transactions that may hold wanted events.
-enum Wanted {
+pub(crate) enum Wanted {
     All,
     /// By number, ascending.
     These(Vec<u64>),
@@ -70,12 +73,16 @@ enum Wanted {
 #[derive(Debug, Default)]
 pub(crate) struct Narrowed(Mutex<Option<Streams>>);
 
+/// Streams with the numbers of their writers.
+type Writers = Vec<(StreamId, Vec<u64>)>;
+
 #[derive(Debug)]
 struct Streams {
     epoch: Epoch,
     next_number: u64,
     prefix: String,
-    writers: Vec<(StreamId, Vec<u64>)>,
+    /// `None` for so many that reading all transactions is less work.
+    writers: Option<Writers>,
 }
 
 impl Index {
@@ -217,7 +224,7 @@ impl Index {
     }
 
     /// Returns who writes a stream, in canonical order.
-    fn writes(&self, stream_id: &StreamId) -> Result<Vec<Write>, IndexError> {
+    pub(crate) fn writes(&self, stream_id: &StreamId) -> Result<Vec<Write>, IndexError> {
         let Some(state) = &self.state else {
             return Ok(Vec::new());
         };
@@ -235,7 +242,7 @@ impl Index {
         }
     }
 
-    fn located(&self, number: u64) -> Result<Located, IndexError> {
+    pub(crate) fn located(&self, number: u64) -> Result<Located, IndexError> {
         let located = self.catalog.transaction(number)?;
         located.ok_or_else(|| self.damaged())
     }
@@ -284,8 +291,12 @@ impl Index {
     }
 
     fn position(&self, stored: &Stored, place: u16) -> Position {
+        self.position_at(stored.number, place)
+    }
+
+    pub(crate) fn position_at(&self, number: u64, place: u16) -> Position {
         Position {
-            sequence: Sequence::new(stored.number, place),
+            sequence: Sequence::new(number, place),
             epoch: self.epoch().unwrap_or(Epoch::from_u64(0)),
         }
     }
@@ -312,7 +323,7 @@ impl Index {
         let mut from = after.map_or(1, Sequence::number);
         let wanted = self.wanted(select)?;
         while found.len() < limit {
-            let places = self.next_places(&wanted, from, limit - found.len())?;
+            let places = self.next_places(&wanted, from, (limit - found.len()).min(PAGE))?;
             let Some(last) = places.last() else { break };
             from = last.number + 1;
             for stored in &self.load(&places)? {
@@ -322,7 +333,7 @@ impl Index {
                     let position = self.position(stored, place);
                     let version = count(&mut counts, &event.stream_id);
                     let is_wanted = after.is_none_or(|after| position.sequence > after)
-                        && select.stream(&event.stream_id)
+                        && select.stream(event.stream_id.as_str())
                         && select.event_type(&event.event_type);
                     if is_wanted && found.len() < limit {
                         found.push(each(Placed {
@@ -338,7 +349,7 @@ impl Index {
         Ok(found)
     }
 
-    fn next_places(
+    pub(crate) fn next_places(
         &self,
         wanted: &Wanted,
         from: u64,
@@ -348,7 +359,7 @@ impl Index {
             return Ok(Vec::new());
         };
         // The one that the position is in may hold none that comes after it.
-        let count = events.saturating_add(1).min(PAGE);
+        let count = events.saturating_add(1);
         match wanted {
             Wanted::All => self.catalog.transactions_from(from, count, &state.dead),
             Wanted::These(numbers) => {
@@ -360,7 +371,7 @@ impl Index {
     }
 
     /// Works out which transactions may hold selected events.
-    fn wanted(&self, select: &impl Select) -> Result<Wanted, IndexError> {
+    pub(crate) fn wanted(&self, select: &impl Select) -> Result<Wanted, IndexError> {
         let Some(state) = &self.state else {
             return Ok(Wanted::All);
         };
@@ -387,12 +398,7 @@ impl Index {
                 && streams.next_number == state.next_number
         };
         if !kept.as_ref().is_some_and(is_kept) {
-            let mut writers = Vec::new();
-            for stream_id in self.catalog.streams(select.prefix())? {
-                let writes = self.catalog.writes(&stream_id, &state.dead)?;
-                let numbers = writes.iter().map(|write| write.number).collect();
-                writers.push((stream_id, numbers));
-            }
+            let writers = self.writers_with_prefix(state, select.prefix())?;
             *kept = Some(Streams {
                 epoch: state.epoch,
                 next_number: state.next_number,
@@ -400,14 +406,36 @@ impl Index {
                 writers,
             });
         }
-        let streams = kept.iter().flat_map(|streams| &streams.writers);
+        let Some(streams) = kept.as_ref().and_then(|streams| streams.writers.as_ref()) else {
+            return Ok(Wanted::All);
+        };
         let mut numbers: Vec<u64> = streams
-            .filter(|(stream_id, _)| select.stream(stream_id))
+            .iter()
+            .filter(|(stream_id, _)| select.stream(stream_id.as_str()))
             .flat_map(|(_, numbers)| numbers.iter().copied())
             .collect();
         numbers.sort_unstable();
         numbers.dedup();
         Ok(Wanted::These(numbers))
+    }
+
+    /// Returns the streams whose ids start with `prefix`, with the numbers of their writers; `None` when there are many.
+    fn writers_with_prefix(
+        &self,
+        state: &State,
+        prefix: &str,
+    ) -> Result<Option<Writers>, IndexError> {
+        let streams = self.catalog.streams(prefix)?;
+        if streams.len() > MOST_STREAMS {
+            return Ok(None);
+        }
+        let mut writers = Vec::with_capacity(streams.len());
+        for stream_id in streams {
+            let writes = self.catalog.writes(&stream_id, &state.dead)?;
+            let numbers = writes.iter().map(|write| write.number).collect();
+            writers.push((stream_id, numbers));
+        }
+        Ok(Some(writers))
     }
 
     /// Returns the canonical versions of events that were read in ingestion order: by transaction and stream, the

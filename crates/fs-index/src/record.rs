@@ -14,7 +14,8 @@
 //! | 8 | watched | a list: path of a file that is left out, then its length u64 and time i64 when it was looked at |
 //!
 //! The summary says what the index needs of a transaction, so that no JSON is read to replay it: id, replica, its
-//! sequence, time, number of events, parents, streams written with the number of events each, event types, command id.
+//! sequence, time, number of events, parents, streams written with the number of events each, event types, command id,
+//! and for each event its stream and type, as places in these lists, and where its data lie in the file's bytes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -60,19 +61,54 @@ pub(crate) struct Summary {
     pub(crate) writes: Vec<(StreamId, u64)>,
     pub(crate) event_types: Vec<Box<str>>,
     pub(crate) command_id: Option<CommandId>,
+    /// In the order of the events; empty when some event cannot be read in place.
+    pub(crate) events: Vec<EventPlace>,
+}
+
+/// What an event is and where its data lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EventPlace {
+    /// A place among the streams written.
+    pub(crate) stream: u32,
+    /// A place among the event types.
+    pub(crate) event_type: u32,
+    /// Where its data begin in the file's bytes, and how many bytes they have.
+    pub(crate) start: u32,
+    pub(crate) len: u32,
 }
 
 impl Summary {
-    /// Sums up a decoded transaction.
-    pub(crate) fn of(transaction: &Transaction<'_>) -> Self {
+    /// Sums up a transaction that was decoded from `bytes`.
+    pub(crate) fn of(transaction: &Transaction<'_>, bytes: &[u8]) -> Self {
+        let header: &Header = &transaction.header;
+        let bases = header.stream_bases.iter();
+        let writes: Vec<(StreamId, u64)> = bases
+            .filter(|(_, base)| base.writes > 0)
+            .map(|(stream_id, base)| (stream_id.clone(), base.writes))
+            .collect();
         let mut event_types: Vec<Box<str>> = Vec::new();
+        let mut events = Vec::with_capacity(transaction.events.len());
         for event in &transaction.events {
-            if !event_types.iter().any(|known| **known == *event.event_type) {
+            let known = event_types.iter().position(|it| **it == *event.event_type);
+            let event_type = known.unwrap_or(event_types.len());
+            if known.is_none() {
                 event_types.push(Box::from(&*event.event_type));
             }
+            let stream = writes.binary_search_by(|(it, _)| it.cmp(&event.stream_id));
+            let place = || {
+                let (start, len) = place_in(bytes, event.event_data.as_str())?;
+                Some(EventPlace {
+                    stream: u32::try_from(stream.ok()?).ok()?,
+                    event_type: u32::try_from(event_type).ok()?,
+                    start,
+                    len,
+                })
+            };
+            events.extend(place());
         }
-        let header: &Header = &transaction.header;
-        let writes = header.stream_bases.iter();
+        if events.len() < transaction.events.len() {
+            events.clear();
+        }
         Self {
             id: header.transaction_id,
             replica_id: header.replica_id,
@@ -85,12 +121,10 @@ impl Summary {
                 .iter()
                 .map(|parent| parent.transaction_id)
                 .collect(),
-            writes: writes
-                .filter(|(_, base)| base.writes > 0)
-                .map(|(stream_id, base)| (stream_id.clone(), base.writes))
-                .collect(),
+            writes,
             event_types,
             command_id: header.command_id.clone(),
+            events,
         }
     }
 
@@ -104,6 +138,12 @@ impl Summary {
         });
         to.list(self.event_types.iter(), |to, name| _ = to.text(name));
         to.option(self.command_id.as_ref(), |to, id| _ = to.text(id.as_str()));
+        to.list(self.events.iter(), |to, it| {
+            to.u32(it.stream)
+                .u32(it.event_type)
+                .u32(it.start)
+                .u32(it.len);
+        });
     }
 
     fn read(from: &mut Fields<'_>) -> Option<Self> {
@@ -117,6 +157,77 @@ impl Summary {
             writes: from.list(|from| Some((from.stream()?, from.u64()?)))?,
             event_types: from.list(|from| from.text().map(Box::from))?,
             command_id: from.option(|from| CommandId::new(from.text()?).ok())?,
+            events: from.list(EventPlace::read)?,
+        })
+    }
+}
+
+impl EventPlace {
+    fn read(from: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            stream: from.u32()?,
+            event_type: from.u32()?,
+            start: from.u32()?,
+            len: from.u32()?,
+        })
+    }
+}
+
+/// Returns where `text` lies in `bytes` when it was borrowed from them.
+fn place_in(bytes: &[u8], text: &str) -> Option<(u32, u32)> {
+    let start = (text.as_ptr() as usize).checked_sub(bytes.as_ptr() as usize)?;
+    let found = bytes.get(start..start.checked_add(text.len())?)?;
+    let place = (u32::try_from(start).ok()?, u32::try_from(text.len()).ok()?);
+    (found == text.as_bytes()).then_some(place)
+}
+
+/// What is read of an arrival's record to get at its events.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) number: u64,
+    pub(crate) id: TransactionId,
+    pub(crate) event_count: u32,
+    pub(crate) streams: Vec<&'a str>,
+    pub(crate) event_types: Vec<&'a str>,
+    /// As [`Summary::events`].
+    pub(crate) events: Vec<EventPlace>,
+    /// The file's bytes.
+    pub(crate) file: &'a [u8],
+}
+
+impl<'a> View<'a> {
+    /// Reads the record of an arrival; `None` for any other.
+    pub(crate) fn parse(payload: &'a [u8]) -> Option<Self> {
+        let mut from = Fields::new(payload);
+        if from.byte()? != 2 {
+            return None;
+        }
+        let number = from.u64()?;
+        // Origin, place, time of the file, content hash.
+        from.skip(1 + 1 + 8 + 32)?;
+        let id = from.id()?;
+        from.skip(16)?;
+        from.option(Fields::u64)?;
+        from.skip(8)?;
+        let event_count = from.u32()?;
+        let parents = from.u32()? as usize;
+        from.skip(parents.checked_mul(16)?)?;
+        let stream = |from: &mut Fields<'a>| {
+            let name = from.text()?;
+            from.u64()?;
+            Some(name)
+        };
+        Some(Self {
+            number,
+            id,
+            event_count,
+            streams: from.list(stream)?,
+            event_types: from.list(Fields::text)?,
+            events: {
+                from.option(Fields::text)?;
+                from.list(EventPlace::read)?
+            },
+            file: from.rest(),
         })
     }
 }
@@ -128,7 +239,7 @@ pub(crate) enum Record {
         epoch: Epoch,
         generation: u64,
     },
-    Arrived(Arrived),
+    Arrived(Box<Arrived>),
     Vanished {
         id: TransactionId,
     },
@@ -244,7 +355,7 @@ pub(crate) fn parse(payload: &[u8]) -> Option<Record> {
             generation: from.u64()?,
         },
         2 => {
-            return Some(Record::Arrived(Arrived {
+            return Some(Record::Arrived(Box::new(Arrived {
                 number: from.u64()?,
                 origin: match from.byte()? {
                     1 => Origin::Appended,
@@ -260,7 +371,7 @@ pub(crate) fn parse(payload: &[u8]) -> Option<Record> {
                 content_hash: from.hash()?,
                 summary: Summary::read(&mut from)?,
                 bytes: payload.len() - from.rest().len()..payload.len(),
-            }));
+            })));
         }
         3 => Record::Vanished { id: from.id()? },
         4 => Record::Generation {

@@ -177,7 +177,7 @@ pub(crate) fn record_of(
         .read(located.offset, located.len)?
         .ok_or_else(damaged)?;
     match record::parse(&payload) {
-        Some(Record::Arrived(arrived)) if arrived.number == number => Ok(arrived),
+        Some(Record::Arrived(arrived)) if arrived.number == number => Ok(*arrived),
         _ => Err(damaged()),
     }
 }

@@ -5,7 +5,7 @@ use fs_format::{
 };
 
 use crate::bytes::Bytes;
-use crate::record::{self, Arrived, Origin, Place, Summary};
+use crate::record::{self, Arrived, EventPlace, Origin, Place, Summary};
 
 /// An ingested transaction.
 ///
@@ -21,6 +21,7 @@ pub struct Stored {
     pub(crate) bytes: Bytes,
     pub(crate) event_count: u32,
     pub(crate) event_types: Vec<Box<str>>,
+    pub(crate) event_places: Vec<EventPlace>,
 }
 
 impl Stored {
@@ -35,7 +36,7 @@ impl Stored {
     ) -> Result<Self, DecodeError> {
         let transaction = fs_format::decode(&bytes)?;
         transaction.check_location(location)?;
-        let summary = Summary::of(&transaction);
+        let summary = Summary::of(&transaction, &bytes);
         Ok(Self {
             content_hash: transaction.content_hash,
             header: transaction.header,
@@ -45,6 +46,7 @@ impl Stored {
             modified_nanos,
             event_count: summary.event_count,
             event_types: summary.event_types,
+            event_places: summary.events,
             bytes: bytes.into(),
         })
     }
@@ -69,6 +71,7 @@ impl Stored {
             modified_nanos: arrived.modified_nanos,
             event_count: arrived.summary.event_count,
             event_types: arrived.summary.event_types,
+            event_places: arrived.summary.events,
             bytes,
         })
     }
@@ -111,6 +114,7 @@ impl Stored {
                 .collect(),
             event_types: self.event_types.clone(),
             command_id: header.command_id.clone(),
+            events: self.event_places.clone(),
         }
     }
 

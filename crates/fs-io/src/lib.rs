@@ -20,6 +20,7 @@
 mod disk;
 mod error;
 mod lock;
+mod private;
 mod publish;
 mod real;
 #[cfg(any(test, feature = "sim"))]
@@ -30,6 +31,7 @@ mod watch;
 pub use disk::{Created, DirEntry, Disk, File, FileId, FileKind, Stat};
 pub use error::{ReadError, RenameError};
 pub use lock::{LockError, LockGuard, Wait};
+pub use private::PrivateDir;
 pub use publish::{
     CreateDirsError, NewFile, PublishError, Published, ReplaceError, Step, SyncPolicy, create_dirs,
     make_all_durable, make_durable, publish, publish_all, replace,

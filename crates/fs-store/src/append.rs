@@ -146,6 +146,11 @@ impl Writer {
 impl Inner {
     /// Takes the write lock and brings everything up to date.
     pub(crate) fn begin(&self) -> Result<Turn<'_>, AppendError> {
+        if self.private.is_some() {
+            return Err(AppendError::ReadOnly {
+                root: self.layout.root().to_owned(),
+            });
+        }
         let mut writer = self.writer();
         writer.refuse_when_poisoned()?;
         let lock = self.lock()?;

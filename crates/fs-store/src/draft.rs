@@ -178,7 +178,7 @@ impl Turn<'_> {
     /// Returns the heads as parents of the next transaction, each with its time.
     fn heads(&self, index: &Index) -> Vec<(Parent, Timestamp)> {
         if let Some(newest) = &self.ahead.newest {
-            return vec![newest.clone()];
+            return vec![*newest];
         }
         let heads = index.heads().into_iter();
         heads

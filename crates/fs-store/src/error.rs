@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use fs_format::{EncodeError, EventId, StreamId, TransactionId};
-use fs_index::{IndexError, StalePosition, Undecodable};
+use fs_index::{IndexError, Position, StalePosition, Undecodable};
 use fs_io::{LockError, PublishError};
 
 use crate::wal::LogError;
@@ -114,6 +114,14 @@ pub enum ReadError {
         /// What the decoder said.
         source: serde_json::Error,
     },
+    /// An event is not of the type that was asked for, and was removed before it could be named.
+    #[error("the event at position {position} does not decode into the requested type, and went away meanwhile")]
+    Gone {
+        /// Where it was.
+        position: Position,
+        /// What the decoder said.
+        source: serde_json::Error,
+    },
 }
 
 /// An append that was refused or failed.
@@ -126,6 +134,12 @@ pub enum AppendError {
     /// The append holds no event.
     #[error("a transaction needs at least one event")]
     Empty,
+    /// The store may not be written to.
+    #[error("{root} may not be written to; it was opened for reading only")]
+    ReadOnly {
+        /// The root of the store.
+        root: PathBuf,
+    },
     /// A stream is not at the version that the caller decided on.
     #[error(
         "stream {stream_id} is at version {actual}, not at {expected} as expected; read it again and decide anew"

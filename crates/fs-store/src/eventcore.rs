@@ -2,18 +2,19 @@
 //!
 //! The error types of those traits carry little, so what is behind a failure is logged.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use eventcore_types::{
     CommandStateSnapshot, CommandStateSnapshotId, Event, EventFilter, EventPage, EventReader,
-    EventStore, EventStoreError, EventStream, EventStreamSlice, Operation, StreamPattern,
+    EventStore, EventStoreError, EventStream, EventStreamSlice, Operation,
     StreamPosition, StreamVersion, StreamWrites,
 };
 use fs_format::StreamId;
-use fs_index::Position;
+use fs_index::{Position, RawEvent, Select};
 
 use crate::blocking::blocking;
 use crate::error::{AppendError, ReadError};
-use crate::event::StoredEvent;
-use fs_index::Select;
 use crate::request::{Append, ExpectedVersion};
 use crate::store::FileEventStore;
 
@@ -34,18 +35,19 @@ impl EventStore for FileEventStore {
         let (store, name) = (self.clone(), stream_id.clone());
         let read = move || -> Result<_, EventStoreError> {
             let stream_id = native(&name, Operation::ReadStream)?;
-            store
-                .stream_events_after(&stream_id, exclusive_version.into_inner() as u64)
-                .map_err(|error| failure(Operation::ReadStream, &error))
+            let version = exclusive_version.into_inner() as u64;
+            let events = store
+                .scan_stream(&stream_id, version, decode::<E>)
+                .map_err(|error| failure(Operation::ReadStream, &error))?;
+            let events = events.into_iter().map(|event| {
+                event.map_err(|undecodable| EventStoreError::DeserializationFailed {
+                    stream_id: name.clone(),
+                    detail: with_source(&undecodable.named(&store)),
+                })
+            });
+            Ok(events.collect::<Vec<_>>())
         };
-        let events = blocking(read).await?;
-        let decoded = events.into_iter().map(move |event| {
-            decode(&event).map_err(|error| EventStoreError::DeserializationFailed {
-                stream_id: stream_id.clone(),
-                detail: with_source(&error),
-            })
-        });
-        Ok(EventStream::new(futures::stream::iter(decoded)))
+        Ok(EventStream::new(futures::stream::iter(blocking(read).await?)))
     }
 
     async fn append_events(
@@ -135,26 +137,23 @@ impl EventReader for FileEventStore {
             let mut after = page
                 .after_position()
                 .map(|position| Position::from_uuid(position.into_inner()));
+            let filter = Filter::new(&filter);
             let mut decoded = Vec::new();
             while decoded.len() < limit {
-                let wanted = limit - decoded.len();
-                let events = store.map_ingested(after, &Filter(&filter), wanted, |placed| {
-                    let is_asked_for = filter.event_type().is_some()
-                        || placed.event.event_type == E::event_type_name();
-                    let position = placed.position;
-                    match placed.event.event_data.decode::<E>() {
-                        Ok(value) => (position, Some(Ok(value))),
-                        Err(source) if is_asked_for => {
-                            (position, Some(Err(undecodable(&StoredEvent::from(placed), source))))
-                        }
-                        Err(_) => (position, None),
-                    }
+                let missing = limit - decoded.len();
+                let events = store.scan_ingested(after, &filter, missing, |event| {
+                    let is_asked_for =
+                        filter.names_types() || event.event_type == E::event_type_name();
+                    let value = decode::<E>(event);
+                    let is_anothers = value.is_err() && !is_asked_for;
+                    (event.position, (!is_anothers).then_some(value))
                 })?;
                 let Some((last, _)) = events.last() else { break };
                 after = Some(*last);
                 for (position, value) in events {
                     if let Some(value) = value {
-                        decoded.push((value?, StreamPosition::new(position.as_uuid())));
+                        let value = value.map_err(|undecodable| undecodable.named(&store))?;
+                        decoded.push((value, StreamPosition::new(position.as_uuid())));
                     }
                 }
             }
@@ -164,50 +163,95 @@ impl EventReader for FileEventStore {
     }
 }
 
-struct Filter<'a>(&'a EventFilter);
+/// A filter, with what is known already of the streams that it was asked about.
+struct Filter<'a> {
+    filter: &'a EventFilter,
+    known: Mutex<HashMap<String, bool>>,
+}
+
+impl<'a> Filter<'a> {
+    fn new(filter: &'a EventFilter) -> Self {
+        Self {
+            filter,
+            known: Mutex::default(),
+        }
+    }
+
+    fn names_types(&self) -> bool {
+        self.filter.event_type().is_some()
+    }
+}
 
 impl Select for Filter<'_> {
-    fn stream(&self, stream_id: &StreamId) -> bool {
-        let prefix = self
-            .0
-            .stream_prefix()
-            .is_none_or(|prefix| stream_id.as_str().starts_with(prefix.as_ref() as &str));
-        prefix
-            && self
-                .0
-                .stream_pattern()
-                .is_none_or(|pattern: &StreamPattern| pattern.matches(stream_id.as_str()))
+    fn stream(&self, stream_id: &str) -> bool {
+        let prefix = self.filter.stream_prefix().map_or("", AsRef::as_ref);
+        if !stream_id.starts_with(prefix) {
+            return false;
+        }
+        let Some(pattern) = self.filter.stream_pattern() else {
+            return true;
+        };
+        // A pattern is compiled anew each time it is asked.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(matches) = known.get(stream_id) {
+            return *matches;
+        }
+        let matches = pattern.matches(stream_id);
+        known.insert(stream_id.to_owned(), matches);
+        matches
     }
 
     fn event_type(&self, event_type: &str) -> bool {
-        self.0
+        self.filter
             .event_type()
             .is_none_or(|wanted| wanted == event_type)
     }
 
     fn prefix(&self) -> &str {
-        self.0.stream_prefix().map_or("", AsRef::as_ref)
+        let pattern: Option<&str> = self.filter.stream_pattern().map(AsRef::as_ref);
+        let literal = pattern.and_then(|pattern| pattern.split(['*', '?', '[']).next());
+        let prefix: Option<&str> = self.filter.stream_prefix().map(AsRef::as_ref);
+        let of_both = [literal, prefix].into_iter().flatten();
+        of_both.max_by_key(|prefix| prefix.len()).unwrap_or("")
     }
 
     fn event_types(&self) -> Option<Vec<&str>> {
-        self.0.event_type().map(|wanted| vec![wanted])
+        self.filter.event_type().map(|wanted| vec![wanted])
     }
 }
 
-fn decode<E: Event>(event: &StoredEvent) -> Result<E, ReadError> {
-    let decoded = event.event_data.decode();
-    decoded.map_err(|source| undecodable(event, source))
+/// An event that does not decode.
+struct Undecoded {
+    position: Position,
+    source: serde_json::Error,
 }
 
-fn undecodable(event: &StoredEvent, source: serde_json::Error) -> ReadError {
-    ReadError::Undecodable {
-        event_id: event.event_id,
-        event_type: event.event_type.clone(),
-        stream_id: event.stream_id.clone(),
-        version: event.version,
-        transaction_id: event.transaction_id,
+impl Undecoded {
+    /// Looks up what it is called.
+    fn named(self, store: &FileEventStore) -> ReadError {
+        match store.event_at(self.position) {
+            Ok(Some(event)) => ReadError::Undecodable {
+                event_id: event.event_id,
+                event_type: event.event_type,
+                stream_id: event.stream_id,
+                version: event.version,
+                transaction_id: event.transaction_id,
+                source: self.source,
+            },
+            Ok(None) => ReadError::Gone {
+                position: self.position,
+                source: self.source,
+            },
+            Err(error) => error,
+        }
+    }
+}
+
+fn decode<E: Event>(event: RawEvent<'_>) -> Result<E, Undecoded> {
+    serde_json::from_slice(event.data).map_err(|source| Undecoded {
+        position: event.position,
         source,
-    }
+    })
 }
 
 fn native(

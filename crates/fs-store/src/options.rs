@@ -19,11 +19,11 @@ pub struct StoreOptions {
 }
 
 impl Default for StoreOptions {
-    /// Durable appends, an identity of the working copy's own, appends to forked streams allowed, ten seconds of
+    /// Appends made durable by the log, an identity of the working copy's own, appends to forked streams allowed, ten seconds of
     /// waiting for the write lock.
     fn default() -> Self {
         Self {
-            durability: Durability::Files,
+            durability: Durability::Journal,
             replica_id: None,
             on_fork: OnFork::Append,
             lock_timeout: Duration::from_secs(10),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use fs_format::{CommandId, Header, StreamId};
 use fs_index::{
-    Index, IndexError, Placed, Position, Select, Undecodable,
+    All, Index, IndexError, Placed, Position, RawEvent, Select, Undecodable,
 };
 
 use crate::error::{ReadError, RefreshError};
@@ -74,23 +74,42 @@ impl FileEventStore {
         Ok(self.inner.ask(read)??)
     }
 
-    /// Returns what `each` makes of the events that [`FileEventStore::ingested_events`] returns; their versions are
-    /// those within their transaction only.
-    pub(crate) fn map_ingested<T>(
+    /// Returns what `each` makes of the data of the events that [`FileEventStore::ingested_events`] returns.
+    pub(crate) fn scan_ingested<T: Send>(
         &self,
         position: Option<Position>,
-        select: &impl Select,
+        select: &(impl Select + Sync),
         limit: usize,
-        each: impl Fn(Placed<'_>) -> T,
+        each: impl Fn(RawEvent<'_>) -> T + Sync,
     ) -> Result<Vec<T>, ReadError> {
         let read = |index: &Index| {
             let after = match position.map(|it| index.sequence_of(it)).transpose() {
                 Ok(after) => after,
                 Err(stale) => return Ok(Err(stale)),
             };
-            index.read_ingested(after, select, limit, &each).map(Ok)
+            index.scan_ingested(after, select, limit, &each).map(Ok)
         };
         Ok(self.inner.ask(read)??)
+    }
+
+    /// Returns what `each` makes of the data of the events that [`FileEventStore::stream_events_after`] returns.
+    pub(crate) fn scan_stream<T: Send>(
+        &self,
+        stream_id: &StreamId,
+        version: u64,
+        each: impl Fn(RawEvent<'_>) -> T + Sync,
+    ) -> Result<Vec<T>, ReadError> {
+        let read = |index: &Index| index.scan_stream(stream_id, version, &each);
+        Ok(self.inner.ask(read)?)
+    }
+
+    /// Returns the event at a position.
+    pub(crate) fn event_at(&self, position: Position) -> Result<Option<StoredEvent>, ReadError> {
+        let before = Position {
+            sequence: position.sequence.before(),
+            ..position
+        };
+        Ok(self.ingested_events(Some(before), &All, 1)?.pop())
     }
 
     /// Returns every stream with its version, in byte order of the stream ids.

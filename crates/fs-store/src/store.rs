@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use fs_format::TransactionId;
 use fs_index::{Depth, History, Index, IndexError, Layout, Observed};
-use fs_io::{FileKind, LockError, LockGuard, SyncPolicy, System, Wait};
+use fs_io::{FileKind, LockError, LockGuard, PrivateDir, SyncPolicy, System, Wait};
 
 use crate::error::{AppendError, OpenError, RefreshError};
 use crate::group::Queue;
@@ -46,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) queue: Queue,
     recovered: Mutex<Vec<TransactionId>>,
     pub(crate) tail: Tail,
+    /// What holds `index/` and `local/` of a store that may not be written to.
+    pub(crate) private: Option<PrivateDir>,
 }
 
 /// What only an appending thread uses.
@@ -91,7 +93,7 @@ impl FileEventStore {
     ) -> Result<Self, OpenError> {
         let layout = layout_of(root.as_ref())?;
         set_up(&system, &layout)?;
-        Self::start(system, layout, options)
+        Self::start(system, layout, options, None)
     }
 
     /// Opens the store at `root`; where there is none, nothing is created or written.
@@ -117,11 +119,35 @@ impl FileEventStore {
                 root: layout.root().to_owned(),
             });
         }
-        create_local(&system, &layout)?;
-        Self::start(system, layout, options)
+        let opened = create_local(&system, &layout)
+            .and_then(|()| Self::start(system.clone(), layout.clone(), options.clone(), None));
+        match opened {
+            Err(error) if is_read_only(&error) => Self::start_apart(system, &layout, options),
+            opened => opened,
+        }
     }
 
-    fn start(system: System, layout: Layout, options: StoreOptions) -> Result<Self, OpenError> {
+    /// Opens a store that may not be written to: what is made of it lies elsewhere, and goes away with the handle.
+    fn start_apart(
+        system: System,
+        layout: &Layout,
+        options: StoreOptions,
+    ) -> Result<Self, OpenError> {
+        let private = PrivateDir::new().map_err(|source| OpenError::SetUp {
+            root: layout.root().to_owned(),
+            source: Box::new(source),
+        })?;
+        let apart = Layout::apart(layout.root(), private.path());
+        create_local(&system, &apart)?;
+        Self::start(system, apart, options, Some(private))
+    }
+
+    fn start(
+        system: System,
+        layout: Layout,
+        options: StoreOptions,
+        private: Option<PrivateDir>,
+    ) -> Result<Self, OpenError> {
         let failed = |source: AppendError| OpenError::SetUp {
             root: layout.root().to_owned(),
             source: Box::new(source),
@@ -176,9 +202,10 @@ impl FileEventStore {
                 queue: Queue::default(),
                 recovered,
                 tail: Tail::default(),
+                private,
             }),
         };
-        store.refresh()?;
+        store.inner.freshen()?;
         Ok(store)
     }
 
@@ -379,6 +406,21 @@ fn recover(
     }
 }
 
+/// Returns whether an error says that the store may not be written to.
+fn is_read_only(error: &OpenError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            );
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// Returns the layout of the store at `root`, wherever the process goes from here.
 fn layout_of(root: &Path) -> Result<Layout, OpenError> {
     let absolute = std::path::absolute(root).map_err(|source| OpenError::SetUp {
@@ -450,7 +492,7 @@ fn create_local(system: &System, layout: &Layout) -> Result<(), OpenError> {
         };
         fs_io::create_dirs(
             system.disk.as_ref(),
-            layout.root(),
+            layout.own_root(),
             Path::new(directory),
             SyncPolicy::Durable,
         )

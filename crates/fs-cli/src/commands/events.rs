@@ -72,14 +72,23 @@ struct Filter {
 }
 
 impl Select for Filter {
-    fn stream(&self, stream_id: &StreamId) -> bool {
+    fn stream(&self, stream_id: &str) -> bool {
         let mut pattern = self.stream.iter();
-        pattern.all(|pattern| pattern.matches(stream_id.as_str()))
+        pattern.all(|pattern| pattern.matches(stream_id))
     }
 
     fn event_type(&self, event_type: &str) -> bool {
         let mut wanted = self.event_type.iter();
         wanted.all(|wanted| wanted == event_type)
+    }
+
+    fn prefix(&self) -> &str {
+        let pattern = self.stream.as_ref().map_or("", glob::Pattern::as_str);
+        pattern.split(['*', '?', '[']).next().unwrap_or("")
+    }
+
+    fn event_types(&self) -> Option<Vec<&str>> {
+        self.event_type.as_deref().map(|wanted| vec![wanted])
     }
 }
 
@@ -112,7 +121,7 @@ pub(crate) fn run(
     if args.canonical {
         let events = store.canonical_events()?;
         let wanted = events.iter().filter(|event| {
-            filter.stream(&event.stream_id) && filter.event_type(&event.event_type)
+            filter.stream(event.stream_id.as_str()) && filter.event_type(&event.event_type)
         });
         for event in wanted.take(left) {
             output.answer(&EventOut::new(event), || line(event))?;

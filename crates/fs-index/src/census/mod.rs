@@ -27,7 +27,7 @@ use crate::history::History;
 use crate::index::{Depth, Observed};
 use crate::journal::{Entry, Journal, Tail};
 use crate::layout::Layout;
-use crate::record::{Origin, Record, Seen};
+use crate::record::{Arrived, Origin, Record, Seen};
 use crate::scan::Stamp;
 use crate::stored::Stored;
 use crate::trouble::Trouble;
@@ -226,7 +226,7 @@ impl Census {
         };
         let entries: Vec<Entry> = members.into_values().collect();
         let decode = |entry: &Entry| match &entry.record {
-            Record::Arrived(arrived) => Stored::of_record(arrived.clone(), &entry.payload)
+            Record::Arrived(arrived) => Stored::of_record(Arrived::clone(arrived), &entry.payload)
                 .ok()
                 .filter(|stored| stored.id() == arrived.summary.id),
             _ => None,

@@ -173,10 +173,13 @@ fn least(cursors: &mut [Pairs<'_>]) -> Result<Option<Pair>, SegmentError> {
     Ok(pair)
 }
 
+/// A part, a place in its names, and the name at this place.
+type Named<'a> = (&'a Segment, u64, Option<(table::Named, String)>);
+
 /// The names of all parts, in byte order, each with the parts that have it.
 struct Names<'a> {
     section: Section,
-    parts: Vec<(&'a Segment, u64, Option<(table::Named, String)>)>,
+    parts: Vec<Named<'a>>,
 }
 
 type Shared<'a> = (String, Vec<(&'a Segment, table::Named)>);

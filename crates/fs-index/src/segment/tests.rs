@@ -41,7 +41,10 @@ fn entry(number: u64, made_of: &Shape) -> Entry {
             .filter(|n| made_of.streams >> n & 1 == 1)
             .map(|n| format!("Type{n}").into())
             .collect(),
-        command_id: (made_of.streams % 3 == 0).then(|| command(made_of.streams)),
+        command_id: made_of
+            .streams
+            .is_multiple_of(3)
+            .then(|| command(made_of.streams)),
         parents: (0..made_of.parents).map(|n| id(u64::from(n))).collect(),
     }
 }

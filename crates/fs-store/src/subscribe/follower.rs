@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fs_format::StreamId;
 use fs_index::Position;
 
 use crate::error::ReadError;
@@ -48,7 +47,7 @@ impl Member {
         is_new
             && !self.is_broken.load(Ordering::Relaxed)
             && self.guarded(|select| {
-                select.stream(&event.stream_id) && select.event_type(&event.event_type)
+                select.stream(event.stream_id.as_str()) && select.event_type(&event.event_type)
             })
     }
 
@@ -65,7 +64,7 @@ impl Member {
 struct AnyOf<'a>(&'a [Arc<Member>]);
 
 impl Select for AnyOf<'_> {
-    fn stream(&self, stream_id: &StreamId) -> bool {
+    fn stream(&self, stream_id: &str) -> bool {
         let mut members = self.0.iter();
         members.any(|member| member.guarded(|select| select.stream(stream_id)))
     }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fs_format::StreamId;
 
 use fs_index::{All, Select};
 
@@ -13,7 +12,7 @@ use fs_index::{All, Select};
 pub(crate) struct Filter(pub(crate) Arc<dyn Select + Send + Sync>);
 
 impl Select for Filter {
-    fn stream(&self, stream_id: &StreamId) -> bool {
+    fn stream(&self, stream_id: &str) -> bool {
         self.0.stream(stream_id)
     }
 

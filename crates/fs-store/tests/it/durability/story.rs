@@ -38,6 +38,8 @@ pub(crate) struct Ledger {
     pub(crate) removed: BTreeSet<u64>,
     /// Every number below was tried.
     pub(crate) tried: u64,
+    /// Whether a sync failed that is not the store's, and took along what was the store's.
+    pub(crate) is_void: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -125,6 +127,7 @@ fn reset(machine: &Simulation, store: &FileEventStore, ledger: &mut Ledger) -> b
         .disk
         .remove_file(&path)
         .and_then(|()| machine.disk.sync_dir(path.parent().unwrap()));
+    ledger.is_void |= removed.is_err();
     let seen = store.refresh();
     if removed.is_ok() && seen.is_ok() {
         ledger.removed.insert(n);
