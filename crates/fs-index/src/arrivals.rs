@@ -70,9 +70,6 @@ impl Index {
                 }
             }
         }
-        if self.is_another_boot(state) && batch.values().any(|it| self.may_be_lost(state, it)) {
-            return Ok(None);
-        }
         for stored in batch.values() {
             if !self.is_plain(state, changes, &batch, stored)? {
                 return Ok(None);
@@ -134,6 +131,56 @@ impl Index {
                 return Ok(false);
             }
         }
+        Ok(true)
+    }
+
+    /// Returns whether the record of something that arrives may have been lost by a power cut.
+    pub(crate) fn has_lost_some(&self, state: &State, plan: &Plan) -> bool {
+        let mut arrived = plan.arrived.iter();
+        self.is_another_boot(state) && arrived.any(|stored| self.may_be_lost(state, stored))
+    }
+
+    /// Builds the index of a store that has none; returns whether what is there is plain.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the files cannot be read, or the index cannot be written.
+    ///
+    /// # Complexity
+    /// Reads every file, by as many threads as there are processors.
+    pub(crate) fn build(&mut self) -> Result<bool, IndexError> {
+        self.forget();
+        let mut state = State::new(self.draw_epoch()?, 0);
+        state.boot_id.clone_from(&self.system.machine.boot_id);
+        state.once_vanished = vanished::kept(self.system.disk.as_ref(), &self.layout);
+        let changes = self.changes(&state)?;
+        let Some(plan) = self.judge(&state, &changes)? else {
+            return Ok(false);
+        };
+        let mut payloads = vec![record::census(), record::epoch(state.epoch, 0)];
+        payloads.extend(state.boot_id.iter().map(|boot_id| record::boot(boot_id)));
+        let kept = state.once_vanished.clone();
+        payloads.extend(kept.iter().map(|id| record::vanished(*id)));
+        let first = payloads.len();
+        payloads.extend(plan.arrived.iter().map(Stored::record));
+        let id = self.draw_journal_id()?;
+        let offsets = self.journal.replace(&self.layout, id, &payloads)?;
+        state.watched = plan.watched;
+        let stamps = changes.stamps.into_iter();
+        state.directories = stamps
+            .filter_map(|(path, stamp)| Some((path, stamp?)))
+            .collect();
+        self.state = Some(state);
+        let written = payloads[first..].iter().zip(&offsets[first..]);
+        for (stored, (payload, offset)) in plan.arrived.iter().zip(written) {
+            let len = u32::try_from(payload.len()).expect("payloads are bounded by the file limit");
+            if !self.arrive(&stored.arrived(), *offset, len)? {
+                return Ok(false);
+            }
+            if kept.contains(&stored.id()) {
+                vanished::release(self.system.disk.as_ref(), &self.layout, stored);
+            }
+        }
+        self.flush()?;
         Ok(true)
     }
 

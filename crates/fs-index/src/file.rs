@@ -4,6 +4,7 @@
 //! whatever is not taken is reported with its reason.
 
 use std::num::NonZero;
+use std::sync::LazyLock;
 use std::thread;
 
 use fs_format::{Location, NameError, limits};
@@ -121,22 +122,30 @@ pub(crate) fn look(system: &System, layout: &Layout, path: &str) -> Found {
 
 /// Calls `look` for each item, on as many threads as there are processors; answers are in the order of the items.
 pub(crate) fn each<I: Sync, T: Send>(items: &[I], look: impl Fn(&I) -> T + Sync) -> Vec<T> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    if items.len() <= FEW || threads == 1 {
-        return items.iter().map(look).collect();
+    let parts = in_parts(items, |part| part.iter().map(&look).collect::<Vec<T>>());
+    parts.into_iter().flatten().collect()
+}
+
+/// Calls `work` for parts of the items, one for each processor; answers are in the order of the items.
+pub(crate) fn in_parts<I: Sync, T: Send>(items: &[I], work: impl Fn(&[I]) -> T + Sync) -> Vec<T> {
+    // The system reads files to tell.
+    static THREADS: LazyLock<usize> =
+        LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
+    if items.len() <= FEW || *THREADS == 1 {
+        return vec![work(items)];
     }
-    let look = &look;
+    let work = &work;
     thread::scope(|scope| {
-        let parts: Vec<_> = items
-            .chunks(items.len().div_ceil(threads))
-            .map(|part| scope.spawn(move || part.iter().map(look).collect::<Vec<T>>()))
-            .collect();
-        parts
-            .into_iter()
-            .flat_map(|part| match part.join() {
-                Ok(found) => found,
+        let mut parts = items.chunks(items.len().div_ceil(*THREADS));
+        let first = parts.next().unwrap_or(&[]);
+        let others: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
+        let mut answers = vec![work(first)];
+        for other in others {
+            match other.join() {
+                Ok(answer) => answers.push(answer),
                 Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
+            }
+        }
+        answers
     })
 }

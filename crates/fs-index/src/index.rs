@@ -250,7 +250,7 @@ impl Index {
     fn try_ingest(&mut self, depth: Depth) -> Result<(), IndexError> {
         let caught = self.catch_up()?;
         if depth == Depth::Files || caught != Caught::Up || self.has_lost_its_end() {
-            return self.take_census(depth);
+            return self.start_over(depth);
         }
         let Some(state) = self.state.as_ref().filter(|_| !self.may_wait(depth)) else {
             return Ok(());
@@ -268,9 +268,30 @@ impl Index {
         let plan = self.judge(state, &changes)?;
         self.compared_nanos = Some(now);
         match plan {
-            Some(plan) => self.commit(plan, changes),
-            None => self.take_census(depth),
+            Some(plan) if !self.has_lost_some(state, &plan) => self.commit(plan, changes),
+            _ => self.take_census(depth),
         }
+    }
+
+    /// Builds the index from what is plain where there is none, and from a census otherwise.
+    fn start_over(&mut self, depth: Depth) -> Result<(), IndexError> {
+        self.create_directories()?;
+        let mut journal = Journal::new(Arc::clone(&self.system.disk), &self.layout);
+        let is_new = depth != Depth::Files && matches!(journal.look()?, Look::Unusable);
+        if is_new && self.build()? {
+            return Ok(());
+        }
+        self.take_census(depth)
+    }
+
+    /// Creates what somebody may have deleted with the index.
+    fn create_directories(&self) -> Result<(), IndexError> {
+        for directory in ["index", "local/tmp", "local/vanished"] {
+            let (disk, root) = (self.system.disk.as_ref(), self.layout.own_root());
+            fs_io::create_dirs(disk, root, Path::new(directory), SyncPolicy::Durable)
+                .map_err(IndexError::CreateDirectory)?;
+        }
+        Ok(())
     }
 
     /// Builds the index anew after [`IndexError::Damaged`].
@@ -481,11 +502,7 @@ impl Index {
 
     /// Works everything out from the files and the journal, and writes the index anew.
     fn take_census(&mut self, depth: Depth) -> Result<(), IndexError> {
-        for directory in ["index", "local/tmp", "local/vanished"] {
-            let (disk, root) = (self.system.disk.as_ref(), self.layout.own_root());
-            fs_io::create_dirs(disk, root, Path::new(directory), SyncPolicy::Durable)
-                .map_err(IndexError::CreateDirectory)?;
-        }
+        self.create_directories()?;
         let mut census = self.new_census();
         census.ingest(depth)?;
         self.troubles = census.troubles();
@@ -547,6 +564,13 @@ impl Index {
         let replica_id = stored.header.replica_id;
         let own = self.own.contains(&replica_id) || state.last_appended.contains_key(&replica_id);
         own && !state.once_vanished.contains(&stored.id())
+    }
+
+    pub(crate) fn draw_journal_id(&self) -> Result<JournalId, IndexError> {
+        let mut id = JournalId::default();
+        let drawn = self.system.random.fill(&mut id);
+        drawn.map_err(IndexError::Random)?;
+        Ok(id)
     }
 
     pub(crate) fn draw_epoch(&self) -> Result<Epoch, IndexError> {

@@ -168,7 +168,7 @@ impl Journal {
         let Some(known) = &self.known else {
             return Ok(Tail::Unusable);
         };
-        let len = known.reader.len().map_err(|source| self.unread(source))?;
+        let len = stat.len;
         if len < known.end {
             return Ok(Tail::Unusable);
         }

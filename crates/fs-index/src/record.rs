@@ -24,6 +24,8 @@ use fs_format::{
     CommandId, ContentHash, Header, ReplicaId, StreamId, Timestamp, Transaction, TransactionId,
 };
 
+use smallvec::SmallVec;
+
 use crate::codec::{Fields, Writer};
 use crate::position::Epoch;
 use crate::scan::Stamp;
@@ -187,10 +189,10 @@ pub(crate) struct View<'a> {
     pub(crate) number: u64,
     pub(crate) id: TransactionId,
     pub(crate) event_count: u32,
-    pub(crate) streams: Vec<&'a str>,
-    pub(crate) event_types: Vec<&'a str>,
+    pub(crate) streams: SmallVec<[&'a str; 2]>,
+    pub(crate) event_types: SmallVec<[&'a str; 2]>,
     /// As [`Summary::events`].
-    pub(crate) events: Vec<EventPlace>,
+    pub(crate) events: SmallVec<[EventPlace; 2]>,
     /// The file's bytes.
     pub(crate) file: &'a [u8],
 }

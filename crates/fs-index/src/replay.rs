@@ -73,7 +73,12 @@ impl Index {
     }
 
     /// Takes over an arrival; returns whether it fits what is known.
-    fn arrive(&mut self, arrived: &Arrived, offset: u64, len: u32) -> Result<bool, IndexError> {
+    pub(crate) fn arrive(
+        &mut self,
+        arrived: &Arrived,
+        offset: u64,
+        len: u32,
+    ) -> Result<bool, IndexError> {
         let Some(state) = &mut self.state else {
             return Ok(false);
         };

@@ -104,10 +104,21 @@ impl Index {
         each: impl Fn(RawEvent<'_>) -> Option<T> + Sync,
     ) -> Result<Vec<T>, IndexError> {
         let payloads = self.payloads(places)?;
-        let of_transaction = |payload: &Bytes| self.events_of(payload, &each);
+        let mut parts = file::in_parts(&payloads, |part| {
+            let mut found = Vec::with_capacity(part.len());
+            for payload in part {
+                self.events_of(payload, &each, &mut found)?;
+            }
+            Ok(found)
+        });
+        if parts.len() == 1
+            && let Some(found) = parts.pop()
+        {
+            return found;
+        }
         let mut found = Vec::with_capacity(places.len());
-        for events in file::each(&payloads, of_transaction) {
-            found.extend(events?);
+        for part in parts {
+            found.extend(part?);
         }
         Ok(found)
     }
@@ -116,9 +127,9 @@ impl Index {
         &self,
         payload: &Bytes,
         each: impl Fn(RawEvent<'_>) -> Option<T>,
-    ) -> Result<Vec<T>, IndexError> {
+        found: &mut Vec<T>,
+    ) -> Result<(), IndexError> {
         let view = View::parse(payload).ok_or_else(|| self.damaged())?;
-        let mut found = Vec::with_capacity(view.event_count as usize);
         if view.events.len() == view.event_count as usize {
             for (place, event) in (0..=u16::MAX).zip(&view.events) {
                 let raw = || {
@@ -133,7 +144,7 @@ impl Index {
                 };
                 found.extend(each(raw().ok_or_else(|| self.damaged())?));
             }
-            return Ok(found);
+            return Ok(());
         }
         // White space that was not the writer's has to be stripped.
         let stored = self.stored(view.number)?;
@@ -147,6 +158,6 @@ impl Index {
                 position: self.position_at(view.number, place),
             }));
         }
-        Ok(found)
+        Ok(())
     }
 }

@@ -227,7 +227,8 @@ impl Turn<'_> {
 
     fn decide(&mut self, append: Append) -> Decision {
         let mut judged = self.judge(&append);
-        if let Err(AppendError::Refresh(RefreshError::Index(IndexError::Damaged { .. }))) = &judged {
+        if let Err(AppendError::Refresh(RefreshError::Index(IndexError::Damaged { .. }))) = &judged
+        {
             let repaired = self.inner.index_mut().repair(&self.lock);
             judged = match repaired {
                 Ok(()) => self.judge(&append),
@@ -244,9 +245,7 @@ impl Turn<'_> {
             Ok((header, encoded))
         });
         match encoded {
-            Ok((header, encoded)) => {
-                Decision::Write(self.ahead.add(&header, &encoded), encoded)
-            }
+            Ok((header, encoded)) => Decision::Write(self.ahead.add(&header, &encoded), encoded),
             Err(error) => Decision::Answer(Err(error)),
         }
     }

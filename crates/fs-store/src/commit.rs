@@ -86,11 +86,7 @@ impl Turn<'_> {
         outcomes
     }
 
-    fn publish(
-        &self,
-        group: &[Encoded],
-        sync: SyncPolicy,
-    ) -> Vec<Result<Published, PublishError>> {
+    fn publish(&self, group: &[Encoded], sync: SyncPolicy) -> Vec<Result<Published, PublishError>> {
         let layout = &self.inner.layout;
         let temp = layout.temp();
         let mut files = Vec::with_capacity(group.len());
@@ -123,5 +119,86 @@ fn unknown(transaction_id: TransactionId, error: &LogError) -> AppendError {
     AppendError::Unknown {
         transaction_id,
         source: error.again().into_unknown(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use fs_format::StreamId;
+    use fs_io::sim::{Fault, SimRandom, Simulation};
+
+    use super::*;
+    use crate::{Append, FileEventStore, OpenError, StoreOptions};
+
+    fn open(machine: &Simulation, durability: Durability) -> Result<FileEventStore, OpenError> {
+        let options = StoreOptions::default().durability(durability);
+        FileEventStore::open_on(machine.system(), Path::new("/store"), options)
+    }
+
+    /// Commits three appends as one group; returns which were acknowledged.
+    fn group(store: &FileEventStore) -> Vec<bool> {
+        let append = |n: u64| {
+            let stream_id = StreamId::new("s").unwrap();
+            Append::new()
+                .event(stream_id, "Counted", &n.to_string())
+                .unwrap()
+        };
+        match store.inner.begin() {
+            Ok(mut turn) => {
+                let outcomes = turn.serve((0..3).map(append).collect());
+                outcomes.iter().map(Result::is_ok).collect()
+            }
+            Err(_) => vec![false; 3],
+        }
+    }
+
+    fn numbers(store: &FileEventStore) -> Vec<u64> {
+        let events = store.stream_events(&StreamId::new("s").unwrap()).unwrap();
+        events
+            .iter()
+            .map(|event| event.event_data.decode().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_group_survives_a_power_cut_or_a_failure_as_it_was_answered() {
+        for durability in [Durability::Journal, Durability::Files] {
+            let from = Simulation::new(1);
+            drop(open(&from, durability).unwrap());
+            for fault in [Fault::PowerCut, Fault::SyncFails, Fault::WriteFails] {
+                for at in 1..50 {
+                    let machine = from.copy(at);
+                    let store = open(&machine, durability).unwrap();
+                    machine.disk.fail_at(at, fault);
+                    let acknowledged = group(&store);
+                    let choices = SimRandom::new(at);
+                    machine.disk.crash(&mut |options| choices.choose(options));
+                    let reopened = open(&machine, durability).unwrap();
+                    let found = numbers(&reopened);
+                    let what =
+                        format!("{durability:?}, {fault:?} at {at}: {acknowledged:?}, {found:?}");
+                    for (n, acknowledged) in acknowledged.iter().enumerate() {
+                        assert!(
+                            !acknowledged || found.contains(&(n as u64)),
+                            "{what}: acknowledged is there"
+                        );
+                    }
+                    assert!(found.is_sorted(), "{what}: in their order");
+                    let status = reopened.status().unwrap();
+                    assert!(
+                        status.incomplete.is_empty() && status.quarantined.is_empty(),
+                        "{what}: none half"
+                    );
+                    if durability == Durability::Journal && fault == Fault::PowerCut {
+                        assert!(
+                            found.is_empty() || found == [0, 1, 2],
+                            "{what}: all of a frame or nothing"
+                        );
+                    }
+                }
+            }
+        }
     }
 }

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use fs_format::CommandId;
 use fs_format::{
     Encoded, Event, EventId, FormatVersion, Header, Parent, ReplicaId, StreamBase, StreamId,
     Timestamp, TransactionId,
 };
-use fs_format::CommandId;
 use fs_index::Index;
 
 use crate::append::Turn;
@@ -114,7 +114,10 @@ impl Turn<'_> {
     }
 
     /// Works out the header and events of the transaction.
-    pub(crate) fn draft(&mut self, append: Append) -> Result<(Header, Vec<Event<'static>>), AppendError> {
+    pub(crate) fn draft(
+        &mut self,
+        append: Append,
+    ) -> Result<(Header, Vec<Event<'static>>), AppendError> {
         let (replica_id, replica_seq) = self.replica()?;
         let index = self.inner.index();
         let heads = self.heads(&index);

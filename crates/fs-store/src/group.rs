@@ -140,7 +140,8 @@ struct Leader<'a> {
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
         for seat in self.served.drain(..) {
-            let reason = "the thread that worked for this append panicked, and its outcome is unknown";
+            let reason =
+                "the thread that worked for this append panicked, and its outcome is unknown";
             seat.answer(Err(AppendError::Poisoned {
                 reason: reason.to_owned(),
             }));
@@ -176,7 +177,12 @@ impl Inner {
                 turn.serve(appends.collect())
             }
             Err(error) => {
-                let mut answers: Vec<Answer> = leader.served.iter().skip(1).map(|_| Err(again(&error))).collect();
+                let mut answers: Vec<Answer> = leader
+                    .served
+                    .iter()
+                    .skip(1)
+                    .map(|_| Err(again(&error)))
+                    .collect();
                 answers.insert(0, Err(error));
                 answers
             }

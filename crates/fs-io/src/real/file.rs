@@ -49,11 +49,19 @@ impl File for RealFile {
     }
 }
 
+/// So many bytes are made room for without a look at what is there.
+const SMALL: usize = 1 << 21;
+
 /// Reads up to `len` bytes from `offset` on, whatever others read from the same handle. The memory taken follows what is there, not what was
 /// asked for.
 pub(super) fn read_range(file: &fs::File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-    let there = file.metadata()?.len().saturating_sub(offset);
-    let mut bytes = vec![0; usize::try_from(there).unwrap_or(usize::MAX).min(len)];
+    let there = if len > SMALL {
+        let there = file.metadata()?.len().saturating_sub(offset);
+        usize::try_from(there).unwrap_or(usize::MAX)
+    } else {
+        len
+    };
+    let mut bytes = vec![0; there.min(len)];
     let mut filled = 0;
     while filled < bytes.len() {
         match platform::read_at(file, &mut bytes[filled..], offset + filled as u64) {

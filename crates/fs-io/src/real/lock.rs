@@ -10,9 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use fs4::{FileExt, TryLockError};
-use same_file::Handle;
 
-use super::{file, open_writable};
+use super::{RealDisk, file, open_writable, platform};
+use crate::disk::{Disk, FileKind};
 use crate::lock::{Held, LockError, LockGuard, Wait};
 
 /// The pauses between two tries, doubled each time up to the longest.
@@ -75,12 +75,10 @@ pub(super) fn take(path: &Path, wait: Wait) -> Result<LockGuard, LockError> {
 
 /// Returns whether the path still names this very file.
 fn names(path: &Path, file: &fs::File) -> io::Result<bool> {
-    let named = match Handle::from_path(path) {
-        Ok(named) => named,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error),
+    let Some(named) = RealDisk.stat(path)? else {
+        return Ok(false);
     };
-    Ok(named == Handle::from_file(file.try_clone()?)?)
+    Ok(named.kind == FileKind::File && named.file_id == platform::stat_of(file)?.file_id)
 }
 
 /// Writes into the lock file who holds it. A courtesy for messages: the lock does not depend on it, so its failure is none.
@@ -90,7 +88,8 @@ fn sign(mut file: &fs::File) {
         std::process::id(),
         utc(SystemTime::now())
     );
-    if file.write_all(text.as_bytes()).is_ok() {
+    let is_longer = |metadata: fs::Metadata| metadata.len() > text.len() as u64;
+    if file.write_all(text.as_bytes()).is_ok() && file.metadata().is_ok_and(is_longer) {
         let _ = file.set_len(text.len() as u64);
     }
 }

@@ -11,10 +11,7 @@ pub fn explore(test: impl FnMut(&mut dyn FnMut(usize) -> usize)) -> usize {
 }
 
 /// As [`explore`], but stops after `limit` runs; it returns fewer when those were all.
-pub fn explore_up_to(
-    limit: usize,
-    mut test: impl FnMut(&mut dyn FnMut(usize) -> usize),
-) -> usize {
+pub fn explore_up_to(limit: usize, mut test: impl FnMut(&mut dyn FnMut(usize) -> usize)) -> usize {
     let mut answers: Vec<(usize, usize)> = Vec::new();
     let mut runs = 0;
     loop {

@@ -194,7 +194,11 @@ impl Frame {
         let generation = fields.generation()?;
         let (at, len) = (fields.u32()?, fields.u32()? as usize);
         let payload = rest.get(..len)?;
-        let (boot, written, count) = (fields.array()?, i64::from_le_bytes(fields.array()?), fields.u32()?);
+        let (boot, written, count) = (
+            fields.array()?,
+            i64::from_le_bytes(fields.array()?),
+            fields.u32()?,
+        );
         if magic != FRAME_MAGIC || at != slot || fields.u32()? != checksum(head, payload) {
             return None;
         }
@@ -208,7 +212,14 @@ impl Frame {
             let offset = offset_of(slot) + (FRAME_HEAD + before) as u64;
             records.push(Record { id, offset, len });
         }
-        fields.0.is_empty().then_some(Self { generation, slot, boot, written, records, len })
+        fields.0.is_empty().then_some(Self {
+            generation,
+            slot,
+            boot,
+            written,
+            records,
+            len,
+        })
     }
 }
 
@@ -222,7 +233,10 @@ fn slots(bytes: usize) -> u32 {
 }
 
 fn records_len(transactions: &[Encoded]) -> usize {
-    transactions.iter().map(|transaction| RECORD_HEAD + transaction.bytes.len()).sum()
+    transactions
+        .iter()
+        .map(|transaction| RECORD_HEAD + transaction.bytes.len())
+        .sum()
 }
 
 fn length(len: usize) -> u32 {
@@ -267,7 +281,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const GENERATION: Generation = Generation { number: 7, nonce: 9 };
+    const GENERATION: Generation = Generation {
+        number: 7,
+        nonce: 9,
+    };
 
     fn transactions(bodies: &[Vec<u8>]) -> Vec<Encoded> {
         let encoded = |(n, bytes): (usize, &Vec<u8>)| Encoded {
@@ -311,7 +328,12 @@ mod tests {
 
     #[test]
     fn a_head_is_read_as_it_was_written() {
-        let head = LogHead { generation: GENERATION, slots: 16, boot: [1; 16], place: [2; 16] };
+        let head = LogHead {
+            generation: GENERATION,
+            slots: 16,
+            boot: [1; 16],
+            place: [2; 16],
+        };
         let mut bytes = head.encode();
         assert_eq!(bytes.len(), LOG_HEAD, "the length is fixed");
         assert_eq!(LogHead::parse(&bytes), Some(head));

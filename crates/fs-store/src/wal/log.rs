@@ -11,7 +11,10 @@ use fs_io::{Disk, File, FileId, Step, System};
 use sha2::{Digest, Sha256};
 
 use super::error::LogError;
-use super::frame::{FIRST_FRAME, FRAME_HEAD, FRONT, Frame, Front, Generation, LogHead, Mark, Record, SLOT, offset_of};
+use super::frame::{
+    FIRST_FRAME, FRAME_HEAD, FRONT, Frame, Front, Generation, LogHead, Mark, Record, SLOT,
+    offset_of,
+};
 
 /// Slots of a log when it is made: enough for a few calls of a command line.
 const FIRST_SLOTS: u32 = 16;
@@ -164,7 +167,10 @@ impl Log {
         let len = usize::try_from(self.file.len().map_err(failed)?).unwrap_or(usize::MAX);
         let bytes = self.read(0, len)?;
         let (mut frames, mut slot) = (Vec::new(), FIRST_FRAME);
-        while let Some(rest) = bytes.get(slot as usize * SLOT..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = bytes
+            .get(slot as usize * SLOT..)
+            .filter(|rest| !rest.is_empty())
+        {
             let frame = Frame::parse(rest, slot);
             slot += frame.as_ref().map_or(1, Frame::slots);
             frames.extend(frame);

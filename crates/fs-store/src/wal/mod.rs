@@ -115,7 +115,11 @@ impl Wal {
         let Ok(bytes) = disk.read_range(&path, 0, frame::FRONT) else {
             return false;
         };
-        let file_id = disk.stat(&path).ok().flatten().and_then(|stat| stat.file_id);
+        let file_id = disk
+            .stat(&path)
+            .ok()
+            .flatten()
+            .and_then(|stat| stat.file_id);
         let front = Front::parse(&bytes);
         let place = log::place_of(&self.system, file_id);
         let is_current = |head: LogHead| head.boot == boot && head.place == place;
@@ -174,7 +178,11 @@ impl Wal {
             .live
             .iter()
             .any(|live| is_missing(&self.system, &self.layout, live));
-        if missing { self.checkpoint(lock) } else { Ok(()) }
+        if missing {
+            self.checkpoint(lock)
+        } else {
+            Ok(())
+        }
     }
 
     /// Makes these transactions durable as one frame: after a power cut, all of them are found or none.
@@ -277,9 +285,10 @@ impl Wal {
             .as_ref()
             .map_or(0, |log| log.head.generation.number);
         let mut nonce = [0; 8];
-        self.system.random.fill(&mut nonce).map_err(|source| {
-            LogError::new(Step::WriteLog, &log::path_of(&self.layout), source)
-        })?;
+        self.system
+            .random
+            .fill(&mut nonce)
+            .map_err(|source| LogError::new(Step::WriteLog, &log::path_of(&self.layout), source))?;
         Ok(Generation {
             number: number.saturating_add(1),
             nonce: u64::from_le_bytes(nonce),
@@ -302,7 +311,11 @@ impl Wal {
         let missing = newest
             .iter()
             .any(|live| is_missing(&self.system, &self.layout, live));
-        if missing { self.checkpoint(lock) } else { Ok(()) }
+        if missing {
+            self.checkpoint(lock)
+        } else {
+            Ok(())
+        }
     }
 
     fn sync_files(&self, live: &[Live]) -> Result<(), LogError> {

@@ -73,12 +73,7 @@ impl Wal {
     }
 
     /// Compares a record with its file, and writes the file again where it was lost.
-    fn give_back(
-        &mut self,
-        record: &Record,
-        since: Since,
-        is_whole: bool,
-    ) -> Result<(), LogError> {
+    fn give_back(&mut self, record: &Record, since: Since, is_whole: bool) -> Result<(), LogError> {
         let Some(log) = &self.log else { return Ok(()) };
         let bytes = log.bytes_of(record)?;
         let target = file_of(&self.layout, record.id);

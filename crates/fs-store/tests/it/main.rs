@@ -10,6 +10,7 @@ mod appends;
 mod contract;
 mod crashes;
 mod durability;
+mod groups;
 mod opening;
 mod programs;
 mod several;

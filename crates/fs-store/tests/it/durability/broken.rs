@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fs_io::{Created, DirEntry, Disk, File, LockError, LockGuard, ReadError, RenameError, Stat, Wait};
+use fs_io::{
+    Created, DirEntry, Disk, File, LockError, LockGuard, ReadError, RenameError, Stat, Wait,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
@@ -41,7 +43,11 @@ impl BrokenDisk {
 
     fn file(&self, path: &Path, file: Box<dyn File>) -> Box<dyn File> {
         let (broken, is_log) = (self.broken, path.ends_with("local/wal"));
-        Box::new(BrokenFile { file, broken, is_log })
+        Box::new(BrokenFile {
+            file,
+            broken,
+            is_log,
+        })
     }
 
     fn retried(&self, sync: impl Fn() -> io::Result<()>) -> io::Result<()> {

@@ -55,7 +55,11 @@ impl Walk {
     }
 
     /// Cuts the power at every operation of the story, and again at some of each recovery.
-    pub(crate) fn cut_everywhere(&mut self, from: &Simulation, steps: &[Step]) -> Result<(), String> {
+    pub(crate) fn cut_everywhere(
+        &mut self,
+        from: &Simulation,
+        steps: &[Step],
+    ) -> Result<(), String> {
         let operations = {
             let machine = from.copy(self.seed);
             let before = machine.disk.operations();
@@ -67,14 +71,20 @@ impl Walk {
             machine.disk.fail_at(at, Fault::PowerCut);
             let mut ledger = Ledger::default();
             tell(&machine, self.setting, steps, &mut ledger);
-            self.cut(&machine, &ledger, self.depth)
-                .map_err(|error| format!("{steps:?}, power cut at operation {at} of {operations}: {error}"))?;
+            self.cut(&machine, &ledger, self.depth).map_err(|error| {
+                format!("{steps:?}, power cut at operation {at} of {operations}: {error}")
+            })?;
         }
         Ok(())
     }
 
     /// Cuts the power now, in every legal way, and checks what is left; `depth` more times while that is put right.
-    pub(crate) fn cut(&mut self, machine: &Simulation, ledger: &Ledger, depth: u32) -> Result<(), String> {
+    pub(crate) fn cut(
+        &mut self,
+        machine: &Simulation,
+        ledger: &Ledger,
+        depth: u32,
+    ) -> Result<(), String> {
         let mut outcome = Ok(());
         let mut try_one = |walk: &mut Self, choice: &mut dyn FnMut(usize) -> usize| {
             let crashed = machine.copy(walk.seed);

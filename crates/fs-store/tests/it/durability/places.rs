@@ -47,17 +47,34 @@ fn a_copied_log_brings_nothing_back_into_the_copy_and_loses_nothing() {
     store.append(counted("s", 1)).unwrap();
     let second = store.append(counted("s", 2)).unwrap();
     copy(&machine.disk, Path::new(STORE), Path::new("/copy"));
-    machine.disk.remove_file(&file_of("/copy", &second)).unwrap();
-    machine.disk.sync_dir(file_of("/copy", &second).parent().unwrap()).unwrap();
+    machine
+        .disk
+        .remove_file(&file_of("/copy", &second))
+        .unwrap();
+    machine
+        .disk
+        .sync_dir(file_of("/copy", &second).parent().unwrap())
+        .unwrap();
     machine.disk.crash(&mut |_| 0);
 
     let copied = open(machine.system(), "/copy");
-    assert_eq!(numbers(&copied, "s"), [1], "what was removed from the copy stays away");
+    assert_eq!(
+        numbers(&copied, "s"),
+        [1],
+        "what was removed from the copy stays away"
+    );
     assert!(copied.recovered().is_empty(), "nothing was written again");
     let kept = Path::new("/copy/local/vanished").join(second.transaction_id.file_name());
-    assert!(machine.disk.stat(&kept).unwrap().is_some(), "its bytes are kept");
+    assert!(
+        machine.disk.stat(&kept).unwrap().is_some(),
+        "its bytes are kept"
+    );
     copied.append(counted("s", 3)).unwrap();
-    assert_eq!(numbers(&copied, "s"), [1, 3], "the copy has a log of its own now");
+    assert_eq!(
+        numbers(&copied, "s"),
+        [1, 3],
+        "the copy has a log of its own now"
+    );
     let original = open(machine.system(), STORE);
     assert_eq!(numbers(&original, "s"), [1, 2], "the original recovers");
 }
@@ -68,13 +85,22 @@ fn what_was_written_again_is_reported() {
     let store = open(machine.system(), STORE);
     store.append(counted("s", 0)).unwrap();
     store.flush().unwrap();
-    let appended: Vec<_> = (1..4).map(|n| store.append(counted("s", n)).unwrap()).collect();
+    let appended: Vec<_> = (1..4)
+        .map(|n| store.append(counted("s", n)).unwrap())
+        .collect();
     // Names that were not synced are lost.
     machine.disk.crash(&mut |options| options - 1);
     let reopened = open(machine.system(), STORE);
     assert_eq!(numbers(&reopened, "s"), [0, 1, 2, 3], "everything is there");
-    let ids: Vec<_> = appended.iter().map(|appended| appended.transaction_id).collect();
-    assert_eq!(reopened.recovered(), ids, "and the caller is told what came from the log");
+    let ids: Vec<_> = appended
+        .iter()
+        .map(|appended| appended.transaction_id)
+        .collect();
+    assert_eq!(
+        reopened.recovered(),
+        ids,
+        "and the caller is told what came from the log"
+    );
     assert!(open(machine.system(), STORE).recovered().is_empty(), "once");
 }
 
@@ -88,7 +114,11 @@ fn a_machine_that_does_not_tell_its_boots_appends_files() {
     let log = machine.disk.stat(Path::new("/store/local/wal")).unwrap();
     assert_eq!(log, None, "there is no log that could be misunderstood");
     machine.disk.crash(&mut |options| options - 1);
-    assert_eq!(numbers(&open(machine.system(), STORE), "s"), [1], "and nothing is lost");
+    assert_eq!(
+        numbers(&open(machine.system(), STORE), "s"),
+        [1],
+        "and nothing is lost"
+    );
 }
 
 #[test]
@@ -96,12 +126,19 @@ fn a_handle_whose_log_was_deleted_syncs_what_it_knows_of() {
     let machine = Simulation::new(1);
     let store = open(machine.system(), STORE);
     store.append(counted("s", 1)).unwrap();
-    machine.disk.remove_file(Path::new("/store/local/wal")).unwrap();
+    machine
+        .disk
+        .remove_file(Path::new("/store/local/wal"))
+        .unwrap();
     machine.disk.sync_dir(Path::new("/store/local")).unwrap();
     store.append(counted("s", 2)).unwrap();
     let choices = SimRandom::new(4);
     machine.disk.crash(&mut |options| choices.choose(options));
-    assert_eq!(numbers(&open(machine.system(), STORE), "s"), [1, 2], "both are there");
+    assert_eq!(
+        numbers(&open(machine.system(), STORE), "s"),
+        [1, 2],
+        "both are there"
+    );
 }
 
 #[test]
@@ -125,10 +162,18 @@ fn handles_share_the_log_and_a_crashed_one_leaves_no_trace() {
         next.append(counted("s", 6 + at)).unwrap();
     }
     let known = numbers(&other, "s");
-    assert_eq!(known, (0..7 + each).collect::<Vec<_>>(), "everything acknowledged is there");
+    assert_eq!(
+        known,
+        (0..7 + each).collect::<Vec<_>>(),
+        "everything acknowledged is there"
+    );
     let doomed = numbers(&other, "doomed");
     machine.disk.crash(&mut |options| options - 1);
     let reopened = open(machine.system(), STORE);
     assert_eq!(numbers(&reopened, "s"), known, "also after a power cut");
-    assert_eq!(numbers(&reopened, "doomed"), doomed, "what was not there before does not come from the log");
+    assert_eq!(
+        numbers(&reopened, "doomed"),
+        doomed,
+        "what was not there before does not come from the log"
+    );
 }

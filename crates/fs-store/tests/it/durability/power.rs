@@ -34,7 +34,10 @@ fn what_was_acknowledged_survives_every_power_cut_and_what_was_reset_stays_gone(
         let halves = STORIES
             .chunks(STORIES.len().div_ceil(2))
             .map(|stories| scope.spawn(|| walk(Setting::new(), stories)));
-        let tallies = halves.collect::<Vec<_>>().into_iter().map(|half| half.join().unwrap().unwrap());
+        let tallies = halves
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|half| half.join().unwrap().unwrap());
         tallies.fold((0, 0), |(states, again), tally| {
             (states + tally.states, again + tally.again)
         })
@@ -65,6 +68,9 @@ fn a_protocol_that_lacks_something_is_found_out() {
             ..Setting::new()
         };
         let found_out = walk(setting, &STORIES[..1]);
-        assert!(found_out.is_err(), "{broken:?} passes for right: {found_out:?}");
+        assert!(
+            found_out.is_err(),
+            "{broken:?} passes for right: {found_out:?}"
+        );
     }
 }

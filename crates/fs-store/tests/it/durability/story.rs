@@ -158,7 +158,9 @@ pub(crate) fn check(machine: &Simulation, setting: Setting, ledger: &Ledger) -> 
         }
     }
     let status = store.status().map_err(|error| format!("{error:?}"))?;
-    if !(status.quarantined.is_empty() && status.incomplete.is_empty() && status.dangling.is_empty())
+    if !(status.quarantined.is_empty()
+        && status.incomplete.is_empty()
+        && status.dangling.is_empty())
     {
         return Err(format!("one is there in part: {status:?}"));
     }
