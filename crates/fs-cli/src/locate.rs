@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use fs_io::{FileKind, System};
-use fs_store::FileEventStore;
+use fs_store::{FileEventStore, StoreOptions};
+
+use crate::progress;
 
 /// The directory of a store in a project.
 pub(crate) const STORE_DIR: &str = ".tributary";
@@ -15,7 +17,8 @@ pub(crate) fn open(given: Option<&Path>) -> anyhow::Result<FileEventStore> {
         Some(root) => root.to_owned(),
         None => nearest()?,
     };
-    Ok(FileEventStore::open_existing(root)?)
+    let options = StoreOptions::default().progress(progress::bar());
+    Ok(FileEventStore::open_existing_with(root, options)?)
 }
 
 fn nearest() -> anyhow::Result<PathBuf> {

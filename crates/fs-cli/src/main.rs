@@ -11,6 +11,7 @@ mod input;
 mod locate;
 mod outcome;
 mod output;
+mod progress;
 
 use std::process::ExitCode;
 

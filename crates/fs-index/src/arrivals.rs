@@ -49,7 +49,7 @@ impl Index {
             return Ok(None);
         }
         let paths: Vec<String> = changes.paths.iter().cloned().collect();
-        let looked = file::each(&paths, |path| file::look(&self.system, &self.layout, path));
+        let looked = file::look_at_all(&self.system, &self.layout, &paths, &self.progress);
         let mut watched = state.watched.clone();
         let mut batch: BTreeMap<TransactionId, Stored> = BTreeMap::new();
         for (path, found) in paths.into_iter().zip(looked) {

@@ -11,6 +11,7 @@ use fs_format::{Location, NameError, limits};
 use fs_io::{FileKind, ReadError, Stat, System};
 
 use crate::layout::Layout;
+use crate::progress::{Count, Progress};
 use crate::record::Seen;
 use crate::stored::Stored;
 use crate::trouble::{Reason, Trouble};
@@ -111,13 +112,46 @@ pub(crate) fn decode(
     }
 }
 
-/// Looks at files and reads them.
+/// Reads a file that is as it should be; `None` for any other, which is to be looked at more closely.
+fn read(system: &System, layout: &Layout, path: &str, location: Location) -> Option<Stored> {
+    let file = system.disk.open_read(&layout.event_file(path)).ok()?;
+    let stat = file.stat().ok()?;
+    if stat.len > limits::MAX_FILE_BYTES {
+        return None;
+    }
+    let bytes = file.read_at(0, usize::try_from(stat.len).ok()?).ok()?;
+    let is_whole = bytes.len() as u64 == stat.len;
+    let stored = Stored::of_file(bytes, location, stat.modified_nanos);
+    stored.ok().filter(|_| is_whole)
+}
+
+/// Looks at a file and reads it.
 pub(crate) fn look(system: &System, layout: &Layout, path: &str) -> Found {
+    if let Ok(location) = fs_format::check_name(path)
+        && let Some(stored) = read(system, layout, path, location)
+    {
+        return Found::Whole(Box::new(stored));
+    }
     match name(system, layout, path) {
         Named::Missing(location) => Found::Missing(location),
         Named::File(location, stat) => decode(system, layout, path, location, &stat),
         Named::Trouble(watched) => Found::Trouble(watched),
     }
+}
+
+/// Looks at files and reads them, on as many threads as there are processors; answers are in the order of the paths.
+pub(crate) fn look_at_all(
+    system: &System,
+    layout: &Layout,
+    paths: &[String],
+    progress: &Progress,
+) -> Vec<Found> {
+    let count = Count::new(progress, paths.len());
+    each(paths, |path| {
+        let found = look(system, layout, path);
+        count.one();
+        found
+    })
 }
 
 /// Calls `look` for each item, on as many threads as there are processors; answers are in the order of the items.

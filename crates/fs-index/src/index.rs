@@ -33,6 +33,7 @@ use crate::layout::Layout;
 use crate::load::Loaded;
 use crate::manifest::Manifest;
 use crate::position::{Epoch, Position, Sequence};
+use crate::progress::Progress;
 use crate::read::Narrowed;
 use crate::record::{self, Origin};
 use crate::replay::Replayed;
@@ -120,6 +121,7 @@ pub struct Index {
     pub(crate) loaded: Option<Loaded>,
     pub(crate) narrowed: Narrowed,
     troubles: Vec<Trouble>,
+    pub(crate) progress: Progress,
 }
 
 impl Index {
@@ -139,7 +141,15 @@ impl Index {
             loaded: None,
             narrowed: Narrowed::default(),
             troubles: Vec::new(),
+            progress: Progress::default(),
         }
+    }
+
+    /// Reports to `progress` from now on how far the reading of files has come.
+    #[must_use]
+    pub fn reporting_to(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
     }
 
     /// Returns the files that are left out of the history, by path, as of the last look at [`Depth::Files`].
@@ -510,7 +520,12 @@ impl Index {
     }
 
     fn new_census(&self) -> Census {
-        Census::new(self.system.clone(), self.layout.clone(), self.own.clone())
+        Census::new(
+            self.system.clone(),
+            self.layout.clone(),
+            self.own.clone(),
+            self.progress.clone(),
+        )
     }
 
     /// Keeps stamps of directories in which nothing came or went.

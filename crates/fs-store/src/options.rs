@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fs_format::{ReplicaId, StreamId};
-use fs_index::History;
+use fs_index::{History, Progress};
 use fs_io::SyncPolicy;
 
 /// Choices that are made when a store is opened; none of them is written to disk.
@@ -16,6 +16,8 @@ pub struct StoreOptions {
     pub(crate) on_fork: OnFork,
     pub(crate) lock_timeout: Duration,
     pub(crate) checkpoint_after: usize,
+    pub(crate) reads: Reads,
+    pub(crate) progress: Progress,
 }
 
 impl Default for StoreOptions {
@@ -28,6 +30,8 @@ impl Default for StoreOptions {
             on_fork: OnFork::Append,
             lock_timeout: Duration::from_secs(10),
             checkpoint_after: 1000,
+            reads: Reads::Present,
+            progress: Progress::default(),
         }
     }
 }
@@ -66,12 +70,35 @@ impl StoreOptions {
         self
     }
 
+    /// Sets whether reads look for what is new.
+    #[must_use]
+    pub fn reads(mut self, reads: Reads) -> Self {
+        self.reads = reads;
+        self
+    }
+
+    /// Tells `progress` how far the reading of files has come, where there are many: the first open of a clone, a large pull.
+    #[must_use]
+    pub fn progress(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
     /// Sets how long an append or refresh waits for the write lock.
     #[must_use]
     pub fn lock_timeout(mut self, lock_timeout: Duration) -> Self {
         self.lock_timeout = lock_timeout;
         self
     }
+}
+
+/// What a read answers from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// What other processes have appended and what came or went in `events/` by then, as far as no writer is at work on it.
+    Present,
+    /// What was there at the last [`refresh`](crate::FileEventStore::refresh) or append of this handle.
+    AsRefreshed,
 }
 
 /// What an acknowledged append has survived.

@@ -17,7 +17,7 @@ use fs_io::{FileKind, LockError, LockGuard, PrivateDir, SyncPolicy, System, Wait
 use crate::error::{AppendError, OpenError, RefreshError};
 use crate::group::Queue;
 use crate::identity::{Found, Identity};
-use crate::options::StoreOptions;
+use crate::options::{Reads, StoreOptions};
 use crate::subscribe::Tail;
 use crate::wal::{LogError, Wal};
 
@@ -184,7 +184,8 @@ impl FileEventStore {
         let recovered = Mutex::new(wal.take_recovered());
         let (Found::Here(identity) | Found::Elsewhere(identity)) = found;
         let own: BTreeSet<_> = identity.replicas().chain(options.replica_id).collect();
-        let index = RwLock::new(Index::new(system.clone(), layout.clone(), own));
+        let index = Index::new(system.clone(), layout.clone(), own);
+        let index = RwLock::new(index.reporting_to(options.progress.clone()));
         let writer = Mutex::new(Writer {
             identity,
             poisoned: None,
@@ -253,6 +254,9 @@ impl Inner {
     /// Brings the index up to date for a read, which never waits: what arrived while another process holds the write
     /// lock is taken in by the next read.
     pub(crate) fn freshen(&self) -> Result<(), RefreshError> {
+        if self.options.reads == Reads::AsRefreshed && self.index().epoch().is_some() {
+            return Ok(());
+        }
         if self.index_mut().observe(Depth::Recent)? == Observed::Current {
             return Ok(());
         }

@@ -27,6 +27,7 @@ use crate::history::History;
 use crate::index::{Depth, Observed};
 use crate::journal::{Entry, Journal, Tail};
 use crate::layout::Layout;
+use crate::progress::Progress;
 use crate::record::{Arrived, Origin, Record, Seen};
 use crate::scan::Stamp;
 use crate::stored::Stored;
@@ -64,11 +65,17 @@ pub(crate) struct Census {
     gone: BTreeSet<TransactionId>,
     /// Candidates that would close a cycle with the rest.
     cyclic: BTreeSet<TransactionId>,
+    progress: Progress,
 }
 
 impl Census {
     /// Returns a census that has looked at nothing yet; `own` are the replicas of this working copy.
-    pub(crate) fn new(system: System, layout: Layout, own: BTreeSet<ReplicaId>) -> Self {
+    pub(crate) fn new(
+        system: System,
+        layout: Layout,
+        own: BTreeSet<ReplicaId>,
+        progress: Progress,
+    ) -> Self {
         Self {
             journal: Journal::new(Arc::clone(&system.disk), &layout),
             system,
@@ -89,6 +96,7 @@ impl Census {
             candidates: BTreeMap::new(),
             gone: BTreeSet::new(),
             cyclic: BTreeSet::new(),
+            progress,
         }
     }
 

@@ -74,7 +74,7 @@ impl Census {
             })
         };
         let paths: Vec<String> = self.pending.iter().filter(is_new).cloned().collect();
-        let found = file::each(&paths, |path| file::look(&self.system, &self.layout, path));
+        let found = file::look_at_all(&self.system, &self.layout, &paths, &self.progress);
         for (path, found) in paths.into_iter().zip(found) {
             if let Found::Whole(stored) = found {
                 self.pending.remove(&path);

@@ -181,7 +181,7 @@ fn write_temp(
     let (path, mut file) =
         create_temp(disk, temp).map_err(|source| (Step::CreateTemp, temp.to_owned(), source))?;
     let written = file
-        .append(bytes)
+        .write_at(0, bytes)
         .map_err(|source| (Step::WriteTemp, source))
         .and_then(|()| match sync {
             SyncPolicy::Durable => file.sync().map_err(|source| (Step::SyncFile, source)),

@@ -24,9 +24,15 @@ use crate::lock::{LockError, LockGuard, Wait};
 use crate::watch::{Changed, Watch};
 use file::RealFile;
 
-/// Up to so many files are synced one by one. Each sync of a file commits the file system's journal anew (measured on ext4 with 1,000 new
-/// files: 2.4 ms each, 25 to 35 µs each in one sync of the file system); one of a whole file system may have to wait for the data of others.
-const ONE_BY_ONE: usize = 16;
+/// Up to so many files are synced each by itself, by [`THREADS`] at once; of more, the file system as a whole.
+///
+/// Each sync of a new file commits the file system's journal, unless it comes together with others. Measured on ext4 with 1,000 new files: 2.4 ms
+/// a file one after the other, 0.25 ms in eight threads, 0.03 ms in one sync of the file system, which however may have to wait for the data
+/// of others.
+const EACH: usize = 64;
+
+/// So many syncs are under way at once.
+const THREADS: usize = 16;
 
 /// The disk of this machine.
 #[derive(Debug)]
@@ -177,18 +183,29 @@ impl Disk for RealDisk {
     }
 
     fn sync_all(&self, files: &[PathBuf], directories: &[PathBuf]) -> io::Result<()> {
-        if files.len() > ONE_BY_ONE
+        if files.len() > EACH
             && let Some(place) = common_place(files.iter().take(1).chain(directories))
             && let Some(synced) = platform::sync_file_system(or_here(place))
         {
             return synced;
         }
-        let unless_gone = |synced: io::Result<()>| match synced {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            synced => synced,
-        };
-        for file in files {
-            unless_gone(self.sync_file(file))?;
+        let sync_file = |path: &PathBuf| unless_gone(RealDisk.sync_file(path));
+        match files {
+            [] => {}
+            [file] => sync_file(file)?,
+            files => std::thread::scope(|scope| {
+                let share = files.len().div_ceil(THREADS);
+                let work = |share: &[PathBuf]| share.iter().try_for_each(sync_file);
+                let shares: Vec<_> = files
+                    .chunks(share)
+                    .map(|share| scope.spawn(move || work(share)))
+                    .collect();
+                let outcomes = shares.into_iter().map(|share| {
+                    let panicked = |_| Err(io::Error::other("a thread that synced files panicked"));
+                    share.join().unwrap_or_else(panicked)
+                });
+                outcomes.fold(Ok(()), io::Result::and)
+            })?,
         }
         for directory in directories {
             unless_gone(self.sync_dir(directory))?;
@@ -206,6 +223,14 @@ impl Disk for RealDisk {
 
     fn watch(&self, changed: Changed) -> io::Result<Box<dyn Watch>> {
         watch::start(changed)
+    }
+}
+
+/// Takes what is not there any more for synced.
+fn unless_gone(synced: io::Result<()>) -> io::Result<()> {
+    match synced {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        synced => synced,
     }
 }
 
