@@ -49,6 +49,11 @@ fn a_power_cut_loses_no_append_that_was_acknowledged_with_files_synced() {
     cut_power("files");
 }
 
+#[test]
+fn a_power_cut_loses_no_append_that_was_acknowledged_with_the_log_synced() {
+    cut_power("journal");
+}
+
 fn cut_power(durability: &str) {
     let Some(mut image) = Image::new() else {
         return;

@@ -247,9 +247,10 @@ impl Journal {
             known.writer = Some(self.disk.open_log(path).map_err(failed)?);
         }
         let writer = known.writer.as_mut().expect("opened just above");
-        let len = writer.len().map_err(failed)?;
-        if len < known.end {
-            // Deleted since the look; what is there now is not the journal.
+        let stat = writer.stat().map_err(failed)?;
+        let len = stat.len;
+        if len < known.end || stat.file_id != known.file_id {
+            // Deleted since the look; what is there now is not this journal.
             known.writer = None;
             return Err(gone());
         }

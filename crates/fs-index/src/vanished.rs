@@ -32,9 +32,19 @@ pub(crate) fn keep(
         Ok(_) => Ok(()),
         Err(PublishError::Occupied { .. }) => {
             let target = layout.vanished().join(&other);
-            fs_io::publish(disk, &temp, &target, stored.file_bytes(), sync)
-                .map(|_| ())
-                .map_err(|source| failed(target, source))
+            match fs_io::publish(disk, &temp, &target, stored.file_bytes(), sync) {
+                Ok(_) => Ok(()),
+                // This name holds the hash of the content, so what is there was torn by a power cut.
+                Err(PublishError::Occupied { .. }) => {
+                    fs_io::replace(disk, &temp, &target, stored.file_bytes(), sync).map_err(
+                        |source| IndexError::KeepVanished {
+                            path: target,
+                            source: Box::new(source),
+                        },
+                    )
+                }
+                Err(source) => Err(failed(target, source)),
+            }
         }
         Err(source) => Err(failed(target, source)),
     }

@@ -18,19 +18,27 @@ pub enum Wait {
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct LockGuard {
-    _held: Box<dyn Held>,
+    held: Box<dyn Held>,
 }
 
 impl LockGuard {
     pub(crate) fn new(held: impl Held + 'static) -> Self {
         Self {
-            _held: Box::new(held),
+            held: Box::new(held),
         }
+    }
+
+    /// Returns whether the path still names the file that is locked. Once that was deleted, another may hold the lock of a new one.
+    pub fn is_named(&self) -> bool {
+        self.held.is_named()
     }
 }
 
 /// What a guard keeps; dropping it releases the lock.
-pub(crate) trait Held: Send + Sync + Debug {}
+pub(crate) trait Held: Send + Sync + Debug {
+    /// Whether the path of the lock still names this very file.
+    fn is_named(&self) -> bool;
+}
 
 /// Why a lock was not taken.
 #[derive(Debug, thiserror::Error)]

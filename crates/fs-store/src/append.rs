@@ -19,6 +19,9 @@ use crate::error::{AppendError, RefreshError};
 use crate::request::{Append, Appended};
 use crate::store::{FileEventStore, Inner, Writer};
 
+/// A lock that is deleted again and again is taken anew so many times.
+const LOCKS_LOST: usize = 16;
+
 /// A merge transaction to be written: its header and events, whose ids and versions are derived when it is encoded.
 #[derive(Clone, Debug)]
 pub struct MergeDraft {
@@ -153,8 +156,17 @@ impl Inner {
         }
         let mut writer = self.writer();
         writer.refuse_when_poisoned()?;
-        let lock = self.lock()?;
+        let mut lock = self.lock()?;
         self.take_in(&mut writer, Depth::Recent, &lock)?;
+        // Taking in may take long enough for `git clean` to delete the lock, and for somebody else to take the new one.
+        for _ in 0..LOCKS_LOST {
+            if lock.is_named() {
+                break;
+            }
+            drop(lock);
+            lock = self.lock()?;
+            self.take_in(&mut writer, Depth::Recent, &lock)?;
+        }
         Ok(Turn {
             inner: self,
             writer,

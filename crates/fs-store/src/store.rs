@@ -267,7 +267,14 @@ impl Inner {
             return Ok(());
         };
         match self.system.disk.lock(&self.layout.lock(), Wait::Never) {
-            Ok(lock) => self.take_in(&mut writer, Depth::Recent, &lock),
+            Ok(lock) => match self.take_in(&mut writer, Depth::Recent, &lock) {
+                // The writer refuses to go on; what is there can be read all the same.
+                Err(RefreshError::Log(error)) => {
+                    tracing::warn!(%error, "the log could not be put right, so nothing that arrived is taken in");
+                    Ok(())
+                }
+                outcome => outcome,
+            },
             Err(LockError::Busy { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -309,8 +316,10 @@ impl Inner {
     }
 
     fn repair(&self) -> Result<(), RefreshError> {
-        let _writer = self.writer();
+        let mut writer = self.writer();
         let lock = self.lock()?;
+        writer.log(|wal| wal.catch_up(&lock))?;
+        writer.log(|wal| wal.drop_missing(&lock))?;
         Ok(self.index_mut().repair(&lock)?)
     }
 

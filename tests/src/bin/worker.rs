@@ -57,7 +57,7 @@ fn main() {
         options: StoreOptions::default().durability(match durability.to_str() {
             Some("none") => Durability::None,
             Some("files") => Durability::Files,
-            // Further durabilities get their names here.
+            Some("journal") => Durability::Journal,
             other => panic!("there is no durability {other:?}"),
         }),
         store: None,

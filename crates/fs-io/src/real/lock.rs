@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,13 +21,20 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// Ends the lock before the handle is closed: Windows would end it some time later.
 #[derive(Debug)]
-struct Locked(fs::File);
+struct Locked {
+    file: fs::File,
+    path: PathBuf,
+}
 
-impl Held for Locked {}
+impl Held for Locked {
+    fn is_named(&self) -> bool {
+        names(&self.path, &self.file).unwrap_or(false)
+    }
+}
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        let _ = FileExt::unlock(&self.0);
+        let _ = FileExt::unlock(&self.file);
     }
 }
 
@@ -46,9 +53,12 @@ pub(super) fn take(path: &Path, wait: Wait) -> Result<LockGuard, LockError> {
     loop {
         match FileExt::try_lock(&file) {
             Ok(()) => {
-                let locked = Locked(file);
-                if names(path, &locked.0).map_err(io)? {
-                    sign(&locked.0);
+                let locked = Locked {
+                    file,
+                    path: path.to_owned(),
+                };
+                if names(path, &locked.file).map_err(io)? {
+                    sign(&locked.file);
                     return Ok(LockGuard::new(locked));
                 }
                 file = open_writable(path).map_err(io)?;

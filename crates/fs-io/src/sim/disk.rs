@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -430,6 +430,7 @@ impl Disk for SimDisk {
                     return Ok(LockGuard::new(SimLock {
                         disk: self.clone(),
                         ino,
+                        path: path.to_owned(),
                         crashes,
                     }));
                 }
@@ -456,10 +457,16 @@ impl Disk for SimDisk {
 struct SimLock {
     disk: SimDisk,
     ino: Ino,
+    path: PathBuf,
     crashes: u64,
 }
 
-impl Held for SimLock {}
+impl Held for SimLock {
+    fn is_named(&self) -> bool {
+        let state = self.disk.shared.state();
+        matches!(state.find(&self.path), Ok(Some(ino)) if ino == self.ino)
+    }
+}
 
 impl Drop for SimLock {
     fn drop(&mut self) {

@@ -200,6 +200,33 @@ fn without_power_nothing_works_and_after_it_old_handles_are_dead() {
 }
 
 #[test]
+fn a_file_open_for_reading_outlives_its_name_but_no_power_cut() {
+    let Simulation { disk, .. } = Simulation::new(1);
+    let path = Path::new("/f");
+    let error = disk.open_read(path).unwrap_err();
+    assert!(
+        matches!(error, ReadError::NotFound { .. }),
+        "reading makes nothing: {error}"
+    );
+    disk.create_new(path).unwrap().append(b"abc").unwrap();
+    let file = disk.open_read(path).unwrap();
+    disk.remove_file(path).unwrap();
+    assert_eq!(
+        file.read_at(1, 9).unwrap(),
+        b"bc",
+        "what is open can be read"
+    );
+    disk.crash(&mut |_| 0);
+    file.read_at(0, 1).unwrap_err();
+    disk.create_dir(Path::new("/d")).unwrap();
+    let error = disk.open_read(Path::new("/d")).unwrap_err();
+    assert!(
+        matches!(error, ReadError::NotAFile { .. }),
+        "a directory is no file: {error}"
+    );
+}
+
+#[test]
 fn a_lock_excludes_until_it_is_dropped_or_the_power_is_cut() {
     let Simulation { disk, .. } = Simulation::new(1);
     let path = Path::new("/lock");

@@ -60,6 +60,61 @@ fn only_whole_regular_files_within_the_limit_are_read() {
 }
 
 #[test]
+fn a_file_open_for_reading_is_read_anywhere_by_several_threads() {
+    let disk = System::real().disk;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("f");
+    let content: Vec<u8> = (0..1 << 16).map(|at: u32| (at >> 8) as u8).collect();
+    fs::write(&path, &content).unwrap();
+    let file = disk.open_read(&path).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (file, content) = (&file, &content);
+            scope.spawn(move || {
+                for at in (thread * 7..content.len()).step_by(997) {
+                    let end = content.len().min(at + 300);
+                    let read = file.read_at(at as u64, 300).unwrap();
+                    assert!(read == content[at..end], "a read moves nobody else's place");
+                }
+            });
+        }
+    });
+    fs::remove_file(&path).unwrap();
+    #[cfg(unix)]
+    assert_eq!(
+        file.read_at(0, 2).unwrap(),
+        [0, 0],
+        "what is open outlives its name"
+    );
+    for (what, path) in [("nothing", &path), ("a directory", &dir.path().to_owned())] {
+        let error = disk.open_read(path).unwrap_err();
+        let refused = matches!(
+            error,
+            ReadError::NotFound { .. } | ReadError::NotAFile { .. }
+        );
+        assert!(refused, "{what} is not opened: {error}");
+    }
+    assert!(!path.exists(), "opening for reading makes nothing");
+    #[cfg(unix)]
+    {
+        let (link, target) = (dir.path().join("link"), dir.path().join("target"));
+        fs::write(&target, b"x").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let error = disk.open_read(&link).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ReadError::NotAFile {
+                    kind: FileKind::Symlink,
+                    ..
+                }
+            ),
+            "a link is not followed: {error}"
+        );
+    }
+}
+
+#[test]
 fn a_directory_is_listed_by_name_with_kinds() {
     let disk = System::real().disk;
     let dir = tempfile::tempdir().unwrap();

@@ -1,9 +1,12 @@
 //! Several handles and threads on one store.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fs_store::{All, AppendError, ExpectedVersion, FileEventStore, StoreOptions};
+use fs_store::{
+    All, AppendError, ExpectedVersion, FileEventStore, Progress, Reads, StoreOptions,
+};
 
 use crate::support::{count, counted, new_store, numbers, stream};
 
@@ -87,4 +90,41 @@ fn readers_never_wait_for_the_lock_and_writers_wait_so_long_only() {
     drop(held);
     count(&other, "s", 2);
     assert_eq!(numbers(&store, "s"), [1, 2]);
+}
+
+#[test]
+fn a_handle_that_reads_as_refreshed_sees_nothing_new_before() {
+    let store = new_store();
+    count(&store, "a", 1);
+    let options = StoreOptions::default().reads(Reads::AsRefreshed);
+    let still = FileEventStore::open_with(store.root(), options).unwrap();
+    count(&store, "a", 2);
+    assert_eq!(numbers(&still, "a"), [1], "nobody asked it to look");
+    still.refresh().unwrap();
+    assert_eq!(numbers(&still, "a"), [1, 2], "now somebody has");
+    count(&store, "a", 3);
+    count(&still, "a", 4);
+    assert_eq!(
+        numbers(&still, "a"),
+        [1, 2, 3, 4],
+        "an append decides on all that is there"
+    );
+}
+
+#[test]
+fn a_first_open_tells_how_far_it_has_come() {
+    let store = new_store();
+    for n in 0..300 {
+        count(&store, "a", n);
+    }
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let teller = Arc::clone(&told);
+    let progress = Progress::new(move |done, total| teller.lock().unwrap().push((done, total)));
+    std::fs::remove_dir_all(store.root().join("index")).unwrap();
+    let options = StoreOptions::default().progress(progress);
+    let opened = FileEventStore::open_with(store.root(), options).unwrap();
+    assert_eq!(numbers(&opened, "a").len(), 300, "all is there");
+    let told = told.lock().unwrap();
+    assert!(told.contains(&(300, 300)), "it tells the end: {told:?}");
+    assert!(told.len() > 1, "and what is before: {told:?}");
 }

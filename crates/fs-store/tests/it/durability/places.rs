@@ -177,3 +177,50 @@ fn handles_share_the_log_and_a_crashed_one_leaves_no_trace() {
         "what was not there before does not come from the log"
     );
 }
+
+#[test]
+fn kept_bytes_that_a_power_cut_tore_are_kept_again() {
+    let machine = Simulation::new(1);
+    let store = open(machine.system(), STORE);
+    store.append(counted("s", 1)).unwrap();
+    let appended = store.append(counted("s", 2)).unwrap();
+    let bytes = machine
+        .disk
+        .read(&file_of(STORE, &appended), 1 << 20)
+        .unwrap();
+    let vanished = Path::new(STORE).join("local/vanished");
+    let keep = || {
+        machine
+            .disk
+            .remove_file(&file_of(STORE, &appended))
+            .unwrap();
+        store.refresh().unwrap();
+        let names = machine.disk.list(&vanished).unwrap();
+        let read = |entry: &fs_io::DirEntry| {
+            machine
+                .disk
+                .read(&vanished.join(&entry.name), 1 << 20)
+                .unwrap()
+        };
+        assert!(
+            names.iter().any(|entry| read(entry) == bytes),
+            "its bytes are kept: {names:?}"
+        );
+    };
+    let bring_back = || {
+        let mut file = machine.disk.create_new(&file_of(STORE, &appended)).unwrap();
+        file.append(&bytes).unwrap();
+        drop(file);
+        machine.clock.advance(std::time::Duration::from_secs(5));
+    };
+    keep();
+    for _ in 0..2 {
+        for entry in machine.disk.list(&vanished).unwrap() {
+            let mut file = machine.disk.open_log(&vanished.join(&entry.name)).unwrap();
+            file.truncate(10).unwrap();
+        }
+        bring_back();
+        store.refresh().unwrap();
+        keep();
+    }
+}
