@@ -23,7 +23,7 @@ use crate::state::{Head, State};
 use crate::stored::Stored;
 
 /// So many transactions are replayed at an open at most, but for those of the last batch.
-const MOST_IN_TAIL: usize = 256;
+const MOST_IN_TAIL: usize = 64;
 
 /// A segment is at least so many times as large as those after it together.
 const RATIO: u64 = 4;

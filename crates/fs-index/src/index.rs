@@ -47,7 +47,7 @@ use crate::trouble::Trouble;
 const FEW_DIRECTORIES: usize = 16;
 
 /// More are compared again after this time for each of them, so that comparing stays a small part of the work.
-const PATIENCE_NANOS_PER_DIRECTORY: i64 = 20_000;
+const PATIENCE_NANOS_PER_DIRECTORY: i64 = 50_000;
 
 /// A tail of more transactions is left for the manifest that another handle has written meanwhile.
 const LONG_TAIL: usize = 4096;
@@ -197,11 +197,13 @@ impl Index {
     /// [`IndexError`] when a directory or the journal cannot be read. Files that cannot be used are no errors; they are
     /// listed by [`Index::troubles`].
     pub fn observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
-        match self.try_observe(depth) {
-            Err(IndexError::Damaged { .. }) => {
-                self.forget();
-                Ok(Observed::Changed)
-            }
+        let observed = self.try_observe(depth);
+        if observed.is_err() {
+            // What is held open may be at fault.
+            self.forget();
+        }
+        match observed {
+            Err(IndexError::Damaged { .. }) => Ok(Observed::Changed),
             other => other,
         }
     }

@@ -45,7 +45,7 @@ pub use journal::JournalId;
 pub use layout::Layout;
 pub use position::{Epoch, Position, Sequence};
 pub use progress::Progress;
-pub use read::{All, Select};
+pub use read::{All, Select, Streams};
 pub use scan_events::RawEvent;
 pub use state::Head;
 pub use stored::Stored;

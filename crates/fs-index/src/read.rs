@@ -4,7 +4,7 @@
 //! ([`Index::load_order`] tells), the history is asked.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_format::{CommandId, ContentHash, StreamId, TransactionId};
 
@@ -37,15 +37,26 @@ pub trait Select {
     /// Returns whether events of this type are wanted.
     fn event_type(&self, event_type: &str) -> bool;
 
-    /// Returns what the ids of all wanted streams start with; the others are not even looked at.
-    fn prefix(&self) -> &str {
-        ""
+    /// Returns what the wanted streams have in common; `None` when all are wanted.
+    ///
+    /// Where these are few, no others are read.
+    fn streams(&self) -> Option<Streams<'_>> {
+        None
     }
 
     /// Returns the types of the wanted events, where they can be listed; transactions without one are not read.
     fn event_types(&self) -> Option<Vec<&str>> {
         None
     }
+}
+
+/// What wanted streams have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streams<'a> {
+    /// What their ids start with; the others are not even looked at.
+    pub prefix: &'a str,
+    /// A text that stands for the selection: two that have the same prefix and text want the same streams.
+    pub selection: &'a str,
 }
 
 /// Every event.
@@ -66,23 +77,21 @@ impl Select for All {
 pub(crate) enum Wanted {
     All,
     /// By number, ascending.
-    These(Vec<u64>),
+    These(Arc<Vec<u64>>),
 }
 
-/// The streams of a prefix with the numbers of their writers, kept from page to page.
+/// The numbers of those who write the selected streams, kept from page to page.
 #[derive(Debug, Default)]
-pub(crate) struct Narrowed(Mutex<Option<Streams>>);
-
-/// Streams with the numbers of their writers.
-type Writers = Vec<(StreamId, Vec<u64>)>;
+pub(crate) struct Narrowed(Mutex<Option<Selected>>);
 
 #[derive(Debug)]
-struct Streams {
+struct Selected {
     epoch: Epoch,
     next_number: u64,
     prefix: String,
-    /// `None` for so many that reading all transactions is less work.
-    writers: Option<Writers>,
+    selection: String,
+    /// Ascending; `None` for so many that reading all transactions is less work.
+    writers: Option<Arc<Vec<u64>>>,
 }
 
 impl Index {
@@ -381,61 +390,66 @@ impl Index {
                 numbers.extend(self.catalog.numbers_of_type(event_type, &state.dead)?);
             }
             if (numbers.len() as u64) < state.transactions / SELECTIVE {
-                return Ok(Wanted::These(numbers.into_iter().collect()));
+                return Ok(Wanted::These(Arc::new(numbers.into_iter().collect())));
             }
         }
-        if select.prefix().is_empty() {
+        let Some(streams) = select.streams() else {
             return Ok(Wanted::All);
-        }
+        };
         let mut kept = self
             .narrowed
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let is_kept = |streams: &Streams| {
-            streams.prefix == select.prefix()
-                && streams.epoch == state.epoch
-                && streams.next_number == state.next_number
+        let is_kept = |selected: &&Selected| {
+            selected.prefix == streams.prefix
+                && selected.selection == streams.selection
+                && selected.epoch == state.epoch
+                && selected.next_number == state.next_number
         };
-        if !kept.as_ref().is_some_and(is_kept) {
-            let writers = self.writers_with_prefix(state, select.prefix())?;
-            *kept = Some(Streams {
-                epoch: state.epoch,
-                next_number: state.next_number,
-                prefix: select.prefix().to_owned(),
-                writers,
-            });
-        }
-        let Some(streams) = kept.as_ref().and_then(|streams| streams.writers.as_ref()) else {
-            return Ok(Wanted::All);
+        let writers = match kept.as_ref().filter(is_kept) {
+            Some(selected) => selected.writers.clone(),
+            None => {
+                let writers = self
+                    .writers_of(state, streams.prefix, select)?
+                    .map(Arc::new);
+                *kept = Some(Selected {
+                    epoch: state.epoch,
+                    next_number: state.next_number,
+                    prefix: streams.prefix.to_owned(),
+                    selection: streams.selection.to_owned(),
+                    writers: writers.clone(),
+                });
+                writers
+            }
         };
-        let mut numbers: Vec<u64> = streams
-            .iter()
-            .filter(|(stream_id, _)| select.stream(stream_id.as_str()))
-            .flat_map(|(_, numbers)| numbers.iter().copied())
-            .collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        Ok(Wanted::These(numbers))
+        Ok(writers.map_or(Wanted::All, Wanted::These))
     }
 
-    /// Returns the streams whose ids start with `prefix`, with the numbers of their writers; `None` when there are many.
-    fn writers_with_prefix(
+    /// Returns the numbers of those who write the selected streams, ascending; `None` when these are many.
+    fn writers_of(
         &self,
         state: &State,
         prefix: &str,
-    ) -> Result<Option<Writers>, IndexError> {
-        let streams = self.catalog.streams(prefix)?;
-        if streams.len() > MOST_STREAMS {
-            return Ok(None);
+        select: &impl Select,
+    ) -> Result<Option<Vec<u64>>, IndexError> {
+        let mut selected = Vec::new();
+        for stream_id in self.catalog.streams(prefix)? {
+            if select.stream(stream_id.as_str()) {
+                selected.push(stream_id);
+            }
+            if selected.len() > MOST_STREAMS {
+                return Ok(None);
+            }
         }
-        let mut writers = Vec::with_capacity(streams.len());
-        for stream_id in streams {
+        let mut numbers = Vec::new();
+        for stream_id in selected {
             let writes = self.catalog.writes(&stream_id, &state.dead)?;
-            let numbers = writes.iter().map(|write| write.number).collect();
-            writers.push((stream_id, numbers));
+            numbers.extend(writes.iter().map(|write| write.number));
         }
-        Ok(Some(writers))
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(Some(numbers))
     }
 
     /// Returns the canonical versions of events that were read in ingestion order: by transaction and stream, the

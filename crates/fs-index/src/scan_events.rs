@@ -103,11 +103,10 @@ impl Index {
         places: &[Located],
         each: impl Fn(RawEvent<'_>) -> Option<T> + Sync,
     ) -> Result<Vec<T>, IndexError> {
-        let payloads = self.payloads(places)?;
-        let mut parts = file::in_parts(&payloads, |part| {
+        let mut parts = file::in_parts(places, |part| {
             let mut found = Vec::with_capacity(part.len());
-            for payload in part {
-                self.events_of(payload, &each, &mut found)?;
+            for payload in self.payloads(part)? {
+                self.events_of(&payload, &each, &mut found)?;
             }
             Ok(found)
         });

@@ -2,16 +2,13 @@
 //!
 //! The error types of those traits carry little, so what is behind a failure is logged.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use eventcore_types::{
     CommandStateSnapshot, CommandStateSnapshotId, Event, EventFilter, EventPage, EventReader,
-    EventStore, EventStoreError, EventStream, EventStreamSlice, Operation,
-    StreamPosition, StreamVersion, StreamWrites,
+    EventStore, EventStoreError, EventStream, EventStreamSlice, Operation, StreamPosition,
+    StreamVersion, StreamWrites,
 };
 use fs_format::StreamId;
-use fs_index::{Position, RawEvent, Select};
+use fs_index::{Position, RawEvent, Select, Streams};
 
 use crate::blocking::blocking;
 use crate::error::{AppendError, ReadError};
@@ -47,7 +44,9 @@ impl EventStore for FileEventStore {
             });
             Ok(events.collect::<Vec<_>>())
         };
-        Ok(EventStream::new(futures::stream::iter(blocking(read).await?)))
+        Ok(EventStream::new(futures::stream::iter(
+            blocking(read).await?,
+        )))
     }
 
     async fn append_events(
@@ -148,7 +147,9 @@ impl EventReader for FileEventStore {
                     let is_anothers = value.is_err() && !is_asked_for;
                     (event.position, (!is_anothers).then_some(value))
                 })?;
-                let Some((last, _)) = events.last() else { break };
+                let Some((last, _)) = events.last() else {
+                    break;
+                };
                 after = Some(*last);
                 for (position, value) in events {
                     if let Some(value) = value {
@@ -163,42 +164,43 @@ impl EventReader for FileEventStore {
     }
 }
 
-/// A filter, with what is known already of the streams that it was asked about.
+/// A filter whose pattern is compiled.
 struct Filter<'a> {
     filter: &'a EventFilter,
-    known: Mutex<HashMap<String, bool>>,
+    /// As [`StreamPattern::matches`](eventcore_types::StreamPattern::matches) compiles it each time it is asked.
+    pattern: Option<Result<glob::Pattern, glob::PatternError>>,
+    /// Prefix and pattern as one text.
+    selection: String,
 }
 
 impl<'a> Filter<'a> {
     fn new(filter: &'a EventFilter) -> Self {
+        let pattern: Option<&str> = filter.stream_pattern().map(AsRef::as_ref);
+        let prefix: Option<&str> = filter.stream_prefix().map(AsRef::as_ref);
         Self {
             filter,
-            known: Mutex::default(),
+            pattern: pattern.map(glob::Pattern::new),
+            selection: format!("{prefix:?} {pattern:?}"),
         }
     }
 
     fn names_types(&self) -> bool {
         self.filter.event_type().is_some()
     }
+
+    fn prefix(&self) -> &str {
+        self.filter.stream_prefix().map_or("", AsRef::as_ref)
+    }
 }
 
 impl Select for Filter<'_> {
     fn stream(&self, stream_id: &str) -> bool {
-        let prefix = self.filter.stream_prefix().map_or("", AsRef::as_ref);
-        if !stream_id.starts_with(prefix) {
-            return false;
-        }
-        let Some(pattern) = self.filter.stream_pattern() else {
-            return true;
+        let is_matched = match &self.pattern {
+            None => true,
+            Some(Ok(pattern)) => pattern.matches(stream_id),
+            Some(Err(_)) => false,
         };
-        // A pattern is compiled anew each time it is asked.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(matches) = known.get(stream_id) {
-            return *matches;
-        }
-        let matches = pattern.matches(stream_id);
-        known.insert(stream_id.to_owned(), matches);
-        matches
+        is_matched && stream_id.starts_with(self.prefix())
     }
 
     fn event_type(&self, event_type: &str) -> bool {
@@ -207,12 +209,22 @@ impl Select for Filter<'_> {
             .is_none_or(|wanted| wanted == event_type)
     }
 
-    fn prefix(&self) -> &str {
+    fn streams(&self) -> Option<Streams<'_>> {
         let pattern: Option<&str> = self.filter.stream_pattern().map(AsRef::as_ref);
+        if pattern.is_none() && self.prefix().is_empty() {
+            return None;
+        }
         let literal = pattern.and_then(|pattern| pattern.split(['*', '?', '[']).next());
-        let prefix: Option<&str> = self.filter.stream_prefix().map(AsRef::as_ref);
-        let of_both = [literal, prefix].into_iter().flatten();
-        of_both.max_by_key(|prefix| prefix.len()).unwrap_or("")
+        let literal = literal.unwrap_or("");
+        let prefix = if literal.len() > self.prefix().len() {
+            literal
+        } else {
+            self.prefix()
+        };
+        Some(Streams {
+            prefix,
+            selection: &self.selection,
+        })
     }
 
     fn event_types(&self) -> Option<Vec<&str>> {

@@ -56,7 +56,7 @@ pub use event::StoredEvent;
 pub use lease::{Lease, LeaseError};
 pub use fs_index::Progress;
 pub use options::{Reads, Durability, ForkDetector, OnFork, StoreOptions};
-pub use fs_index::{All, Select};
+pub use fs_index::{All, Select, Streams};
 pub use request::{Append, Appended, ExpectedVersion};
 pub use state::StateError;
 pub use status::{ClockAhead, Dangling, ReplicaIdentityConflict, StoreStatus};

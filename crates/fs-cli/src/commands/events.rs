@@ -2,7 +2,7 @@
 
 use fs_format::{EventId, Json, ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_index::Position;
-use fs_store::{FileEventStore, Item, Select, StoredEvent, SubscribeError, SubscribeOptions};
+use fs_store::{FileEventStore, Item, Select, StoredEvent, Streams, SubscribeError, SubscribeOptions};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -82,9 +82,10 @@ impl Select for Filter {
         wanted.all(|wanted| wanted == event_type)
     }
 
-    fn prefix(&self) -> &str {
-        let pattern = self.stream.as_ref().map_or("", glob::Pattern::as_str);
-        pattern.split(['*', '?', '[']).next().unwrap_or("")
+    fn streams(&self) -> Option<Streams<'_>> {
+        let selection = self.stream.as_ref()?.as_str();
+        let prefix = selection.split(['*', '?', '[']).next().unwrap_or("");
+        Some(Streams { prefix, selection })
     }
 
     fn event_types(&self) -> Option<Vec<&str>> {
