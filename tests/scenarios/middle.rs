@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fs_format::{StreamId, TransactionId};
+use fs_format::TransactionId;
 use fs_store::{FileEventStore, Select};
 use scenarios::answers::{Answers, assert_true_to_its_files, copy_dir};
 use scenarios::{World, append, stream_id};

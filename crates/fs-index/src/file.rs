@@ -3,12 +3,9 @@
 //! **Invariant**: names are checked before anything is opened, sizes before anything is read, nothing is followed, and
 //! whatever is not taken is reported with its reason.
 
-use std::num::NonZero;
-use std::sync::LazyLock;
-use std::thread;
-
 use fs_format::{Location, NameError, limits};
 use fs_io::{FileKind, ReadError, Stat, System};
+use rayon::prelude::*;
 
 use crate::layout::Layout;
 use crate::progress::{Count, Progress};
@@ -162,24 +159,9 @@ pub(crate) fn each<I: Sync, T: Send>(items: &[I], look: impl Fn(&I) -> T + Sync)
 
 /// Calls `work` for parts of the items, one for each processor; answers are in the order of the items.
 pub(crate) fn in_parts<I: Sync, T: Send>(items: &[I], work: impl Fn(&[I]) -> T + Sync) -> Vec<T> {
-    // The system reads files to tell.
-    static THREADS: LazyLock<usize> =
-        LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
-    if items.len() <= FEW || *THREADS == 1 {
+    if items.len() <= FEW {
         return vec![work(items)];
     }
-    let work = &work;
-    thread::scope(|scope| {
-        let mut parts = items.chunks(items.len().div_ceil(*THREADS));
-        let first = parts.next().unwrap_or(&[]);
-        let others: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
-        let mut answers = vec![work(first)];
-        for other in others {
-            match other.join() {
-                Ok(answer) => answers.push(answer),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        answers
-    })
+    let part = items.len().div_ceil(rayon::current_num_threads());
+    items.par_chunks(part).map(&work).collect()
 }

@@ -115,7 +115,9 @@ pub enum ReadError {
         source: serde_json::Error,
     },
     /// An event is not of the type that was asked for, and was removed before it could be named.
-    #[error("the event at position {position} does not decode into the requested type, and went away meanwhile")]
+    #[error(
+        "the event at position {position} does not decode into the requested type, and went away meanwhile"
+    )]
     Gone {
         /// Where it was.
         position: Position,

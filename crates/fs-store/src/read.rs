@@ -5,9 +5,7 @@
 use std::collections::BTreeMap;
 
 use fs_format::{CommandId, Header, StreamId};
-use fs_index::{
-    All, Index, IndexError, Placed, Position, RawEvent, Select, Undecodable,
-};
+use fs_index::{All, Index, IndexError, Placed, Position, RawEvent, Select, Undecodable};
 
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
@@ -32,7 +30,9 @@ impl FileEventStore {
         stream_id: &StreamId,
         version: u64,
     ) -> Result<Vec<StoredEvent>, ReadError> {
-        let read = |index: &Index| index.read_stream(stream_id, version, |placed| StoredEvent::from(placed));
+        let read = |index: &Index| {
+            index.read_stream(stream_id, version, |placed| StoredEvent::from(placed))
+        };
         Ok(self.inner.ask(read)?)
     }
 

@@ -94,7 +94,9 @@ impl FileEventStore {
             for (stream_id, version) in &snapshot.stream_versions {
                 let name: &str = stream_id.as_ref();
                 let writers = match StreamId::new(name) {
-                    Ok(stream_id) => index.writers_below(&stream_id, version.into_inner() as u64)?,
+                    Ok(stream_id) => {
+                        index.writers_below(&stream_id, version.into_inner() as u64)?
+                    }
                     Err(_) => Vec::new(),
                 };
                 let hash = writers.iter().fold(Sha256::new(), |hash, (id, content)| {

@@ -123,8 +123,16 @@ impl FileEventStore {
 /// Finds replicas whose format-3 transactions are no chain; the first break of each.
 fn replica_conflicts(history: &History) -> Vec<ReplicaIdentityConflict> {
     let dag = history.dag();
-    let dangling: Vec<_> = dag.missing_parents().into_iter().map(|(ix, _)| ix).collect();
-    let is_complete = |ix| !dangling.iter().any(|it| *it == ix || dag.is_ancestor(*it, ix));
+    let dangling: Vec<_> = dag
+        .missing_parents()
+        .into_iter()
+        .map(|(ix, _)| ix)
+        .collect();
+    let is_complete = |ix| {
+        !dangling
+            .iter()
+            .any(|it| *it == ix || dag.is_ancestor(*it, ix))
+    };
     let mut last: BTreeMap<ReplicaId, (TxIx, Option<u64>)> = BTreeMap::new();
     let mut conflicts = BTreeMap::new();
     for (ix, stored) in history.canonical() {

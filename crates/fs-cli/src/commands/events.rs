@@ -2,7 +2,9 @@
 
 use fs_format::{EventId, Json, ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_index::Position;
-use fs_store::{FileEventStore, Item, Select, StoredEvent, Streams, SubscribeError, SubscribeOptions};
+use fs_store::{
+    FileEventStore, Item, Select, StoredEvent, Streams, SubscribeError, SubscribeOptions,
+};
 use serde::Serialize;
 use uuid::Uuid;
 

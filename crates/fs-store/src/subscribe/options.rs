@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-
 use fs_index::{All, Select};
 
 /// Any filter, shared with the thread that follows.

@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fs_store::{
-    All, AppendError, ExpectedVersion, FileEventStore, Progress, Reads, StoreOptions,
-};
+use fs_store::{All, AppendError, ExpectedVersion, FileEventStore, Progress, Reads, StoreOptions};
 
 use crate::support::{count, counted, new_store, numbers, stream};
 
