@@ -14,7 +14,7 @@ use fs_io::SyncPolicy;
 use crate::changes::Changes;
 use crate::error::IndexError;
 use crate::file::{self, Found};
-use crate::index::Index;
+use crate::index::{Depth, Index};
 use crate::record::{self, Origin, Seen};
 use crate::replay::record_of;
 use crate::state::State;
@@ -152,7 +152,7 @@ impl Index {
         let mut state = State::new(self.draw_epoch()?, 0);
         state.boot_id.clone_from(&self.system.machine.boot_id);
         state.once_vanished = vanished::kept(self.system.disk.as_ref(), &self.layout);
-        let changes = self.changes(&state)?;
+        let changes = self.changes(&state, Depth::Names)?;
         let Some(plan) = self.judge(&state, &changes)? else {
             return Ok(false);
         };

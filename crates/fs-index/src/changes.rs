@@ -10,7 +10,7 @@ use fs_format::TransactionId;
 use fs_io::FileKind;
 
 use crate::error::IndexError;
-use crate::index::Index;
+use crate::index::{Depth, Index};
 use crate::record::Place;
 use crate::replay::FLAT;
 use crate::scan::{self, Listing, Stamp};
@@ -41,9 +41,9 @@ impl Index {
     ///
     /// # Complexity
     /// One `stat` for each directory and each watched file, and the entries of the directories that changed.
-    pub(crate) fn changes(&self, state: &State) -> Result<Changes, IndexError> {
+    pub(crate) fn changes(&self, state: &State, depth: Depth) -> Result<Changes, IndexError> {
         let (disk, clock) = (self.system.disk.as_ref(), self.system.clock.as_ref());
-        let listings = scan::scan(disk, clock, &self.layout, &state.directories)?;
+        let listings = scan::scan(disk, clock, &self.layout, &state.directories, depth)?;
         let mut changes = Changes::default();
         for listing in listings {
             self.compare(state, &listing, &mut changes)?;

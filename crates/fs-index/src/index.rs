@@ -58,7 +58,8 @@ const TRIES: usize = 5;
 /// How closely files are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Names that came and went; where there are many directories, not more often than a fraction of the time allows.
+    /// Names that came and went; where there are many directories or large ones, not more often than a fraction of the
+    /// time allows.
     Recent,
     /// Names that came and went.
     Names,
@@ -219,7 +220,7 @@ impl Index {
             return Ok(Observed::Current);
         };
         let now = self.system.clock.now_unix_nanos();
-        let changes = self.changes(state)?;
+        let changes = self.changes(state, depth)?;
         if !changes.is_empty() {
             return Ok(Observed::Changed);
         }
@@ -264,11 +265,17 @@ impl Index {
         if depth == Depth::Files || caught != Caught::Up || self.has_lost_its_end() {
             return self.start_over(depth);
         }
-        let Some(state) = self.state.as_ref().filter(|_| !self.may_wait(depth)) else {
+        let Some(state) = &self.state else {
             return Ok(());
         };
+        if self.may_wait(depth) {
+            return match self.boot_record(state) {
+                Some(boot) => self.write(&[boot], SyncPolicy::Durable),
+                None => Ok(()),
+            };
+        }
         let now = self.system.clock.now_unix_nanos();
-        let changes = self.changes(state)?;
+        let changes = self.changes(state, depth)?;
         if changes.is_empty() {
             let boot = self.boot_record(state);
             self.note(changes.stamps, now);

@@ -17,6 +17,7 @@ use fs_io::{Clock, Disk, FileKind, Stat};
 
 use crate::codec::{Fields, Writer};
 use crate::error::IndexError;
+use crate::index::Depth;
 use crate::layout::Layout;
 
 /// Step of the time stamps where they have no fraction of a second (the coarsest in use, FAT, steps by two seconds).
@@ -25,7 +26,7 @@ const COARSE_NANOS: i64 = 2_000_000_000;
 /// Step of the time stamps where they have one: a tick of the system's timer.
 const FINE_NANOS: i64 = 20_000_000;
 
-/// A directory of more entries is not listed again at every scan while its stamp is young ...
+/// A directory of more entries is not listed again before every read and append while its stamp is young ...
 const LARGE: u32 = 16;
 
 /// ... but after this time for each of its entries, so that listing stays a small part of the work.
@@ -66,6 +67,8 @@ pub(crate) struct Listing {
 
 /// Lists the directories whose stamps are not those that are `known` by path, and those that were not known.
 ///
+/// At [`Depth::Recent`], large directories with young stamps are not listed each time.
+///
 /// # Errors
 /// [`IndexError::Read`] when a directory cannot be listed.
 ///
@@ -76,6 +79,7 @@ pub(crate) fn scan(
     clock: &dyn Clock,
     layout: &Layout,
     known: &BTreeMap<String, Stamp>,
+    depth: Depth,
 ) -> Result<Vec<Listing>, IndexError> {
     let mut listings = Vec::new();
     let mut waiting = vec![(String::new(), 0)];
@@ -94,7 +98,7 @@ pub(crate) fn scan(
         let changed_nanos = stamp_of(&stat);
         let is_current = known
             .get(&directory)
-            .is_some_and(|stamp| stamp.is_current(changed_nanos, now));
+            .is_some_and(|stamp| stamp.is_current(changed_nanos, now, depth));
         if is_current {
             let below = below(&directory, known).filter(|path| level_of(path) == level + 1);
             waiting.extend(below.map(|path| (path.to_owned(), level + 1)));
@@ -166,12 +170,15 @@ pub(crate) fn join(directory: &str, name: &str) -> String {
 }
 
 impl Stamp {
-    fn is_current(&self, changed_nanos: i64, now: i64) -> bool {
+    fn is_current(&self, changed_nanos: i64, now: i64, depth: Depth) -> bool {
         if self.changed_nanos != changed_nanos {
             return false;
         }
         let patience = i64::from(self.entries).saturating_mul(PATIENCE_NANOS_PER_ENTRY);
-        !self.is_racy || (self.entries > LARGE && now.saturating_sub(self.listed_nanos) < patience)
+        let may_wait = depth == Depth::Recent
+            && self.entries > LARGE
+            && now.saturating_sub(self.listed_nanos) < patience;
+        !self.is_racy || may_wait
     }
 
     pub(crate) fn write(&self, to: &mut Writer) {

@@ -26,7 +26,7 @@ impl Census {
         let (disk, clock) = (self.system.disk.as_ref(), self.system.clock.as_ref());
         self.listed.clear();
         self.stamps.clear();
-        for listing in scan::scan(disk, clock, &self.layout, &BTreeMap::new())? {
+        for listing in scan::scan(disk, clock, &self.layout, &BTreeMap::new(), depth)? {
             let names = listing.entries.keys();
             self.listed
                 .extend(names.map(|name| scan::join(&listing.directory, name)));

@@ -318,3 +318,35 @@ fn a_journal_whose_records_contradict_each_other_is_written_anew() {
         assert_ne!(epoch(index), before, "what the numbers meant is in doubt");
     }
 }
+
+#[test]
+fn an_open_reads_no_history() {
+    let world = World::new();
+    let mut index = world.open();
+    let mut before: Option<Encoded> = None;
+    for n in 1..=100 {
+        let parents: Vec<&Encoded> = before.iter().collect();
+        let next = tx(n).by(own()).on(&parents).encode();
+        world.append(&mut index, &next);
+        before = Some(next);
+    }
+    let mut journal = world.journal();
+    let third = frames(&journal)[3];
+    journal[third + 40] ^= 1;
+    world.overwrite_journal(&journal);
+    let mut opened = world.handle();
+    assert_eq!(
+        opened.observe(Depth::Names).unwrap(),
+        Observed::Current,
+        "an old record that is damaged is not met"
+    );
+    assert_eq!(opened.epoch(), index.epoch(), "nor is its epoch in doubt");
+    assert_eq!(opened.last_number(), 100, "and all is there");
+    assert!(
+        opened.load_history().is_err(),
+        "before somebody asks for it"
+    );
+    world.refresh(&mut opened);
+    assert_eq!(opened.shown().len(), 100, "then the index is built anew");
+    assert_ne!(opened.epoch(), index.epoch(), "under a new epoch");
+}

@@ -145,6 +145,12 @@ impl World {
         }
     }
 
+    /// Changes bytes of the journal in the file that handles hold open.
+    pub(crate) fn overwrite_journal(&self, bytes: &[u8]) {
+        let mut file = self.sim.disk.open_log(&self.layout.journal()).unwrap();
+        file.write_at(0, bytes).unwrap();
+    }
+
     /// Returns what `local/vanished/` keeps, by name.
     pub(crate) fn vanished(&self) -> BTreeMap<String, Vec<u8>> {
         let directory: PathBuf = self.layout.vanished();
