@@ -209,6 +209,21 @@ impl Index {
         }
     }
 
+    /// Reads what there is of the index; returns whether that can be answered from. No directory is looked at.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index cannot be read.
+    pub fn load(&mut self) -> Result<bool, IndexError> {
+        match self.catch_up() {
+            Ok(caught) => Ok(caught == Caught::Up && !self.has_lost_its_end()),
+            Err(IndexError::Damaged { .. }) => {
+                self.forget();
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn try_observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
         if self.catch_up()? != Caught::Up || self.has_lost_its_end() {
             return Ok(Observed::Changed);

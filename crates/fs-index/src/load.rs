@@ -60,7 +60,7 @@ impl Index {
             let places = self.catalog.transactions_from(from, BATCH, &state.dead)?;
             let Some(last) = places.last() else { break };
             from = last.number + 1;
-            fresh.extend(self.load(&places)?.into_iter().map(Arc::new));
+            fresh.extend(self.load_places(&places)?.into_iter().map(Arc::new));
         }
         let mut history = match known.map(|loaded| Arc::try_unwrap(loaded.history)) {
             Some(Ok(history)) => history,
@@ -93,12 +93,12 @@ impl Index {
     pub(crate) fn stored(&self, number: u64) -> Result<Stored, IndexError> {
         let located = self.catalog.transaction(number)?;
         let located = located.ok_or_else(|| self.damaged())?;
-        let mut loaded = self.load(&[located])?;
+        let mut loaded = self.load_places(&[located])?;
         loaded.pop().ok_or_else(|| self.damaged())
     }
 
     /// Returns transactions in the order of their places.
-    pub(crate) fn load(&self, places: &[Located]) -> Result<Vec<Stored>, IndexError> {
+    pub(crate) fn load_places(&self, places: &[Located]) -> Result<Vec<Stored>, IndexError> {
         let payloads = self.payloads(places)?;
         let decode = |payload: &Bytes| match record::parse(payload) {
             Some(Record::Arrived(arrived)) => Stored::of_record(*arrived, payload).ok(),

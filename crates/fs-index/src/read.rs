@@ -277,7 +277,7 @@ impl Index {
                 .iter()
                 .map(|write| self.located(write.number))
                 .collect();
-            for (stored, write) in self.load(&places?)?.iter().zip(page) {
+            for (stored, write) in self.load_places(&places?)?.iter().zip(page) {
                 let mut version = write.base;
                 for (place, event) in (0..=u16::MAX).zip(stored.events()) {
                     let event = event.map_err(|_| self.damaged())?;
@@ -335,7 +335,7 @@ impl Index {
             let places = self.next_places(&wanted, from, (limit - found.len()).min(PAGE))?;
             let Some(last) = places.last() else { break };
             from = last.number + 1;
-            for stored in &self.load(&places)? {
+            for stored in &self.load_places(&places)? {
                 let mut counts: Vec<(StreamId, u64)> = Vec::new();
                 for (place, event) in (0..=u16::MAX).zip(stored.events()) {
                     let event = event.map_err(|_| self.damaged())?;

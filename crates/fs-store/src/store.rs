@@ -206,7 +206,11 @@ impl FileEventStore {
                 private,
             }),
         };
-        store.inner.freshen()?;
+        // With an index at hand, the directories are compared by the first read.
+        let is_loaded = store.inner.index_mut().load();
+        if !is_loaded.map_err(RefreshError::from)? {
+            store.inner.freshen()?;
+        }
         Ok(store)
     }
 
