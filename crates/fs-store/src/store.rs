@@ -206,9 +206,10 @@ impl FileEventStore {
                 private,
             }),
         };
-        // With an index at hand, the directories are compared by the first read.
+        // With an index at hand, the directories are compared by the first read; but what cannot be taken in here has to
+        // be known now.
         let is_loaded = store.inner.index_mut().load();
-        if !is_loaded.map_err(RefreshError::from)? {
+        if !is_loaded.map_err(RefreshError::from)? || !store.inner.may_lock() {
             store.inner.freshen()?;
         }
         Ok(store)
@@ -361,6 +362,12 @@ impl Inner {
         self.recovered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether the write lock can be taken here, now or after somebody else.
+    fn may_lock(&self) -> bool {
+        let lock = self.system.disk.lock(&self.layout.lock(), Wait::Never);
+        !matches!(lock, Err(LockError::Io { .. }))
     }
 
     pub(crate) fn lock(&self) -> Result<LockGuard, LockError> {
