@@ -13,6 +13,12 @@ use crate::error::IndexError;
 use crate::segment::{self, Located, Posting, Segment, SegmentError};
 use crate::tail::Tail;
 
+/// A number that is no further from the one before it is looked up along with those between them ...
+const CLOSE: u64 = 8;
+
+/// ... and so many after it.
+const TOGETHER: usize = 64;
+
 /// Who writes a stream, in canonical order, with the version that the stream has below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Write {
@@ -56,6 +62,37 @@ impl Catalog {
             Some(segment) => Ok(segment.transaction(number)?),
             None => Ok(None),
         }
+    }
+
+    /// Returns where transactions lie, in the order of their numbers as given; `None` for one that is not here.
+    ///
+    /// # Complexity
+    /// Numbers that follow closely on each other are looked up together.
+    pub(crate) fn transactions(
+        &self,
+        numbers: impl IntoIterator<Item = u64>,
+    ) -> Result<Vec<Option<Located>>, IndexError> {
+        let mut found = Vec::new();
+        let mut together: Vec<Located> = Vec::new();
+        let mut before = None;
+        for number in numbers {
+            let place = |together: &[Located]| {
+                let at = together.binary_search_by_key(&number, |it| it.number);
+                at.ok().map(|at| together[at])
+            };
+            let follows = before.is_some_and(|before| (before..before + CLOSE).contains(&number));
+            before = Some(number);
+            let mut located = place(&together);
+            if located.is_none() && follows {
+                together = self.transactions_from(number, TOGETHER, &BTreeSet::new())?;
+                located = place(&together);
+            }
+            found.push(match located {
+                Some(located) => Some(located),
+                None => self.transaction(number)?,
+            });
+        }
+        Ok(found)
     }
 
     /// Returns up to `limit` transactions numbered `number` or higher, ascending.

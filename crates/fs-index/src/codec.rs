@@ -105,8 +105,13 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn skip(&mut self, len: usize) -> Option<()> {
-        self.rest = self.rest.get(len..)?;
-        Some(())
+        self.bytes(len).map(drop)
+    }
+
+    pub(crate) fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(bytes)
     }
 
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -133,9 +138,7 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn text(&mut self) -> Option<&'a str> {
         let len = self.u32()? as usize;
-        let (text, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
-        std::str::from_utf8(text).ok()
+        std::str::from_utf8(self.bytes(len)?).ok()
     }
 
     pub(crate) fn id(&mut self) -> Option<TransactionId> {

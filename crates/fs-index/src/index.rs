@@ -36,6 +36,7 @@ use crate::position::{Epoch, Position, Sequence};
 use crate::progress::Progress;
 use crate::read::Narrowed;
 use crate::record::{self, Origin};
+use crate::records::Records;
 use crate::replay::Replayed;
 use crate::scan::{self, Stamp};
 use crate::segment::{PageCache, Segment};
@@ -108,6 +109,7 @@ pub struct Index {
     pub(crate) layout: Layout,
     pub(crate) journal: Journal,
     pub(crate) cache: Arc<PageCache>,
+    pub(crate) records: Records,
     pub(crate) catalog: Catalog,
     /// `None` before there is a journal and a manifest.
     pub(crate) state: Option<State>,
@@ -133,6 +135,7 @@ impl Index {
             system,
             layout,
             cache: Arc::new(PageCache::default()),
+            records: Records::default(),
             catalog: Catalog::default(),
             state: None,
             covered: 0,
@@ -241,6 +244,17 @@ impl Index {
         }
         self.note(changes.stamps, now);
         Ok(Observed::Current)
+    }
+
+    /// Returns whether what is known is the present state, where that can be told by a few looks.
+    pub fn is_current_at_a_glance(&mut self) -> bool {
+        let Some(state) = &self.state else {
+            return false;
+        };
+        let few = state.directories.len() <= FEW_DIRECTORIES;
+        self.journal.is_at_its_end()
+            && (self.may_wait(Depth::Recent)
+                || few && matches!(self.observe(Depth::Recent), Ok(Observed::Current)))
     }
 
     /// Looks at every file; what is known of the whole is not touched.

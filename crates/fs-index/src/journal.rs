@@ -139,6 +139,15 @@ impl Journal {
         Ok(self.mark()? == mark)
     }
 
+    /// Returns whether the file is the one that was read, and nothing was added to it.
+    pub(crate) fn is_at_its_end(&self) -> bool {
+        let stat = self.disk.stat(&self.path).ok().flatten();
+        let known = self.known.as_ref().zip(stat);
+        known.is_some_and(|(known, stat)| {
+            known.file_id.is_some() && known.file_id == stat.file_id && known.end == stat.len
+        })
+    }
+
     /// Reads what was added since the last look.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 
 mod arrivals;
 mod bytes;
+mod cache;
 mod catalog;
 mod census;
 mod changes;
@@ -28,6 +29,7 @@ mod position;
 mod progress;
 mod read;
 mod record;
+mod records;
 mod replay;
 mod scan;
 mod scan_events;
@@ -46,7 +48,7 @@ pub use layout::Layout;
 pub use position::{Epoch, Position, Sequence};
 pub use progress::Progress;
 pub use read::{All, Select, Streams};
-pub use scan_events::RawEvent;
+pub use scan_events::{Effort, RawEvent};
 pub use state::Head;
 pub use stored::Stored;
 pub use trouble::{Reason, Trouble};

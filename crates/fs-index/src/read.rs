@@ -14,6 +14,7 @@ use crate::history::Placed;
 use crate::index::Index;
 use crate::position::{Epoch, Position, Sequence};
 use crate::replay::record_of;
+use crate::scan_events::Effort;
 use crate::segment::Located;
 use crate::state::{Head, State};
 use crate::stored::Stored;
@@ -162,14 +163,15 @@ impl Index {
     /// # Errors
     /// As [`Index::load_history`].
     pub fn load_order(&mut self) -> Result<(), IndexError> {
-        if self.is_irregular() {
+        if !self.is_ordered_by_key() {
             self.load_history()?;
         }
         Ok(())
     }
 
-    fn is_irregular(&self) -> bool {
-        self.state.as_ref().is_some_and(|state| state.is_irregular)
+    /// Returns whether the canonical order is that of the keys, so that no history is needed to answer.
+    pub fn is_ordered_by_key(&self) -> bool {
+        self.state.as_ref().is_none_or(|state| !state.is_irregular)
     }
 
     /// Returns the canonically first transaction of the command `command_id`.
@@ -251,9 +253,15 @@ impl Index {
         }
     }
 
-    pub(crate) fn located(&self, number: u64) -> Result<Located, IndexError> {
-        let located = self.catalog.transaction(number)?;
-        located.ok_or_else(|| self.damaged())
+    /// Returns where the transactions with these numbers lie, in the same order.
+    pub(crate) fn places(
+        &self,
+        numbers: impl IntoIterator<Item = u64>,
+    ) -> Result<Vec<Located>, IndexError> {
+        let places = self.catalog.transactions(numbers)?.into_iter();
+        places
+            .map(|place| place.ok_or_else(|| self.damaged()))
+            .collect()
     }
 
     /// Calls `each` with the events of `stream_id` with versions above `after`, in canonical order.
@@ -273,11 +281,8 @@ impl Index {
         let first = writes.partition_point(|write| write.base + write.count <= after);
         let mut found = Vec::new();
         for page in writes[first..].chunks(PAGE) {
-            let places: Result<Vec<_>, _> = page
-                .iter()
-                .map(|write| self.located(write.number))
-                .collect();
-            for (stored, write) in self.load_places(&places?)?.iter().zip(page) {
+            let places = self.places(page.iter().map(|write| write.number))?;
+            for (stored, write) in self.load_places(&places)?.iter().zip(page) {
                 let mut version = write.base;
                 for (place, event) in (0..=u16::MAX).zip(stored.events()) {
                     let event = event.map_err(|_| self.damaged())?;
@@ -330,7 +335,8 @@ impl Index {
     ) -> Result<Vec<T>, IndexError> {
         let mut found = Vec::new();
         let mut from = after.map_or(1, Sequence::number);
-        let wanted = self.wanted(select)?;
+        let wanted = self.wanted(select, Effort::Any)?;
+        let wanted = wanted.unwrap_or(Wanted::All);
         while found.len() < limit {
             let places = self.next_places(&wanted, from, (limit - found.len()).min(PAGE))?;
             let Some(last) = places.last() else { break };
@@ -374,27 +380,35 @@ impl Index {
             Wanted::These(numbers) => {
                 let first = numbers.partition_point(|number| *number < from);
                 let page = numbers[first..].iter().take(count);
-                page.map(|number| self.located(*number)).collect()
+                self.places(page.copied())
             }
         }
     }
 
-    /// Works out which transactions may hold selected events.
-    pub(crate) fn wanted(&self, select: &impl Select) -> Result<Wanted, IndexError> {
+    /// Works out which transactions may hold selected events; `None` when that is too much work.
+    pub(crate) fn wanted(
+        &self,
+        select: &impl Select,
+        effort: Effort,
+    ) -> Result<Option<Wanted>, IndexError> {
         let Some(state) = &self.state else {
-            return Ok(Wanted::All);
+            return Ok(Some(Wanted::All));
         };
+        if effort == Effort::Little && select.event_types().is_some() {
+            return Ok(None);
+        }
         if let Some(event_types) = select.event_types() {
             let mut numbers = BTreeSet::new();
             for event_type in event_types {
                 numbers.extend(self.catalog.numbers_of_type(event_type, &state.dead)?);
             }
             if (numbers.len() as u64) < state.transactions / SELECTIVE {
-                return Ok(Wanted::These(Arc::new(numbers.into_iter().collect())));
+                let numbers = Arc::new(numbers.into_iter().collect());
+                return Ok(Some(Wanted::These(numbers)));
             }
         }
         let Some(streams) = select.streams() else {
-            return Ok(Wanted::All);
+            return Ok(Some(Wanted::All));
         };
         let mut kept = self
             .narrowed
@@ -409,6 +423,7 @@ impl Index {
         };
         let writers = match kept.as_ref().filter(is_kept) {
             Some(selected) => selected.writers.clone(),
+            None if effort == Effort::Little => return Ok(None),
             None => {
                 let writers = self
                     .writers_of(state, streams.prefix, select)?
@@ -423,7 +438,7 @@ impl Index {
                 writers
             }
         };
-        Ok(writers.map_or(Wanted::All, Wanted::These))
+        Ok(Some(writers.map_or(Wanted::All, Wanted::These)))
     }
 
     /// Returns the numbers of those who write the selected streams, ascending; `None` when these are many.

@@ -165,6 +165,9 @@ impl Summary {
 }
 
 impl EventPlace {
+    /// Bytes of one.
+    const WIDTH: usize = 16;
+
     fn read(from: &mut Fields<'_>) -> Option<Self> {
         Some(Self {
             stream: from.u32()?,
@@ -191,8 +194,8 @@ pub(crate) struct View<'a> {
     pub(crate) event_count: u32,
     pub(crate) streams: SmallVec<[&'a str; 2]>,
     pub(crate) event_types: SmallVec<[&'a str; 2]>,
-    /// As [`Summary::events`].
-    pub(crate) events: SmallVec<[EventPlace; 2]>,
+    /// As [`Summary::events`], of [`EventPlace::WIDTH`] bytes each.
+    events: &'a [u8],
     /// The file's bytes.
     pub(crate) file: &'a [u8],
 }
@@ -214,23 +217,33 @@ impl<'a> View<'a> {
         let event_count = from.u32()?;
         let parents = from.u32()? as usize;
         from.skip(parents.checked_mul(16)?)?;
-        let stream = |from: &mut Fields<'a>| {
-            let name = from.text()?;
+        let mut streams = SmallVec::new();
+        for _ in 0..from.u32()? {
+            streams.push(from.text()?);
             from.u64()?;
-            Some(name)
-        };
+        }
+        let mut event_types = SmallVec::new();
+        for _ in 0..from.u32()? {
+            event_types.push(from.text()?);
+        }
+        from.option(Fields::text)?;
+        let events = from.u32()? as usize;
+        let events = from.bytes(events.checked_mul(EventPlace::WIDTH)?)?;
         Some(Self {
             number,
             id,
             event_count,
-            streams: from.list(stream)?,
-            event_types: from.list(Fields::text)?,
-            events: {
-                from.option(Fields::text)?;
-                from.list(EventPlace::read)?
-            },
+            streams,
+            event_types,
+            events,
             file: from.rest(),
         })
+    }
+
+    /// Returns where each event lies; none when some event cannot be read in place.
+    pub(crate) fn events(&self) -> impl ExactSizeIterator<Item = Option<EventPlace>> {
+        let places = self.events.chunks_exact(EventPlace::WIDTH);
+        places.map(|place| EventPlace::read(&mut Fields::new(place)))
     }
 }
 

@@ -14,10 +14,24 @@ use crate::index::Index;
 use crate::position::{Position, Sequence};
 use crate::read::{Select, Wanted};
 use crate::record::View;
-use crate::segment::Located;
 
 /// So many transactions are read at a time.
 const PAGE: usize = 8192;
+
+/// Records of so many bytes are little work: they are read and decoded in less time than another thread takes to begin.
+const LITTLE: usize = 128 << 10;
+
+/// A stream of more events is more than little work.
+const FEW_EVENTS: u64 = 256;
+
+/// How much work an answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Some 100 µs at most, on one thread.
+    Little,
+    /// As much as it takes.
+    Any,
+}
 
 /// An event as its data.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +49,8 @@ pub struct RawEvent<'a> {
 }
 
 impl Index {
-    /// Returns what `each` makes of the events of `stream_id` with versions above `after`, in canonical order.
+    /// Returns what `each` makes of the events of `stream_id` with versions above `after`, in canonical order; `None`
+    /// when that is too much work.
     ///
     /// # Errors
     /// [`IndexError`] when the index cannot be read.
@@ -43,31 +58,41 @@ impl Index {
         &self,
         stream_id: &StreamId,
         after: u64,
+        effort: Effort,
         each: impl Fn(RawEvent<'_>) -> T + Sync,
-    ) -> Result<Vec<T>, IndexError> {
+    ) -> Result<Option<Vec<T>>, IndexError> {
+        if effort == Effort::Little && self.version(stream_id)? > FEW_EVENTS {
+            return Ok(None);
+        }
         let writes = self.writes(stream_id)?;
         let first = writes.partition_point(|write| write.base + write.count <= after);
         // Of the first writer, so many are not wanted.
-        let mut passed_by = writes
+        let passed_by = writes
             .get(first)
             .map_or(0, |write| after - write.base.min(after));
+        let of_stream =
+            |event: RawEvent<'_>| (event.stream_id == stream_id.as_str()).then(|| each(event));
         let mut found = Vec::new();
         for page in writes[first..].chunks(PAGE) {
-            let places: Result<Vec<_>, _> = page
-                .iter()
-                .map(|write| self.located(write.number))
-                .collect();
-            let of_stream =
-                |event: RawEvent<'_>| (event.stream_id == stream_id.as_str()).then(|| each(event));
-            let events = self.scan(&places?, of_stream)?;
-            let skipped = usize::try_from(passed_by).unwrap_or(usize::MAX);
-            found.extend(events.into_iter().skip(skipped));
-            passed_by = 0;
+            let parts = file::in_parts(page, |part| {
+                let numbers: Vec<u64> = part.iter().map(|write| write.number).collect();
+                self.events_of(&self.records_of(&numbers)?, effort, of_stream)
+            });
+            for part in parts {
+                let Some(events) = part? else { return Ok(None) };
+                found.extend(events);
+            }
         }
-        Ok(found)
+        found.drain(
+            ..found
+                .len()
+                .min(usize::try_from(passed_by).unwrap_or(usize::MAX)),
+        );
+        Ok(Some(found))
     }
 
-    /// Returns what `each` makes of at most `limit` of the selected events after `after`, in ingestion order.
+    /// Returns what `each` makes of at most `limit` of the selected events after `after`, in ingestion order; `None`
+    /// when that is too much work.
     ///
     /// # Errors
     /// [`IndexError`] when the index cannot be read.
@@ -76,62 +101,84 @@ impl Index {
         after: Option<Sequence>,
         select: &(impl Select + Sync),
         limit: usize,
+        effort: Effort,
         each: impl Fn(RawEvent<'_>) -> T + Sync,
-    ) -> Result<Vec<T>, IndexError> {
+    ) -> Result<Option<Vec<T>>, IndexError> {
         let mut found = Vec::new();
         let mut from = after.map_or(1, Sequence::number);
-        let wanted: Wanted = self.wanted(select)?;
-        while found.len() < limit {
-            let missing = limit - found.len();
-            let places = self.next_places(&wanted, from, missing.min(PAGE))?;
-            let Some(last) = places.last() else { break };
-            from = last.number + 1;
-            let selected = |event: RawEvent<'_>| {
-                let is_wanted = after.is_none_or(|after| event.position.sequence > after)
-                    && select.stream(event.stream_id)
-                    && select.event_type(event.event_type);
-                is_wanted.then(|| each(event))
+        let Some(wanted) = self.wanted(select, effort)? else {
+            return Ok(None);
+        };
+        let first = from;
+        let selected = |event: RawEvent<'_>| {
+            let is_wanted = after.is_none_or(|after| event.position.sequence > after)
+                && select.stream(event.stream_id)
+                && select.event_type(event.event_type);
+            is_wanted.then(|| each(event))
+        };
+        while found.len() < limit && from <= self.last_number() {
+            // The transaction that the position is in may hold none that comes after it.
+            let count = (limit - found.len()).saturating_add(1).min(PAGE);
+            let numbers: Vec<u64> = match &wanted {
+                Wanted::All => (from..=self.last_number()).take(count).collect(),
+                Wanted::These(numbers) => {
+                    let at = numbers.partition_point(|number| *number < from);
+                    numbers[at..].iter().copied().take(count).collect()
+                }
             };
-            found.extend(self.scan(&places, selected)?.into_iter().take(missing));
-        }
-        Ok(found)
-    }
-
-    /// Returns what `each` makes of the events of transactions, where it makes something of them.
-    fn scan<T: Send>(
-        &self,
-        places: &[Located],
-        each: impl Fn(RawEvent<'_>) -> Option<T> + Sync,
-    ) -> Result<Vec<T>, IndexError> {
-        let mut parts = file::in_parts(places, |part| {
-            let mut found = Vec::with_capacity(part.len());
-            for payload in self.payloads(part)? {
-                self.events_of(&payload, &each, &mut found)?;
+            let Some(last) = numbers.last() else { break };
+            if effort == Effort::Little && from > first {
+                return Ok(None);
             }
-            Ok(found)
-        });
-        if parts.len() == 1
-            && let Some(found) = parts.pop()
-        {
-            return found;
+            from = last + 1;
+            let parts = file::in_parts(&numbers, |part| {
+                let records = match (&wanted, part) {
+                    (Wanted::All, [first, ..]) => {
+                        self.records_within(*first..=part[part.len() - 1])?
+                    }
+                    _ => self.records_of(part)?,
+                };
+                self.events_of(&records, effort, selected)
+            });
+            for part in parts {
+                let Some(events) = part? else { return Ok(None) };
+                found.extend(events);
+            }
         }
-        let mut found = Vec::with_capacity(places.len());
-        for part in parts {
-            found.extend(part?);
-        }
-        Ok(found)
+        found.truncate(limit);
+        Ok(Some(found))
     }
 
+    /// Returns what `each` makes of the events in records, where it makes something of them; `None` when that is more
+    /// than the effort.
     fn events_of<T>(
+        &self,
+        records: &[Bytes],
+        effort: Effort,
+        each: impl Fn(RawEvent<'_>) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, IndexError> {
+        let bytes: usize = records.iter().map(|record| record.len()).sum();
+        if effort == Effort::Little && bytes > LITTLE {
+            return Ok(None);
+        }
+        let mut found = Vec::with_capacity(records.len());
+        for record in records {
+            self.events_in(record, &each, &mut found)?;
+        }
+        Ok(Some(found))
+    }
+
+    fn events_in<T>(
         &self,
         payload: &Bytes,
         each: impl Fn(RawEvent<'_>) -> Option<T>,
         found: &mut Vec<T>,
     ) -> Result<(), IndexError> {
         let view = View::parse(payload).ok_or_else(|| self.damaged())?;
-        if view.events.len() == view.event_count as usize {
-            for (place, event) in (0..=u16::MAX).zip(&view.events) {
+        if view.events().len() == view.event_count as usize {
+            for (place, event) in (0..=u16::MAX).zip(view.events()) {
                 let raw = || {
+                    let event = event?;
                     let (start, len) = (event.start as usize, event.len as usize);
                     Some(RawEvent {
                         stream_id: view.streams.get(event.stream as usize)?,

@@ -8,9 +8,9 @@ use eventcore_types::{
     StreamVersion, StreamWrites,
 };
 use fs_format::StreamId;
-use fs_index::{Position, RawEvent, Select, Streams};
+use fs_index::{Effort, Position, RawEvent, Select, Streams};
 
-use crate::blocking::blocking;
+use crate::blocking::{at_once_or_blocking, blocking};
 use crate::error::{AppendError, ReadError};
 use crate::request::{Append, ExpectedVersion};
 use crate::store::FileEventStore;
@@ -29,24 +29,18 @@ impl EventStore for FileEventStore {
         stream_id: eventcore_types::StreamId,
         exclusive_version: StreamVersion,
     ) -> Result<EventStream<E>, EventStoreError> {
-        let (store, name) = (self.clone(), stream_id.clone());
-        let read = move || -> Result<_, EventStoreError> {
-            let stream_id = native(&name, Operation::ReadStream)?;
-            let version = exclusive_version.into_inner() as u64;
-            let events = store
-                .scan_stream(&stream_id, version, decode::<E>)
-                .map_err(|error| failure(Operation::ReadStream, &error))?;
-            let events = events.into_iter().map(|event| {
-                event.map_err(|undecodable| EventStoreError::DeserializationFailed {
-                    stream_id: name.clone(),
-                    detail: with_source(&undecodable.named(&store)),
-                })
-            });
-            Ok(events.collect::<Vec<_>>())
+        let version = exclusive_version.into_inner() as u64;
+        let store = self.clone();
+        let at_once = || {
+            let read = read_slice::<E>(self, &stream_id, version, Effort::Little);
+            read.transpose().filter(Result::is_ok)
         };
-        Ok(EventStream::new(futures::stream::iter(
-            blocking(read).await?,
-        )))
+        let name = stream_id.clone();
+        let read = move || {
+            read_slice::<E>(&store, &name, version, Effort::Any).map(Option::unwrap_or_default)
+        };
+        let events = at_once_or_blocking(at_once, read).await?;
+        Ok(EventStream::new(futures::stream::iter(events)))
     }
 
     async fn append_events(
@@ -131,37 +125,76 @@ impl EventReader for FileEventStore {
         page: EventPage,
     ) -> Result<Vec<(E, StreamPosition)>, Self::Error> {
         let store = self.clone();
-        blocking(move || {
-            let limit: usize = page.limit().into_inner();
-            let mut after = page
-                .after_position()
-                .map(|position| Position::from_uuid(position.into_inner()));
-            let filter = Filter::new(&filter);
-            let mut decoded = Vec::new();
-            while decoded.len() < limit {
-                let missing = limit - decoded.len();
-                let events = store.scan_ingested(after, &filter, missing, |event| {
-                    let is_asked_for =
-                        filter.names_types() || event.event_type == E::event_type_name();
-                    let value = decode::<E>(event);
-                    let is_anothers = value.is_err() && !is_asked_for;
-                    (event.position, (!is_anothers).then_some(value))
-                })?;
-                let Some((last, _)) = events.last() else {
-                    break;
-                };
-                after = Some(*last);
-                for (position, value) in events {
-                    if let Some(value) = value {
-                        let value = value.map_err(|undecodable| undecodable.named(&store))?;
-                        decoded.push((value, StreamPosition::new(position.as_uuid())));
-                    }
-                }
-            }
-            Ok(decoded)
-        })
-        .await
+        let at_once = || {
+            let read = read_page::<E>(self, &filter, page, Effort::Little);
+            read.transpose().filter(Result::is_ok)
+        };
+        let asked = filter.clone();
+        let read = move || {
+            read_page::<E>(&store, &asked, page, Effort::Any).map(Option::unwrap_or_default)
+        };
+        at_once_or_blocking(at_once, read).await
     }
+}
+
+/// Reads what [`EventStore::read_stream_after`] returns; `None` when that is more than the effort.
+fn read_slice<E: Event>(
+    store: &FileEventStore,
+    name: &eventcore_types::StreamId,
+    version: u64,
+    effort: Effort,
+) -> Result<Option<Vec<Result<E, EventStoreError>>>, EventStoreError> {
+    let stream_id = native(name, Operation::ReadStream)?;
+    let events = store
+        .scan_stream(&stream_id, version, effort, decode::<E>)
+        .map_err(|error| failure(Operation::ReadStream, &error))?;
+    let named = |undecodable: Undecoded| EventStoreError::DeserializationFailed {
+        stream_id: name.clone(),
+        detail: with_source(&undecodable.named(store)),
+    };
+    Ok(events.map(|events| {
+        let events = events.into_iter();
+        events.map(|event| event.map_err(named)).collect()
+    }))
+}
+
+/// Reads what [`EventReader::read_events`] returns; `None` when that is more than the effort.
+fn read_page<E: Event>(
+    store: &FileEventStore,
+    filter: &EventFilter,
+    page: EventPage,
+    effort: Effort,
+) -> Result<Option<Vec<(E, StreamPosition)>>, ReadError> {
+    let limit: usize = page.limit().into_inner();
+    let mut after = page
+        .after_position()
+        .map(|position| Position::from_uuid(position.into_inner()));
+    let filter = Filter::new(filter);
+    let mut decoded = Vec::new();
+    while decoded.len() < limit {
+        let missing = limit - decoded.len();
+        let events = store.scan_ingested(after, &filter, missing, effort, |event| {
+            let is_asked_for = filter.names_types() || event.event_type == E::event_type_name();
+            let value = decode::<E>(event);
+            let is_anothers = value.is_err() && !is_asked_for;
+            (event.position, (!is_anothers).then_some(value))
+        })?;
+        let Some(events) = events else {
+            return Ok(None);
+        };
+        let is_last = events.len() < missing;
+        after = events.last().map(|(last, _)| *last).or(after);
+        for (position, value) in events {
+            if let Some(value) = value {
+                let value = value.map_err(|undecodable| undecodable.named(store))?;
+                decoded.push((value, StreamPosition::new(position.as_uuid())));
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    Ok(Some(decoded))
 }
 
 /// A filter whose pattern is compiled.

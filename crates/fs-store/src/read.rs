@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use fs_format::{CommandId, Header, StreamId};
-use fs_index::{All, Index, IndexError, Placed, Position, RawEvent, Select, Undecodable};
+use fs_index::{All, Effort, Index, IndexError, Placed, Position, RawEvent, Select, Undecodable};
 
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
@@ -74,33 +74,38 @@ impl FileEventStore {
         Ok(self.inner.ask(read)??)
     }
 
-    /// Returns what `each` makes of the data of the events that [`FileEventStore::ingested_events`] returns.
+    /// Returns what `each` makes of the data of the events that [`FileEventStore::ingested_events`] returns; `None` when
+    /// that is more than the effort.
     pub(crate) fn scan_ingested<T: Send>(
         &self,
         position: Option<Position>,
         select: &(impl Select + Sync),
         limit: usize,
+        effort: Effort,
         each: impl Fn(RawEvent<'_>) -> T + Sync,
-    ) -> Result<Vec<T>, ReadError> {
+    ) -> Result<Option<Vec<T>>, ReadError> {
         let read = |index: &Index| {
             let after = match position.map(|it| index.sequence_of(it)).transpose() {
                 Ok(after) => after,
                 Err(stale) => return Ok(Err(stale)),
             };
-            index.scan_ingested(after, select, limit, &each).map(Ok)
+            let found = index.scan_ingested(after, select, limit, effort, &each)?;
+            Ok(Ok(found))
         };
-        Ok(self.inner.ask(read)??)
+        Ok(self.inner.ask_with(effort, read)?.transpose()?.flatten())
     }
 
-    /// Returns what `each` makes of the data of the events that [`FileEventStore::stream_events_after`] returns.
+    /// Returns what `each` makes of the data of the events that [`FileEventStore::stream_events_after`] returns; `None`
+    /// when that is more than the effort.
     pub(crate) fn scan_stream<T: Send>(
         &self,
         stream_id: &StreamId,
         version: u64,
+        effort: Effort,
         each: impl Fn(RawEvent<'_>) -> T + Sync,
-    ) -> Result<Vec<T>, ReadError> {
-        let read = |index: &Index| index.scan_stream(stream_id, version, &each);
-        Ok(self.inner.ask(read)?)
+    ) -> Result<Option<Vec<T>>, ReadError> {
+        let read = |index: &Index| index.scan_stream(stream_id, version, effort, &each);
+        Ok(self.inner.ask_with(effort, read)?.flatten())
     }
 
     /// Returns the event at a position.

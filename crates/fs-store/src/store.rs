@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use fs_format::TransactionId;
-use fs_index::{Depth, History, Index, IndexError, Layout, Observed};
+use fs_index::{Depth, Effort, History, Index, IndexError, Layout, Observed};
 use fs_io::{FileKind, LockError, LockGuard, PrivateDir, SyncPolicy, System, Wait};
 
 use crate::error::{AppendError, OpenError, RefreshError};
@@ -299,6 +299,29 @@ impl Inner {
                 Ok(question(&self.index())?)
             }
             answer => Ok(answer?),
+        }
+    }
+
+    /// As [`Inner::ask`]; under [`Effort::Little`] `None` when somebody else has to be waited for, or files to be read.
+    pub(crate) fn ask_with<T>(
+        &self,
+        effort: Effort,
+        question: impl Fn(&Index) -> Result<T, IndexError>,
+    ) -> Result<Option<T>, RefreshError> {
+        if effort == Effort::Any {
+            return self.ask(question).map(Some);
+        }
+        let Ok(mut index) = self.index.try_write() else {
+            return Ok(None);
+        };
+        let is_current = match self.options.reads {
+            Reads::AsRefreshed => index.epoch().is_some(),
+            Reads::Present => index.is_current_at_a_glance(),
+        };
+        drop(index);
+        match self.index.try_read() {
+            Ok(index) if is_current && index.is_ordered_by_key() => Ok(question(&index).ok()),
+            _ => Ok(None),
         }
     }
 

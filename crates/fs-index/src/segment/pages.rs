@@ -6,13 +6,13 @@
 //!
 //! **Invariant**: a byte that is read is the one that was written at this place of this segment.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use fs_io::{Disk, File, ReadError};
 
 use super::{SegmentError, SegmentId};
+use crate::cache::Cache;
 
 const PAGE: usize = 4096;
 
@@ -22,54 +22,19 @@ pub(super) const PAYLOAD: usize = PAGE - 4;
 /// Pages are written in parts of so many bytes.
 const BUFFER: usize = 64 * PAGE;
 
-/// So many pages are kept at most: twice this.
-const GENERATION: usize = 512;
+/// Bytes of the pages that are kept: at most twice this.
+const KEPT: usize = 2 << 20;
 
 /// Payload of one page.
 type Page = Arc<Vec<u8>>;
 
-/// Verified pages of the segments of a handle, 4 MiB at most.
-///
-/// Two generations: what is asked for gets into the younger one, and when that is full, the older one is let go.
-#[derive(Debug, Default)]
-pub(crate) struct PageCache {
-    generations: Mutex<Generations>,
-}
+/// Verified pages of the segments of a handle.
+#[derive(Debug)]
+pub(crate) struct PageCache(Cache<(SegmentId, u64), Page>);
 
-#[derive(Debug, Default)]
-struct Generations {
-    young: HashMap<(SegmentId, u64), Page>,
-    old: HashMap<(SegmentId, u64), Page>,
-}
-
-impl PageCache {
-    fn get(&self, key: (SegmentId, u64)) -> Option<Page> {
-        let mut generations = self
-            .generations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(page) = generations.young.get(&key) {
-            return Some(Arc::clone(page));
-        }
-        let page = generations.old.remove(&key)?;
-        generations.insert(key, Arc::clone(&page));
-        Some(page)
-    }
-
-    fn insert(&self, key: (SegmentId, u64), page: Page) {
-        self.generations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, page);
-    }
-}
-
-impl Generations {
-    fn insert(&mut self, key: (SegmentId, u64), page: Page) {
-        if self.young.len() >= GENERATION {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(key, page);
+impl Default for PageCache {
+    fn default() -> Self {
+        Self(Cache::new(KEPT))
     }
 }
 
@@ -146,7 +111,7 @@ impl Pages {
         if number >= self.count {
             return Err(self.damaged());
         }
-        if let Some(page) = self.cache.get((self.id, number)) {
+        if let Some(page) = self.cache.0.get((self.id, number)) {
             return Ok(page);
         }
         let read = self.file.read_at(number * PAGE as u64, PAGE);
@@ -164,7 +129,9 @@ impl Pages {
         }
         bytes.truncate(PAYLOAD);
         let page = Arc::new(bytes);
-        self.cache.insert((self.id, number), Arc::clone(&page));
+        self.cache
+            .0
+            .insert((self.id, number), Arc::clone(&page), PAGE);
         Ok(page)
     }
 }

@@ -77,6 +77,9 @@ impl Segment {
     }
 
     pub(crate) fn transaction(&self, number: u64) -> Result<Option<Located>, SegmentError> {
+        if let Some((_, found)) = self.guess(number)? {
+            return Ok(Some(found));
+        }
         let at = self.place_of(number)?;
         Ok(self
             .located_at(at)?
@@ -264,17 +267,20 @@ impl Segment {
         located.map(Some).ok_or_else(|| self.pages.damaged())
     }
 
+    /// Returns a transaction with its place where no number before it is missing.
+    fn guess(&self, number: u64) -> Result<Option<(u64, Located)>, SegmentError> {
+        let Some(at) = number.checked_sub(self.head.first_number) else {
+            return Ok(None);
+        };
+        let found = self.located_at(at)?;
+        let found = found.filter(|found| found.number == number);
+        Ok(found.map(|found| (at, found)))
+    }
+
     /// Returns the place of the first transaction numbered `number` or higher.
     fn place_of(&self, number: u64) -> Result<u64, SegmentError> {
-        if number <= self.head.first_number {
-            return Ok(0);
-        }
-        // Numbers without a gap are found at once.
-        let guess = number - self.head.first_number;
-        if let Some(found) = self.located_at(guess)?
-            && found.number == number
-        {
-            return Ok(guess);
+        if let Some((at, _)) = self.guess(number)? {
+            return Ok(at);
         }
         self.search(self.len(), |at| {
             let found = self.located_at(at)?;
