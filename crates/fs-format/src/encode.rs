@@ -3,6 +3,7 @@
 //! **Invariant**: what is written can be read back, by every limit; and it is format 3, sealed.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use crate::event::count_writes;
 use crate::limits::{MAX_EVENTS, MAX_FILE_BYTES, MAX_PARENTS};
@@ -92,6 +93,8 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
     /// The hash that its seal records and its children will.
     pub content_hash: ContentHash,
+    /// Where the data of each event lie in the bytes.
+    pub event_data: Vec<Range<usize>>,
 }
 
 /// Encodes a transaction in format 3.
@@ -210,10 +213,12 @@ pub(crate) fn sealed(
 ) -> Result<Encoded, EncodeError> {
     let content_hash = lines.seal(events);
     check_size(lines.as_bytes())?;
+    let (bytes, event_data) = lines.into_parts();
     Ok(Encoded {
         transaction_id,
-        bytes: lines.into_bytes(),
+        bytes,
         content_hash,
+        event_data,
     })
 }
 

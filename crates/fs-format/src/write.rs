@@ -3,6 +3,8 @@
 //! **Invariant**: one header and one list of events have exactly one text: fields in a fixed order, maps in the byte
 //! order of their keys, lists of ids ascending, no white space.
 
+use std::ops::Range;
+
 use crate::{ContentHash, Event, EventId, Header, ReplicaId, TransactionId};
 
 /// The ids of a transaction, which merge transactions derive from their content.
@@ -17,12 +19,13 @@ pub(crate) struct Identity {
 #[derive(Default)]
 pub(crate) struct Lines {
     bytes: Vec<u8>,
+    event_data: Vec<Range<usize>>,
 }
 
 impl Lines {
-    /// Returns the lines, each ended by LF.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    /// Returns the lines, each ended by LF, and where the data of each event lie in them.
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Vec<Range<usize>>) {
+        (self.bytes, self.event_data)
     }
 
     /// Returns the lines so far.
@@ -129,7 +132,9 @@ impl Lines {
         self.raw(r#","event_type":"#);
         self.string(&event.event_type);
         self.raw(r#","event_data":"#);
+        let start = self.bytes.len();
         self.raw(event.event_data.as_str());
+        self.event_data.push(start..self.bytes.len());
         if !event.metadata.is_empty_object() {
             self.raw(r#","metadata":"#);
             self.raw(event.metadata.as_str());

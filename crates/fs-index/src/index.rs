@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use fs_format::{Encoded, Location, ReplicaId, TransactionId};
+use fs_format::{ReplicaId, TransactionId};
 use fs_io::{LockGuard, SyncPolicy, System};
 
 use crate::arrivals::key_of;
@@ -365,7 +365,7 @@ impl Index {
     /// next refresh.
     pub fn record_appends(
         &mut self,
-        appended: Vec<Encoded>,
+        appended: Vec<Stored>,
         _lock: &LockGuard,
     ) -> Result<(), IndexError> {
         let Some(state) = &self.state else {
@@ -374,14 +374,11 @@ impl Index {
         let mut sync = SyncPolicy::None;
         let mut stamps = BTreeMap::new();
         let mut batch: BTreeMap<TransactionId, Stored> = BTreeMap::new();
-        for (encoded, number) in appended.into_iter().zip(state.next_number..) {
-            let id = encoded.transaction_id;
+        for (mut stored, number) in appended.into_iter().zip(state.next_number..) {
+            let id = stored.id();
             let path = id.relative_path();
             let stat = self.system.disk.stat(&self.layout.event_file(&path));
-            let modified_nanos = stat.ok().flatten().map_or(0, |stat| stat.modified_nanos);
-            let location = Location::Sharded(id);
-            let mut stored = Stored::of_file(encoded.bytes, location, modified_nanos)
-                .expect("the bytes were encoded by this process");
+            stored.modified_nanos = stat.ok().flatten().map_or(0, |stat| stat.modified_nanos);
             stored.number = number;
             stored.origin = Origin::Appended;
             if stored.header.replica_id.is_nil() {

@@ -266,7 +266,7 @@ impl Journal {
         if len > known.end {
             writer.truncate(known.end).map_err(failed)?;
         }
-        writer.append(&bytes).map_err(failed)?;
+        writer.write_at(known.end, &bytes).map_err(failed)?;
         if sync == SyncPolicy::Durable {
             writer.sync().map_err(failed)?;
         }

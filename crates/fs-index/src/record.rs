@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use fs_format::{
-    CommandId, ContentHash, Header, ReplicaId, StreamId, Timestamp, Transaction, TransactionId,
+    CommandId, ContentHash, Event, Header, ReplicaId, StreamId, Timestamp, TransactionId,
 };
 
 use smallvec::SmallVec;
@@ -80,17 +80,20 @@ pub(crate) struct EventPlace {
 }
 
 impl Summary {
-    /// Sums up a transaction that was decoded from `bytes`.
-    pub(crate) fn of(transaction: &Transaction<'_>, bytes: &[u8]) -> Self {
-        let header: &Header = &transaction.header;
+    /// Sums up a transaction; `data` tells where the data of an event lie in its file's bytes, if they lie there.
+    pub(crate) fn of<'a>(
+        header: &Header,
+        events: &'a [Event<'_>],
+        data: impl Fn(usize, &'a Event<'_>) -> Option<Range<usize>>,
+    ) -> Self {
         let bases = header.stream_bases.iter();
         let writes: Vec<(StreamId, u64)> = bases
             .filter(|(_, base)| base.writes > 0)
             .map(|(stream_id, base)| (stream_id.clone(), base.writes))
             .collect();
         let mut event_types: Vec<Box<str>> = Vec::new();
-        let mut events = Vec::with_capacity(transaction.events.len());
-        for event in &transaction.events {
+        let mut places = Vec::with_capacity(events.len());
+        for (nth, event) in events.iter().enumerate() {
             let known = event_types.iter().position(|it| **it == *event.event_type);
             let event_type = known.unwrap_or(event_types.len());
             if known.is_none() {
@@ -98,25 +101,25 @@ impl Summary {
             }
             let stream = writes.binary_search_by(|(it, _)| it.cmp(&event.stream_id));
             let place = || {
-                let (start, len) = place_in(bytes, event.event_data.as_str())?;
+                let data = data(nth, event)?;
                 Some(EventPlace {
                     stream: u32::try_from(stream.ok()?).ok()?,
                     event_type: u32::try_from(event_type).ok()?,
-                    start,
-                    len,
+                    start: u32::try_from(data.start).ok()?,
+                    len: u32::try_from(data.len()).ok()?,
                 })
             };
-            events.extend(place());
+            places.extend(place());
         }
-        if events.len() < transaction.events.len() {
-            events.clear();
+        if places.len() < events.len() {
+            places.clear();
         }
         Self {
             id: header.transaction_id,
             replica_id: header.replica_id,
             replica_seq: header.replica_seq,
             created_at: header.created_at,
-            event_count: u32::try_from(transaction.events.len())
+            event_count: u32::try_from(events.len())
                 .expect("a transaction has at most 65,536 events"),
             parents: header
                 .parents
@@ -126,7 +129,7 @@ impl Summary {
             writes,
             event_types,
             command_id: header.command_id.clone(),
-            events,
+            events: places,
         }
     }
 
@@ -179,11 +182,10 @@ impl EventPlace {
 }
 
 /// Returns where `text` lies in `bytes` when it was borrowed from them.
-fn place_in(bytes: &[u8], text: &str) -> Option<(u32, u32)> {
+pub(crate) fn place_in(bytes: &[u8], text: &str) -> Option<Range<usize>> {
     let start = (text.as_ptr() as usize).checked_sub(bytes.as_ptr() as usize)?;
-    let found = bytes.get(start..start.checked_add(text.len())?)?;
-    let place = (u32::try_from(start).ok()?, u32::try_from(text.len()).ok()?);
-    (found == text.as_bytes()).then_some(place)
+    let range = start..start.checked_add(text.len())?;
+    (bytes.get(range.clone())? == text.as_bytes()).then_some(range)
 }
 
 /// What is read of an arrival's record to get at its events.

@@ -1,7 +1,8 @@
 //! One transaction as it is held in memory: its header, and its events as bytes.
 
 use fs_format::{
-    ContentHash, DecodeError, Event, Events, FormatVersion, Header, Location, TransactionId,
+    ContentHash, DecodeError, Encoded, Event, Events, FormatVersion, Header, Location,
+    TransactionId,
 };
 
 use crate::bytes::Bytes;
@@ -36,19 +37,53 @@ impl Stored {
     ) -> Result<Self, DecodeError> {
         let transaction = fs_format::decode(&bytes)?;
         transaction.check_location(location)?;
-        let summary = Summary::of(&transaction, &bytes);
+        let (header, events) = (&transaction.header, &transaction.events);
+        let data = |_, event: &Event<'_>| record::place_in(&bytes, event.event_data.as_str());
+        let summary = Summary::of(header, events, data);
+        let (header, content_hash) = (transaction.header, transaction.content_hash);
         Ok(Self {
-            content_hash: transaction.content_hash,
-            header: transaction.header,
+            modified_nanos,
+            place: Place::of(&location),
+            ..Self::new(header, content_hash, summary, bytes)
+        })
+    }
+
+    /// Takes a transaction that was encoded from this header and these events.
+    pub fn of_encoded(header: Header, events: &[Event<'_>], encoded: Encoded) -> Self {
+        debug_assert_eq!(header.transaction_id, encoded.transaction_id);
+        let data = |nth: usize, _: &Event<'_>| encoded.event_data.get(nth).cloned();
+        let summary = Summary::of(&header, events, data);
+        let stored = Self::new(header, encoded.content_hash, summary, encoded.bytes);
+        debug_assert_eq!(
+            stored.arrived(),
+            Self::of_own(&stored.bytes, stored.id()).arrived()
+        );
+        stored
+    }
+
+    /// Takes a transaction that this process encoded, whose header is not at hand.
+    pub fn of_encoded_bytes(encoded: Encoded) -> Self {
+        Self::of_own(&encoded.bytes, encoded.transaction_id)
+    }
+
+    fn of_own(bytes: &[u8], id: TransactionId) -> Self {
+        Self::of_file(bytes.to_vec(), Location::Sharded(id), 0)
+            .expect("the bytes were encoded by this process")
+    }
+
+    fn new(header: Header, content_hash: ContentHash, summary: Summary, bytes: Vec<u8>) -> Self {
+        Self {
+            content_hash,
+            header,
             number: 0,
             origin: Origin::Arrived,
-            place: Place::of(&location),
-            modified_nanos,
+            place: Place::Sharded,
+            modified_nanos: 0,
             event_count: summary.event_count,
             event_types: summary.event_types,
             event_places: summary.events,
             bytes: bytes.into(),
-        })
+        }
     }
 
     /// Reads a transaction from its record.

@@ -9,8 +9,8 @@
 
 use std::sync::MutexGuard;
 
-use fs_format::{Encoded, Event, Header, TransactionId};
-use fs_index::{Depth, History, IndexError};
+use fs_format::{Event, Header, TransactionId};
+use fs_index::{Depth, History, IndexError, Stored};
 use fs_io::LockGuard;
 
 use crate::commit::MOST_TOGETHER;
@@ -102,10 +102,11 @@ impl FileEventStore {
         let draft = prepare(&history).map_err(SettleError::Declined)?;
         let encoded =
             fs_format::encode_merge(&draft.header, &draft.events).map_err(AppendError::from)?;
-        let transaction_id = encoded.transaction_id;
+        let merge = Stored::of_encoded_bytes(encoded);
+        let transaction_id = merge.id();
         let known = history.find(transaction_id).is_some();
         if !known {
-            for outcome in turn.commit(vec![encoded]) {
+            for outcome in turn.commit(vec![merge]) {
                 outcome?;
             }
         }
@@ -157,15 +158,13 @@ impl Inner {
         let mut writer = self.writer();
         writer.refuse_when_poisoned()?;
         let mut lock = self.lock()?;
-        self.take_in(&mut writer, Depth::Recent, &lock)?;
         // Taking in may take long enough for `git clean` to delete the lock, and for somebody else to take the new one.
         for _ in 0..LOCKS_LOST {
-            if lock.is_named() {
+            if !self.take_in(&mut writer, Depth::Recent, &lock)? || lock.is_named() {
                 break;
             }
             drop(lock);
             lock = self.lock()?;
-            self.take_in(&mut writer, Depth::Recent, &lock)?;
         }
         Ok(Turn {
             inner: self,
@@ -181,7 +180,7 @@ enum Decision {
     /// It is not written: refused, or done before.
     Answer(Result<Appended, AppendError>),
     /// It is written, and this is the answer once it is durable.
-    Write(Appended, Encoded),
+    Write(Appended, Box<Stored>),
 }
 
 /// The answers of a group in the making.
@@ -191,7 +190,7 @@ struct Answers {
     resting: Vec<(usize, Result<Appended, AppendError>)>,
     /// Those that are encoded and not yet committed.
     written: Vec<(usize, Appended)>,
-    encoded: Vec<Encoded>,
+    encoded: Vec<Stored>,
 }
 
 impl Turn<'_> {
@@ -224,7 +223,7 @@ impl Turn<'_> {
                         continue;
                     }
                     answers.written.push((nth, appended));
-                    answers.encoded.push(encoded);
+                    answers.encoded.push(*encoded);
                     if alone || self.ahead.is_blind() {
                         self.conclude(&mut answers);
                     }
@@ -254,10 +253,10 @@ impl Turn<'_> {
         };
         let encoded = drafted.and_then(|(header, events)| {
             let encoded = fs_format::encode(&header, &events)?;
-            Ok((header, encoded))
+            Ok(Box::new(Stored::of_encoded(header, &events, encoded)))
         });
         match encoded {
-            Ok((header, encoded)) => Decision::Write(self.ahead.add(&header, &encoded), encoded),
+            Ok(encoded) => Decision::Write(self.ahead.add(&encoded), encoded),
             Err(error) => Decision::Answer(Err(error)),
         }
     }
@@ -272,10 +271,11 @@ impl Turn<'_> {
     }
 
     /// Returns whether another transaction is one too many for one commit.
-    fn is_enough(&self, encoded: &[Encoded], another: &Encoded) -> bool {
-        let bytes: usize = encoded.iter().map(|it| it.bytes.len()).sum();
+    fn is_enough(&self, encoded: &[Stored], another: &Stored) -> bool {
+        let len = |transaction: &Stored| transaction.file_bytes().len();
+        let bytes: usize = encoded.iter().map(len).sum();
         encoded.len() >= MOST_TOGETHER
-            || !encoded.is_empty() && bytes + another.bytes.len() > crate::wal::Wal::most_bytes()
+            || !encoded.is_empty() && bytes + len(another) > crate::wal::Wal::most_bytes()
     }
 
     /// Commits what is encoded, and answers all who waited for it.

@@ -8,8 +8,8 @@
 //! **Invariant**: nothing has its name before what it follows has; what is acknowledged was made durable before, as far as asked for. After a failed
 //! write or sync this handle appends no more.
 
-use fs_format::{Encoded, TransactionId};
-use fs_index::Depth;
+use fs_format::TransactionId;
+use fs_index::{Depth, Stored};
 use fs_io::{NewFile, PublishError, Published, SyncPolicy};
 
 use crate::append::Turn;
@@ -23,19 +23,19 @@ pub(crate) const MOST_TOGETHER: usize = 128;
 
 impl Turn<'_> {
     /// Returns whether a transaction is to be committed by itself: one that is too large for the log among others that are not.
-    pub(crate) fn goes_alone(&self, encoded: &Encoded) -> bool {
+    pub(crate) fn goes_alone(&self, encoded: &Stored) -> bool {
         self.inner.options.durability == Durability::Journal && !self.writer.wal.takes(encoded)
     }
 
     /// Commits transactions that follow each other, and returns the outcome of each.
-    pub(crate) fn commit(&mut self, group: Vec<Encoded>) -> Vec<Result<(), AppendError>> {
+    pub(crate) fn commit(&mut self, group: Vec<Stored>) -> Vec<Result<(), AppendError>> {
         self.ahead = Ahead::default();
         let by_log = self.inner.options.durability == Durability::Journal
             && group.iter().all(|encoded| self.writer.wal.takes(encoded));
         if by_log {
             let lock = &self.lock;
             if let Err(error) = self.writer.log(|wal| wal.write(&group, lock)) {
-                let outcome = |encoded: &Encoded| Err(unknown(encoded.transaction_id, &error));
+                let outcome = |encoded: &Stored| Err(unknown(encoded.id(), &error));
                 return group.iter().map(outcome).collect();
             }
         }
@@ -59,7 +59,7 @@ impl Turn<'_> {
         let mut outcomes = Vec::with_capacity(group.len());
         let mut stored = Vec::new();
         for (encoded, outcome) in group.into_iter().zip(published) {
-            let transaction_id = encoded.transaction_id;
+            let transaction_id = encoded.id();
             outcomes.push(match (outcome, &undropped) {
                 (Ok(_), _) => {
                     stored.push(encoded);
@@ -86,24 +86,24 @@ impl Turn<'_> {
         outcomes
     }
 
-    fn publish(&self, group: &[Encoded], sync: SyncPolicy) -> Vec<Result<Published, PublishError>> {
+    fn publish(&self, group: &[Stored], sync: SyncPolicy) -> Vec<Result<Published, PublishError>> {
         let layout = &self.inner.layout;
         let temp = layout.temp();
         let mut files = Vec::with_capacity(group.len());
         for encoded in group {
             files.push(NewFile {
-                temp: temp.join(encoded.transaction_id.to_string()),
-                target: layout.event_file(&encoded.transaction_id.relative_path()),
-                bytes: &encoded.bytes,
+                temp: temp.join(encoded.id().to_string()),
+                target: layout.event_file(&encoded.id().relative_path()),
+                bytes: encoded.file_bytes(),
             });
         }
         fs_io::publish_all(self.inner.system.disk.as_ref(), &files, sync)
     }
 
     /// Tells the index of transactions that were published; returns whether it knows them now.
-    fn record(&mut self, stored: Vec<Encoded>, sync: SyncPolicy) -> bool {
+    fn record(&mut self, stored: Vec<Stored>, sync: SyncPolicy) -> bool {
         if sync == SyncPolicy::None {
-            let paths = stored.iter().map(|it| it.transaction_id.relative_path());
+            let paths = stored.iter().map(|it| it.id().relative_path());
             let targets = paths.map(|path| self.inner.layout.event_file(&path));
             self.writer.unsynced.extend(targets);
         }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use fs_format::CommandId;
 use fs_format::{
-    Encoded, Event, EventId, FormatVersion, Header, Parent, ReplicaId, StreamBase, StreamId,
-    Timestamp, TransactionId,
+    Event, EventId, FormatVersion, Header, Parent, ReplicaId, StreamBase, StreamId, Timestamp,
+    TransactionId,
 };
-use fs_index::Index;
+use fs_index::{Index, Stored};
 
 use crate::append::Turn;
 use crate::error::{AppendError, RefreshError};
@@ -44,18 +44,19 @@ impl Ahead {
     }
 
     /// Adds a transaction and returns what its append gives.
-    pub(crate) fn add(&mut self, header: &Header, encoded: &Encoded) -> Appended {
+    pub(crate) fn add(&mut self, encoded: &Stored) -> Appended {
+        let header = encoded.header();
         let versions = versions_after(header);
         let parent = Parent {
-            transaction_id: encoded.transaction_id,
-            content_hash: Some(encoded.content_hash),
+            transaction_id: encoded.id(),
+            content_hash: Some(encoded.content_hash()),
         };
         self.is_blind = header.parents.len() >= fs_format::limits::MAX_PARENTS;
         self.newest = Some((parent, header.created_at));
         self.replica = header.replica_seq.map(|seq| (header.replica_id, seq));
         self.versions.extend(versions.clone());
         let appended = Appended {
-            transaction_id: encoded.transaction_id,
+            transaction_id: encoded.id(),
             created_at: header.created_at,
             versions,
             replayed: false,
@@ -162,6 +163,8 @@ impl Turn<'_> {
             base.writes += 1;
             events.push(self.event(event, base.version + base.writes)?);
         }
+        let mut parents: Vec<Parent> = heads.into_iter().map(|(parent, _)| parent).collect();
+        parents.sort_unstable_by_key(|parent| parent.transaction_id);
         let header = Header {
             format_version: FormatVersion::V3,
             transaction_id: self.transaction_id(created_at)?,
@@ -169,7 +172,7 @@ impl Turn<'_> {
             replica_seq: Some(replica_seq),
             created_at,
             recorded_at: ahead.then_some(now),
-            parents: heads.into_iter().map(|(parent, _)| parent).collect(),
+            parents,
             stream_bases,
             command_id: append.command_id,
             resolves: BTreeMap::new(),

@@ -278,7 +278,7 @@ impl Inner {
                     tracing::warn!(%error, "the log could not be put right, so nothing that arrived is taken in");
                     Ok(())
                 }
-                outcome => outcome,
+                outcome => outcome.map(drop),
             },
             Err(LockError::Busy { .. }) => Ok(()),
             Err(error) => Err(error.into()),
@@ -354,12 +354,14 @@ impl Inner {
     /// Brings the log and the index into line with the files, at the start of every turn under the write lock.
     ///
     /// A transaction that went away leaves the log before the index says that it is gone: after that, no power cut brings it back.
+    ///
+    /// Returns whether there was something to do.
     pub(crate) fn take_in(
         &self,
         writer: &mut Writer,
         depth: Depth,
         lock: &LockGuard,
-    ) -> Result<(), RefreshError> {
+    ) -> Result<bool, RefreshError> {
         writer.log(|wal| wal.catch_up(lock))?;
         let recovered = writer.wal.take_recovered();
         if !recovered.is_empty() {
@@ -369,7 +371,8 @@ impl Inner {
         if changed {
             writer.log(|wal| wal.drop_missing(lock))?;
         }
-        if changed || !writer.has_ingested {
+        let ingests = changed || !writer.has_ingested;
+        if ingests {
             let epoch = self.index().epoch();
             self.index_mut().ingest(depth, lock)?;
             writer.has_ingested = true;
@@ -378,7 +381,7 @@ impl Inner {
                 writer.log(|wal| wal.drop_missing(lock))?;
             }
         }
-        Ok(())
+        Ok(ingests)
     }
 
     fn recovered(&self) -> MutexGuard<'_, Vec<TransactionId>> {

@@ -1,7 +1,7 @@
 //! Journals that are cut, damaged, deleted, replaced, or read while another handle writes.
 
 use fs_format::Encoded;
-use fs_index::{Depth, Index, Observed};
+use fs_index::{Depth, Index, Observed, Stored};
 use fs_io::sim::Fault;
 
 use crate::build::tx;
@@ -242,7 +242,9 @@ fn a_torn_record_of_an_append_that_reordered_hides_no_new_generation() {
     world.put(&early);
     let len = world.journal().len();
     world.sim.disk.fail_at(1, Fault::WriteFails);
-    index.record_appends(vec![early], &lock).unwrap_err();
+    index
+        .record_appends(vec![Stored::of_encoded_bytes(early)], &lock)
+        .unwrap_err();
     drop(lock);
     assert!(world.journal().len() > len, "a part was written");
     world.refresh(&mut index);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fs_format::{ContentHash, Encoded, TransactionId};
-use fs_index::{Depth, Epoch, Index, Position, Sequence};
+use fs_index::{Depth, Epoch, Index, Position, Sequence, Stored};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -210,7 +210,7 @@ impl Run {
         self.check(handle);
         self.write(path, encoded.bytes.clone());
         self.handles[handle]
-            .record_appends(vec![encoded], &lock)
+            .record_appends(vec![Stored::of_encoded_bytes(encoded)], &lock)
             .unwrap();
         load(&mut self.handles[handle]);
         drop(lock);

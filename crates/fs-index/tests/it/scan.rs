@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fs_format::NameError;
-use fs_index::{Depth, Observed, Reason};
+use fs_index::{Depth, Observed, Reason, Stored};
 use fs_io::Disk;
 
 use crate::build::{format_2, id, tx};
@@ -211,7 +211,9 @@ fn an_arrival_during_an_append_is_seen() {
     world.put(&appended);
     // The process is stopped for a while between publishing and recording.
     world.pass();
-    index.record_appends(vec![appended], &lock).unwrap();
+    index
+        .record_appends(vec![Stored::of_encoded_bytes(appended)], &lock)
+        .unwrap();
     drop(lock);
     assert_eq!(
         look(&mut index, Depth::Names),

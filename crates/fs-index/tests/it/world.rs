@@ -8,6 +8,7 @@ use std::time::Duration;
 use fs_format::{ContentHash, Encoded, EventId, ReplicaId, TransactionId};
 use fs_index::{
     All, Depth, Epoch, History, Index, IndexError, Layout, Observed, Placed, Position, Reason,
+    Stored,
 };
 use fs_io::sim::Simulation;
 use fs_io::{Disk, LockGuard, SyncPolicy, Wait};
@@ -96,7 +97,8 @@ impl World {
         let lock = self.lock();
         index.ingest(Depth::Names, &lock).unwrap();
         self.put(encoded);
-        index.record_appends(vec![encoded.clone()], &lock).unwrap();
+        let stored = Stored::of_encoded_bytes(encoded.clone());
+        index.record_appends(vec![stored], &lock).unwrap();
         load(index);
     }
 

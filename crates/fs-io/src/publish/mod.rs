@@ -23,7 +23,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, File};
-use crate::error::{ReadError, RenameError};
+use crate::error::ReadError;
 
 pub use dirs::{CreateDirsError, create_dirs};
 pub use durable::{make_all_durable, make_durable};
@@ -65,39 +65,13 @@ pub fn publish(
     bytes: &[u8],
     sync: SyncPolicy,
 ) -> Result<Published, PublishError> {
-    let not_published = |step, path: &Path, source| PublishError::NotPublished {
-        step,
-        path: path.to_owned(),
-        source,
+    let file = NewFile {
+        temp: temp.to_owned(),
+        target: target.to_owned(),
+        bytes,
     };
-    let directory = target.parent().unwrap_or(Path::new(""));
-    let root = root_of(temp, target);
-    let relative = directory.strip_prefix(root).unwrap_or(Path::new(""));
-    create_dirs(disk, root, relative, sync).map_err(|error| {
-        let (path, source) = error.into_parts();
-        not_published(Step::CreateDirectory, &path, source)
-    })?;
-    let temp = write_temp(disk, temp, bytes, sync)
-        .map_err(|(step, path, source)| not_published(step, &path, source))?;
-    match disk.rename_new(&temp, target) {
-        Ok(()) => {}
-        Err(RenameError::AlreadyExists { .. }) => {
-            let _ = disk.remove_file(&temp);
-            return take_existing(disk, root, target, bytes, sync);
-        }
-        Err(RenameError::Io { source, .. }) => {
-            return Err(after_failed_rename(disk, &temp, target, source));
-        }
-    }
-    if sync == SyncPolicy::Durable {
-        let unknown = |source| PublishError::Unknown {
-            step: Step::SyncDirectory,
-            path: directory.to_owned(),
-            source,
-        };
-        disk.sync_dir(directory).map_err(unknown)?;
-    }
-    Ok(Published::New)
+    let mut outcomes = publish_all(disk, &[file], sync);
+    outcomes.pop().expect("each file has an outcome")
 }
 
 /// Returns the directory that both names are below, which is there.

@@ -4,7 +4,7 @@
 //! left for the new one.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -92,14 +92,19 @@ fn names(path: &Path, file: &fs::File) -> io::Result<bool> {
 }
 
 /// Writes into the lock file who holds it. A courtesy for messages: the lock does not depend on it, so its failure is none.
-fn sign(mut file: &fs::File) {
+fn sign(file: &fs::File) {
     let text = format!(
         "pid {} since {}\n",
         std::process::id(),
         utc(SystemTime::now())
     );
-    let is_longer = |metadata: fs::Metadata| metadata.len() > text.len() as u64;
-    if file.write_all(text.as_bytes()).is_ok() && file.metadata().is_ok_and(is_longer) {
+    // Who takes the lock again within a second has signed already.
+    let signed = file::read_range(file, 0, text.len() + 1);
+    let signed = signed.unwrap_or_default();
+    if signed == text.as_bytes() {
+        return;
+    }
+    if platform::write_at(file, 0, text.as_bytes()).is_ok() && signed.len() > text.len() {
         let _ = file.set_len(text.len() as u64);
     }
 }

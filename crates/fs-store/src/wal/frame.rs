@@ -12,7 +12,7 @@
 //! **Invariant**: a frame is believed as a whole or not at all, and only at the slot and in the generation that it names. No two frames share a
 //! slot, so that a write which the power cuts off cannot harm what was synced before it.
 
-use fs_format::{Encoded, TransactionId};
+use fs_format::TransactionId;
 use uuid::Uuid;
 
 /// Bytes of a slot: a page, so that no write of a frame touches a page with another one in it.
@@ -31,6 +31,9 @@ pub(super) const FRONT: usize = SUSPECT_SLOT as usize * SLOT + SUSPECT_MAGIC.len
 /// Bytes of a frame before its records.
 pub(super) const FRAME_HEAD: usize = 64;
 const RECORD_HEAD: usize = 20;
+
+/// A transaction: its id and the bytes of its file.
+pub(crate) type Body<'a> = (TransactionId, &'a [u8]);
 
 /// The bytes that a boot of the machine, or a place on it, is told by.
 pub(super) type Mark = [u8; 16];
@@ -137,7 +140,7 @@ impl LogHead {
 
 impl Frame {
     /// Returns how many slots these transactions take as one frame.
-    pub(super) fn slots_for(transactions: &[Encoded]) -> u32 {
+    pub(super) fn slots_for(transactions: &[Body<'_>]) -> u32 {
         slots(FRAME_HEAD + records_len(transactions))
     }
 
@@ -152,7 +155,7 @@ impl Frame {
         slot: u32,
         boot: Mark,
         written: i64,
-        transactions: &[Encoded],
+        transactions: &[Body<'_>],
     ) -> Vec<u8> {
         let len = records_len(transactions);
         let size = slots(FRAME_HEAD + len) as usize * SLOT;
@@ -166,10 +169,10 @@ impl Frame {
         bytes.extend_from_slice(&written.to_le_bytes());
         bytes.extend_from_slice(&length(transactions.len()).to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
-        for transaction in transactions {
-            bytes.extend_from_slice(transaction.transaction_id.as_uuid().as_bytes());
-            bytes.extend_from_slice(&length(transaction.bytes.len()).to_le_bytes());
-            bytes.extend_from_slice(&transaction.bytes);
+        for (id, body) in transactions {
+            bytes.extend_from_slice(id.as_uuid().as_bytes());
+            bytes.extend_from_slice(&length(body.len()).to_le_bytes());
+            bytes.extend_from_slice(body);
         }
         let checksum = checksum(&bytes[..FRAME_HEAD], &bytes[FRAME_HEAD..]);
         bytes[FRAME_HEAD - 4..FRAME_HEAD].copy_from_slice(&checksum.to_le_bytes());
@@ -232,10 +235,10 @@ fn slots(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(SLOT)).expect("a frame is bounded far below the range of a u32")
 }
 
-fn records_len(transactions: &[Encoded]) -> usize {
+fn records_len(transactions: &[Body<'_>]) -> usize {
     transactions
         .iter()
-        .map(|transaction| RECORD_HEAD + transaction.bytes.len())
+        .map(|(_, body)| RECORD_HEAD + body.len())
         .sum()
 }
 
@@ -286,13 +289,12 @@ mod tests {
         nonce: 9,
     };
 
-    fn transactions(bodies: &[Vec<u8>]) -> Vec<Encoded> {
-        let encoded = |(n, bytes): (usize, &Vec<u8>)| Encoded {
-            transaction_id: TransactionId::from_parts(n as u64, [3; 10]),
-            bytes: bytes.clone(),
-            content_hash: fs_format::ContentHash::from_bytes([0; 32]),
-        };
-        bodies.iter().enumerate().map(encoded).collect()
+    fn transactions(bodies: &[Vec<u8>]) -> Vec<Body<'_>> {
+        let id = |n| TransactionId::from_parts(n, [3; 10]);
+        (0..)
+            .map(id)
+            .zip(bodies.iter().map(Vec::as_slice))
+            .collect()
     }
 
     proptest! {
@@ -306,8 +308,8 @@ mod tests {
             prop_assert_eq!(frame.slots(), Frame::slots_for(&transactions));
             for (record, transaction) in frame.records.iter().zip(&transactions) {
                 let at = usize::try_from(record.offset - offset_of(slot)).unwrap();
-                prop_assert_eq!(record.id, transaction.transaction_id);
-                prop_assert_eq!(&bytes[at..at + record.len], transaction.bytes.as_slice(), "a record says where its bytes lie");
+                prop_assert_eq!(record.id, transaction.0);
+                prop_assert_eq!(&bytes[at..at + record.len], transaction.1, "a record says where its bytes lie");
             }
             prop_assert!(Frame::parse(&bytes, slot + 1).is_none(), "in another place it is not believed");
         }

@@ -38,12 +38,12 @@ mod recover;
 
 use std::path::PathBuf;
 
-use fs_format::{Encoded, TransactionId};
-use fs_index::Layout;
+use fs_format::TransactionId;
+use fs_index::{Layout, Stored};
 use fs_io::{LockGuard, Step, System};
 
 pub use error::LogError;
-use frame::{Frame, Front, Generation, LogHead, Mark};
+use frame::{Body, Frame, Front, Generation, LogHead, Mark};
 use log::{Live, Log};
 
 /// Records older than this are checkpointed by the next append.
@@ -87,8 +87,8 @@ impl Wal {
     }
 
     /// Returns whether a transaction is to be made durable by the log, and not as a file.
-    pub(crate) fn takes(&self, encoded: &Encoded) -> bool {
-        self.is_usable() && encoded.bytes.len() <= LARGE
+    pub(crate) fn takes(&self, transaction: &Stored) -> bool {
+        self.is_usable() && transaction.file_bytes().len() <= LARGE
     }
 
     /// Returns how many bytes of transactions belong into one frame at most.
@@ -193,9 +193,13 @@ impl Wal {
     /// As [`Wal::catch_up`]. Whether they would survive a power cut is unknown then.
     pub(crate) fn write(
         &mut self,
-        transactions: &[Encoded],
+        transactions: &[Stored],
         _lock: &LockGuard,
     ) -> Result<(), LogError> {
+        let transactions: &[Body<'_>] = &transactions
+            .iter()
+            .map(|it| (it.id(), it.file_bytes()))
+            .collect::<Vec<_>>();
         let boot = self
             .boot
             .expect("the caller has asked whether there can be a log");
@@ -232,12 +236,12 @@ impl Wal {
         }
     }
 
-    fn is_due(&self, transactions: &[Encoded], now: i64) -> bool {
+    fn is_due(&self, transactions: &[Body<'_>], now: i64) -> bool {
         let Some(log) = &self.log else { return false };
         let Some(oldest) = log.live.first() else {
             return false;
         };
-        let bytes: usize = transactions.iter().map(|it| it.bytes.len()).sum();
+        let bytes: usize = transactions.iter().map(|(_, body)| body.len()).sum();
         log.live.len() + transactions.len() > self.most_records
             || log.bytes + bytes > MOST_BYTES
             || now.abs_diff(oldest.written) > PATIENCE_NANOS
