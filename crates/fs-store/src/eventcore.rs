@@ -63,15 +63,12 @@ impl EventStore for FileEventStore {
                     detail: error.to_string(),
                 })?;
         }
-        let store = self.clone();
-        let appended = blocking(move || {
-            if append.events.is_empty() {
-                store.check_versions(&append)
-            } else {
-                store.append(append).map(|_| ())
-            }
-        })
-        .await;
+        let appended = if append.events.is_empty() {
+            let store = self.clone();
+            blocking(move || store.check_versions(&append)).await
+        } else {
+            self.inner.clone().append_in_task(append).await.map(drop)
+        };
         match appended {
             Ok(()) => Ok(EventStreamSlice),
             Err(AppendError::VersionConflict {

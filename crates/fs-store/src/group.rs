@@ -6,13 +6,21 @@
 //! caller 3        enter: wait ------------------------------------------------------------------> answer
 //! ```
 //!
-//! **Invariant**: whenever somebody waits, somebody leads; the leader is the caller who has waited longest, so nobody waits for more than the group
-//! under way and its own. Each group takes the lock file anew, so that other processes get their turn.
+//! A caller that is a thread leads by itself. A task only waits, whether or not it is polled: a thread of its runtime
+//! leads in its place, and goes on while tasks wait.
 //!
-//! *Not done here*: no thread of its own. The leader is one of the callers, and works for the others while they wait.
+//! **Invariant**: whenever somebody waits, somebody leads; the group under way is followed by that of the caller who has
+//! waited longest, so nobody waits for more than these two. Each group takes the lock file anew, so that other processes
+//! get their turn.
+//!
+//! *Not done here*: no thread of its own. Who leads works for the others while they wait.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::runtime::Handle;
 
 use crate::commit::MOST_TOGETHER;
 use crate::error::{AppendError, RefreshError};
@@ -38,17 +46,28 @@ struct Line {
 struct Seat {
     state: Mutex<State>,
     changed: Condvar,
+    /// Where a task runs; a thread has none.
+    runtime: Option<Handle>,
 }
 
 #[derive(Debug)]
 enum State {
-    Waiting(Append),
+    /// With what is to be woken, once a task has asked.
+    Waiting(Append, Option<Waker>),
     /// The one who sits here is to lead.
     Called(Append),
     /// A leader is at work on it.
-    Served,
+    Served(Option<Waker>),
     Answered(Box<Answer>),
     Left,
+}
+
+/// Who leads next.
+enum Next {
+    /// Nobody: nobody waits. Or a thread, which was called.
+    Settled,
+    /// A thread of this runtime.
+    TaskOf(Handle),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -56,11 +75,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Queue {
-    /// Gets in line; returns whether the caller is to lead.
-    fn enter(&self, append: Append) -> (Arc<Seat>, bool) {
+    /// Gets in line; returns whether the caller is to lead, or to find somebody who does.
+    fn enter(&self, append: Append, runtime: Option<Handle>) -> (Arc<Seat>, bool) {
         let seat = Arc::new(Seat {
-            state: Mutex::new(State::Waiting(append)),
+            state: Mutex::new(State::Waiting(append, None)),
             changed: Condvar::new(),
+            runtime,
         });
         let mut line = lock(&self.line);
         line.waiting.push_back(seat.clone());
@@ -76,11 +96,18 @@ impl Queue {
     }
 
     /// Lets the caller lead who has waited longest; without one, the next that comes leads.
-    fn hand_over(&self) {
+    fn hand_over(&self) -> Next {
         let mut line = lock(&self.line);
-        match line.waiting.front() {
-            Some(next) => next.call(),
-            None => line.is_led = false,
+        let Some(next) = line.waiting.front() else {
+            line.is_led = false;
+            return Next::Settled;
+        };
+        match &next.runtime {
+            Some(runtime) => Next::TaskOf(runtime.clone()),
+            None => {
+                next.call();
+                Next::Settled
+            }
         }
     }
 }
@@ -89,7 +116,7 @@ impl Seat {
     fn call(&self) {
         let mut state = lock(&self.state);
         *state = match std::mem::replace(&mut *state, State::Left) {
-            State::Waiting(append) => State::Called(append),
+            State::Waiting(append, _) => State::Called(append),
             other => other,
         };
         self.changed.notify_one();
@@ -97,8 +124,15 @@ impl Seat {
 
     fn take_append(&self) -> Option<Append> {
         let mut state = lock(&self.state);
-        match std::mem::replace(&mut *state, State::Served) {
-            State::Waiting(append) | State::Called(append) => Some(append),
+        match std::mem::replace(&mut *state, State::Left) {
+            State::Waiting(append, waker) => {
+                *state = State::Served(waker);
+                Some(append)
+            }
+            State::Called(append) => {
+                *state = State::Served(None);
+                Some(append)
+            }
             other => {
                 *state = other;
                 None
@@ -107,8 +141,12 @@ impl Seat {
     }
 
     fn answer(&self, answer: Answer) {
-        *lock(&self.state) = State::Answered(Box::new(answer));
-        self.changed.notify_one();
+        let answered = State::Answered(Box::new(answer));
+        let before = std::mem::replace(&mut *lock(&self.state), answered);
+        match before {
+            State::Waiting(_, Some(waker)) | State::Served(Some(waker)) => waker.wake(),
+            _ => self.changed.notify_one(),
+        }
     }
 
     /// Waits for the answer, or for being called to lead: then there is none.
@@ -129,12 +167,33 @@ impl Seat {
                 .unwrap_or_else(PoisonError::into_inner);
         }
     }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<Answer> {
+        let mut state = lock(&self.state);
+        match std::mem::replace(&mut *state, State::Left) {
+            State::Answered(answer) => return Poll::Ready(*answer),
+            State::Waiting(append, _) => {
+                *state = State::Waiting(append, Some(context.waker().clone()));
+            }
+            State::Served(_) => *state = State::Served(Some(context.waker().clone())),
+            other => *state = other,
+        }
+        Poll::Pending
+    }
 }
 
-/// The right to lead; dropping it hands it over, and leaves nobody without an answer.
+/// The right to lead one group, and the duty to answer everybody in it and to hand over, whatever happens.
 struct Leader<'a> {
-    queue: &'a Queue,
+    inner: &'a Arc<Inner>,
     served: Vec<Arc<Seat>>,
+    has_handed_over: bool,
+}
+
+impl Leader<'_> {
+    fn hand_over(mut self) -> Next {
+        self.has_handed_over = true;
+        self.inner.queue.hand_over()
+    }
 }
 
 impl Drop for Leader<'_> {
@@ -146,27 +205,65 @@ impl Drop for Leader<'_> {
                 reason: reason.to_owned(),
             }));
         }
-        self.queue.hand_over();
+        if !self.has_handed_over
+            && let Next::TaskOf(runtime) = self.inner.queue.hand_over()
+        {
+            Duty::of(Arc::clone(self.inner), &runtime);
+        }
+    }
+}
+
+/// The duty to lead while tasks wait; dropping it fulfils it, since a runtime that shuts down drops what it was given.
+struct Duty {
+    inner: Arc<Inner>,
+}
+
+impl Duty {
+    /// Lets a thread of a runtime lead.
+    fn of(inner: Arc<Inner>, runtime: &Handle) {
+        let duty = Duty { inner };
+        runtime.spawn_blocking(move || drop(duty));
+    }
+}
+
+impl Drop for Duty {
+    fn drop(&mut self) {
+        while let Next::TaskOf(_) = self.inner.lead() {}
     }
 }
 
 impl Inner {
-    /// Appends, together with those who come at the same time.
-    pub(crate) fn append(&self, append: Append) -> Answer {
-        let (seat, leads) = self.queue.enter(append);
+    /// Appends, together with those who come at the same time; blocks.
+    pub(crate) fn append(self: &Arc<Self>, append: Append) -> Answer {
+        let (seat, leads) = self.queue.enter(append, None);
         if !leads && let Some(answer) = seat.wait() {
             return answer;
         }
-        self.lead();
+        if let Next::TaskOf(runtime) = self.lead() {
+            Duty::of(Arc::clone(self), &runtime);
+        }
         seat.wait()
             .expect("the leader is the first of the group that it serves")
     }
 
+    /// As [`Inner::append`], for a task. An append that was begun is carried through when the task goes away.
+    pub(crate) async fn append_in_task(self: Arc<Self>, append: Append) -> Answer {
+        let Ok(runtime) = Handle::try_current() else {
+            return self.append(append);
+        };
+        let (seat, leads) = self.queue.enter(append, Some(runtime.clone()));
+        if leads {
+            Duty::of(self, &runtime);
+        }
+        poll_fn(|context| seat.poll(context)).await
+    }
+
     /// Serves one group.
-    fn lead(&self) {
+    fn lead(self: &Arc<Self>) -> Next {
         let mut leader = Leader {
-            queue: &self.queue,
+            inner: self,
             served: Vec::new(),
+            has_handed_over: false,
         };
         // Whoever comes while the lock is waited for is served along.
         let begun = self.begin();
@@ -190,6 +287,7 @@ impl Inner {
         for (seat, answer) in leader.served.drain(..).zip(answers) {
             seat.answer(answer);
         }
+        leader.hand_over()
     }
 }
 

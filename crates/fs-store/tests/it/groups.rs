@@ -213,3 +213,66 @@ async fn an_append_whose_caller_goes_away_is_there_wholly_or_not_at_all() {
         );
     }
 }
+
+/// Returns the write of one event, the first of a stream of its own.
+fn deposit(name: &str) -> eventcore_types::StreamWrites {
+    use crate::support::{Banked, account};
+    use eventcore_types::{StreamVersion, StreamWrites};
+
+    let account = account(name);
+    let deposited = Banked::Deposited {
+        account: account.clone(),
+        cents: 1,
+    };
+    StreamWrites::new()
+        .register_stream(account, StreamVersion::new(0))
+        .and_then(|writes| writes.append(deposited))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_append_that_is_begun_and_left_alone_holds_up_no_other() {
+    use eventcore_types::EventStore;
+
+    let store = with(Durability::Journal);
+    let mut left_alone = Box::pin(store.append_events(deposit("first")));
+    let begun = futures::poll!(&mut left_alone);
+    for name in ["second", "third"] {
+        store.append_events(deposit(name)).await.unwrap();
+    }
+    if begun.is_pending() {
+        left_alone.await.unwrap();
+    }
+    for name in ["first", "second", "third"] {
+        let there = store.stream_events(&stream(name)).unwrap();
+        assert_eq!(there.len(), 1, "{name} is there once");
+    }
+}
+
+#[test]
+fn a_runtime_that_goes_away_while_its_tasks_wait_holds_up_no_other() {
+    use eventcore_types::EventStore;
+
+    let store = with(Durability::Journal);
+    let disk = fs_io::System::real().disk;
+    let held = disk
+        .lock(&store.root().join("local/lock"), fs_io::Wait::Never)
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    for n in 0..CALLERS {
+        let store = store.clone();
+        runtime.spawn(async move { store.append_events(deposit(&format!("s-{n}"))).await });
+    }
+    std::thread::scope(|scope| {
+        let outside = scope.spawn(|| store.append(counted("outside", 1)));
+        runtime.shutdown_background();
+        drop(held);
+        outside.join().unwrap().unwrap();
+    });
+    count(&store, "outside", 2);
+    assert_eq!(numbers(&store, "outside").len(), 2, "both were appended");
+    for n in 0..CALLERS {
+        let there = store.stream_events(&stream(&format!("s-{n}"))).unwrap();
+        assert!(there.len() <= 1, "s-{n} is there once or not at all");
+    }
+}
