@@ -28,6 +28,7 @@ use crate::catalog::Catalog;
 use crate::census::Census;
 use crate::changes::Changes;
 use crate::error::IndexError;
+use crate::events::KeptEvents;
 use crate::journal::{Entry, Journal, JournalId, Tail as Look};
 use crate::layout::Layout;
 use crate::load::Loaded;
@@ -36,7 +37,6 @@ use crate::position::{Epoch, Position, Sequence};
 use crate::progress::Progress;
 use crate::read::Narrowed;
 use crate::record::{self, Origin};
-use crate::records::Records;
 use crate::replay::Replayed;
 use crate::scan::{self, Stamp};
 use crate::segment::{PageCache, Segment};
@@ -109,7 +109,7 @@ pub struct Index {
     pub(crate) layout: Layout,
     pub(crate) journal: Journal,
     pub(crate) cache: Arc<PageCache>,
-    pub(crate) records: Records,
+    pub(crate) kept_events: KeptEvents,
     pub(crate) catalog: Catalog,
     /// `None` before there is a journal and a manifest.
     pub(crate) state: Option<State>,
@@ -135,7 +135,7 @@ impl Index {
             system,
             layout,
             cache: Arc::new(PageCache::default()),
-            records: Records::default(),
+            kept_events: KeptEvents::default(),
             catalog: Catalog::default(),
             state: None,
             covered: 0,

@@ -1,25 +1,25 @@
 //! Reading many events as what their data are, without decoding what stands around them.
 //!
-//! The journal's records say where the data of each event lie, so that a transaction is neither parsed nor copied. It is
-//! done by as many threads as there are processors.
+//! It is done by as many threads as there are processors.
 //!
 //! **Invariant**: the same events in the same order as [`Index::read_stream`] and [`Index::read_ingested`] give.
 
-use fs_format::{StreamId, TransactionId};
+use std::ops::ControlFlow;
 
-use crate::bytes::Bytes;
+use fs_format::StreamId;
+
 use crate::error::IndexError;
+use crate::events::RawEvent;
 use crate::file;
 use crate::index::Index;
-use crate::position::{Position, Sequence};
+use crate::position::Sequence;
 use crate::read::{Select, Wanted};
-use crate::record::View;
 
 /// So many transactions are read at a time.
 const PAGE: usize = 8192;
 
-/// Records of so many bytes are little work: they are read and decoded in less time than another thread takes to begin.
-const LITTLE: usize = 128 << 10;
+/// Data of so many bytes are little work: they are read and decoded in less time than another thread takes to begin.
+const LITTLE: usize = 16 << 10;
 
 /// A stream of more events is more than little work.
 const FEW_EVENTS: u64 = 256;
@@ -33,19 +33,35 @@ pub enum Effort {
     Any,
 }
 
-/// An event as its data.
-#[derive(Clone, Copy, Debug)]
-pub struct RawEvent<'a> {
-    /// The stream.
-    pub stream_id: &'a str,
-    /// The type, as its writer named it.
-    pub event_type: &'a str,
-    /// The data, JSON.
-    pub data: &'a [u8],
-    /// The transaction it was appended with.
-    pub transaction_id: TransactionId,
-    /// The place in this working copy's ingestion order.
-    pub position: Position,
+/// Collects what is made of events, until it was too much work.
+struct Collecting<T, F> {
+    each: F,
+    /// Bytes of data that may still be met.
+    left: usize,
+    found: Vec<T>,
+}
+
+impl<T, F: Fn(RawEvent<'_>) -> Option<T>> Collecting<T, F> {
+    fn new(effort: Effort, each: F) -> Self {
+        let left = match effort {
+            Effort::Little => LITTLE,
+            Effort::Any => usize::MAX,
+        };
+        Self {
+            each,
+            left,
+            found: Vec::new(),
+        }
+    }
+
+    fn visit(&mut self, event: RawEvent<'_>) -> ControlFlow<()> {
+        let Some(left) = self.left.checked_sub(event.data.len()) else {
+            return ControlFlow::Break(());
+        };
+        self.left = left;
+        self.found.extend((self.each)(event));
+        ControlFlow::Continue(())
+    }
 }
 
 impl Index {
@@ -72,22 +88,12 @@ impl Index {
             .map_or(0, |write| after - write.base.min(after));
         let of_stream =
             |event: RawEvent<'_>| (event.stream_id == stream_id.as_str()).then(|| each(event));
-        let mut found = Vec::new();
-        for page in writes[first..].chunks(PAGE) {
-            let parts = file::in_parts(page, |part| {
-                let numbers: Vec<u64> = part.iter().map(|write| write.number).collect();
-                self.events_of(&self.records_of(&numbers)?, effort, of_stream)
-            });
-            for part in parts {
-                let Some(events) = part? else { return Ok(None) };
-                found.extend(events);
-            }
-        }
-        found.drain(
-            ..found
-                .len()
-                .min(usize::try_from(passed_by).unwrap_or(usize::MAX)),
-        );
+        let numbers: Vec<u64> = writes[first..].iter().map(|write| write.number).collect();
+        let Some(mut found) = self.scan(&numbers, Reach::These, effort, of_stream)? else {
+            return Ok(None);
+        };
+        let passed_by = usize::try_from(passed_by).unwrap_or(usize::MAX);
+        found.drain(..passed_by.min(found.len()));
         Ok(Some(found))
     }
 
@@ -104,26 +110,30 @@ impl Index {
         effort: Effort,
         each: impl Fn(RawEvent<'_>) -> T + Sync,
     ) -> Result<Option<Vec<T>>, IndexError> {
-        let mut found = Vec::new();
-        let mut from = after.map_or(1, Sequence::number);
+        let first = after.map_or(1, Sequence::number);
         let Some(wanted) = self.wanted(select, effort)? else {
             return Ok(None);
         };
-        let first = from;
         let selected = |event: RawEvent<'_>| {
             let is_wanted = after.is_none_or(|after| event.position.sequence > after)
                 && select.stream(event.stream_id)
                 && select.event_type(event.event_type);
             is_wanted.then(|| each(event))
         };
+        let mut found = Vec::new();
+        let mut from = first;
         while found.len() < limit && from <= self.last_number() {
             // The transaction that the position is in may hold none that comes after it.
             let count = (limit - found.len()).saturating_add(1).min(PAGE);
-            let numbers: Vec<u64> = match &wanted {
-                Wanted::All => (from..=self.last_number()).take(count).collect(),
+            let (numbers, reach): (Vec<u64>, _) = match &wanted {
+                Wanted::All => {
+                    let numbers = from..=self.last_number();
+                    (numbers.take(count).collect(), Reach::Between)
+                }
                 Wanted::These(numbers) => {
                     let at = numbers.partition_point(|number| *number < from);
-                    numbers[at..].iter().copied().take(count).collect()
+                    let numbers = numbers[at..].iter().copied().take(count);
+                    (numbers.collect(), Reach::These)
                 }
             };
             let Some(last) = numbers.last() else { break };
@@ -131,79 +141,55 @@ impl Index {
                 return Ok(None);
             }
             from = last + 1;
-            let parts = file::in_parts(&numbers, |part| {
-                let records = match (&wanted, part) {
-                    (Wanted::All, [first, ..]) => {
-                        self.records_within(*first..=part[part.len() - 1])?
-                    }
-                    _ => self.records_of(part)?,
-                };
-                self.events_of(&records, effort, selected)
-            });
-            for part in parts {
-                let Some(events) = part? else { return Ok(None) };
-                found.extend(events);
-            }
+            let Some(events) = self.scan(&numbers, reach, effort, selected)? else {
+                return Ok(None);
+            };
+            found.extend(events);
         }
         found.truncate(limit);
         Ok(Some(found))
     }
 
-    /// Returns what `each` makes of the events in records, where it makes something of them; `None` when that is more
-    /// than the effort.
-    fn events_of<T>(
+    /// Returns what `each` makes of the events of transactions, where it makes something of them.
+    fn scan<T: Send>(
         &self,
-        records: &[Bytes],
+        numbers: &[u64],
+        reach: Reach,
         effort: Effort,
-        each: impl Fn(RawEvent<'_>) -> Option<T>,
+        each: impl Fn(RawEvent<'_>) -> Option<T> + Sync,
     ) -> Result<Option<Vec<T>>, IndexError> {
-        let bytes: usize = records.iter().map(|record| record.len()).sum();
-        if effort == Effort::Little && bytes > LITTLE {
-            return Ok(None);
-        }
-        let mut found = Vec::with_capacity(records.len());
-        for record in records {
-            self.events_in(record, &each, &mut found)?;
+        let mut found = Vec::new();
+        for page in numbers.chunks(PAGE) {
+            let parts: Vec<Result<_, IndexError>> = file::in_parts(page, |part| {
+                let mut collecting = Collecting::new(effort, &each);
+                let visit = |event: RawEvent<'_>| collecting.visit(event);
+                let ended = match (reach, part) {
+                    (Reach::Between, [first, .., last]) => self.visit_within(*first..=*last, visit),
+                    (Reach::Between, [number]) => self.visit_within(*number..=*number, visit),
+                    _ => self.visit_these(part, visit),
+                };
+                Ok(ended?.is_continue().then_some(collecting.found))
+            });
+            for part in parts {
+                let Some(mut events) = part? else {
+                    return Ok(None);
+                };
+                if found.is_empty() {
+                    found = events;
+                } else {
+                    found.append(&mut events);
+                }
+            }
         }
         Ok(Some(found))
     }
+}
 
-    fn events_in<T>(
-        &self,
-        payload: &Bytes,
-        each: impl Fn(RawEvent<'_>) -> Option<T>,
-        found: &mut Vec<T>,
-    ) -> Result<(), IndexError> {
-        let view = View::parse(payload).ok_or_else(|| self.damaged())?;
-        if view.events().len() == view.event_count as usize {
-            for (place, event) in (0..=u16::MAX).zip(view.events()) {
-                let raw = || {
-                    let event = event?;
-                    let (start, len) = (event.start as usize, event.len as usize);
-                    Some(RawEvent {
-                        stream_id: view.streams.get(event.stream as usize)?,
-                        event_type: view.event_types.get(event.event_type as usize)?,
-                        data: view.file.get(start..)?.get(..len)?,
-                        transaction_id: view.id,
-                        position: self.position_at(view.number, place),
-                    })
-                };
-                found.extend(each(raw().ok_or_else(|| self.damaged())?));
-            }
-            return Ok(());
-        }
-        // White space that was not the writer's has to be stripped.
-        let stored = self.stored(view.number)?;
-        for (place, event) in (0..=u16::MAX).zip(stored.events()) {
-            let event = event.map_err(|_| self.damaged())?;
-            found.extend(each(RawEvent {
-                stream_id: event.stream_id.as_str(),
-                event_type: &event.event_type,
-                data: event.event_data.as_str().as_bytes(),
-                transaction_id: view.id,
-                position: self.position_at(view.number, place),
-            }));
-        }
-        Ok(())
-    }
+/// What numbers stand for.
+#[derive(Clone, Copy, Debug)]
+enum Reach {
+    /// These, which are all there.
+    These,
+    /// Those between the first and the last that are there.
+    Between,
 }

@@ -1,0 +1,282 @@
+//! Events as they are wanted by those who read many, kept for the next who asks.
+//!
+//! What is wanted of an event is a fraction of its record, so it is taken out of the records and put side by side.
+//! Transactions are read in groups of [`TOGETHER`] consecutive numbers, which lie side by side in the journal too:
+//! whoever reads one usually wants the next.
+//!
+//! **Invariant**: a group that is kept has every transaction that ever had one of its numbers and has not been dropped;
+//! numbers and records of one journal never change.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::{ControlFlow, RangeInclusive};
+use std::sync::Arc;
+
+use fs_format::TransactionId;
+
+use crate::bytes::Bytes;
+use crate::cache::Cache;
+use crate::error::IndexError;
+use crate::index::Index;
+use crate::journal::JournalId;
+use crate::position::{Epoch, Position, Sequence};
+use crate::record::View;
+
+/// So many consecutive numbers make a group.
+const TOGETHER: u64 = 64;
+
+/// A group of records of more bytes is neither read as a whole nor kept.
+const LARGE: u64 = 1 << 20;
+
+/// Where fewer transactions of a group are wanted, they are read one by one.
+const FEW: usize = 8;
+
+/// Bytes of the groups that are kept: at most twice this.
+const KEPT: usize = 8 << 20;
+
+/// An event as its data.
+#[derive(Clone, Copy, Debug)]
+pub struct RawEvent<'a> {
+    /// The stream.
+    pub stream_id: &'a str,
+    /// The type, as its writer named it.
+    pub event_type: &'a str,
+    /// The data, JSON.
+    pub data: &'a [u8],
+    /// The transaction it was appended with.
+    pub transaction_id: TransactionId,
+    /// The place in this working copy's ingestion order.
+    pub position: Position,
+}
+
+/// Groups by journal and by number.
+#[derive(Debug)]
+pub(crate) struct KeptEvents(Cache<(JournalId, u64), Arc<Events>>);
+
+impl Default for KeptEvents {
+    fn default() -> Self {
+        Self(Cache::new(KEPT))
+    }
+}
+
+/// Events of transactions in the order of their numbers.
+#[derive(Debug, Default)]
+struct Events {
+    /// Streams and types.
+    names: Vec<Box<str>>,
+    data: Vec<u8>,
+    events: Vec<Event>,
+}
+
+#[derive(Debug)]
+struct Event {
+    number: u64,
+    transaction_id: TransactionId,
+    place: u16,
+    /// Places among the names.
+    stream: u32,
+    event_type: u32,
+    /// Where its data lie.
+    start: usize,
+    len: u32,
+}
+
+impl Events {
+    /// Returns the bytes it takes, more or less.
+    fn size(&self) -> usize {
+        let names: usize = self.names.iter().map(|name| name.len() + 16).sum();
+        names + self.data.len() + self.events.len() * size_of::<Event>()
+    }
+
+    /// Returns the events of transactions with numbers in a range.
+    fn within(&self, numbers: &RangeInclusive<u64>) -> &[Event] {
+        let first = self
+            .events
+            .partition_point(|event| event.number < *numbers.start());
+        let rest = &self.events[first..];
+        let count = rest.partition_point(|event| event.number <= *numbers.end());
+        &rest[..count]
+    }
+
+    fn raw(&self, event: &Event, epoch: Epoch) -> RawEvent<'_> {
+        RawEvent {
+            stream_id: &self.names[event.stream as usize],
+            event_type: &self.names[event.event_type as usize],
+            data: &self.data[event.start..][..event.len as usize],
+            transaction_id: event.transaction_id,
+            position: Position {
+                sequence: Sequence::new(event.number, event.place),
+                epoch,
+            },
+        }
+    }
+}
+
+/// Events being put together.
+#[derive(Default)]
+struct Gathering {
+    events: Events,
+    names: HashMap<Box<str>, u32>,
+}
+
+impl Gathering {
+    fn name(&mut self, name: &str) -> u32 {
+        if let Some(known) = self.names.get(name) {
+            return *known;
+        }
+        let place = u32::try_from(self.names.len()).expect("there is no memory for so many names");
+        self.names.insert(name.into(), place);
+        self.events.names.push(name.into());
+        place
+    }
+
+    fn push(&mut self, (number, transaction_id): (u64, TransactionId), place: u16, of: Of<'_>) {
+        let event = Event {
+            number,
+            transaction_id,
+            place,
+            stream: self.name(of.stream_id),
+            event_type: self.name(of.event_type),
+            start: self.events.data.len(),
+            len: u32::try_from(of.data.len()).expect("it is no larger than a file may be"),
+        };
+        self.events.data.extend_from_slice(of.data);
+        self.events.events.push(event);
+    }
+}
+
+/// What an event says.
+struct Of<'a> {
+    stream_id: &'a str,
+    event_type: &'a str,
+    data: &'a [u8],
+}
+
+impl Index {
+    /// Visits the events of the transactions with numbers in a range, in ingestion order, until one is enough.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index cannot be read.
+    pub(crate) fn visit_within(
+        &self,
+        numbers: RangeInclusive<u64>,
+        mut visit: impl FnMut(RawEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        for nth in numbers.start() / TOGETHER..=numbers.end() / TOGETHER {
+            let group = match self.kept(nth) {
+                Some(group) => group,
+                None => self.group(nth, &numbers)?,
+            };
+            for event in group.within(&numbers) {
+                let is_dead = !state.dead.is_empty() && state.dead.contains(&event.number);
+                if !is_dead && visit(group.raw(event, state.epoch)).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Visits the events of the transactions with these numbers, in the same order, until one is enough.
+    ///
+    /// # Errors
+    /// As [`Index::visit_within`].
+    ///
+    /// # Complexity
+    /// Where only few numbers lie close to each other, only these records are read.
+    pub(crate) fn visit_these(
+        &self,
+        numbers: &[u64],
+        mut visit: impl FnMut(RawEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        for run in numbers.chunk_by(|one, next| one / TOGETHER == next / TOGETHER) {
+            let nth = run[0] / TOGETHER;
+            let group = match self.kept(nth) {
+                Some(group) => group,
+                None if run.len() >= FEW => self.group(nth, &(0..=u64::MAX))?,
+                None => {
+                    let places = self.places(run.iter().copied())?;
+                    Arc::new(self.gather(&self.payloads(&places)?)?)
+                }
+            };
+            for number in run {
+                let events = group.within(&(*number..=*number));
+                if events.is_empty() {
+                    return Err(self.damaged());
+                }
+                for event in events {
+                    if visit(group.raw(event, state.epoch)).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn kept(&self, nth: u64) -> Option<Arc<Events>> {
+        self.kept_events.0.get((self.journal.id()?, nth))
+    }
+
+    /// Reads a group, and keeps it; of one that is large or not complete yet, only the numbers that are wanted.
+    fn group(&self, nth: u64, wanted: &RangeInclusive<u64>) -> Result<Arc<Events>, IndexError> {
+        let (first, last) = (nth * TOGETHER, nth * TOGETHER + (TOGETHER - 1));
+        let none = BTreeSet::new();
+        let mut places = self
+            .catalog
+            .transactions_from(first, TOGETHER as usize, &none)?;
+        places.retain(|place| place.number <= last);
+        let bytes: u64 = places.iter().map(|place| u64::from(place.len)).sum();
+        let is_kept = last <= self.last_number() && bytes <= LARGE;
+        if !is_kept {
+            places.retain(|place| wanted.contains(&place.number));
+        }
+        let group = Arc::new(self.gather(&self.payloads(&places)?)?);
+        if let Some(journal_id) = self.journal.id().filter(|_| is_kept) {
+            let kept = &self.kept_events.0;
+            kept.insert((journal_id, nth), Arc::clone(&group), group.size());
+        }
+        Ok(group)
+    }
+
+    /// Takes the events out of records, which are ordered by number.
+    fn gather(&self, records: &[Bytes]) -> Result<Events, IndexError> {
+        let mut gathering = Gathering::default();
+        for record in records {
+            let view = View::parse(record).ok_or_else(|| self.damaged())?;
+            let of = (view.number, view.id);
+            if view.events().len() == view.event_count as usize {
+                for (place, event) in (0..=u16::MAX).zip(view.events()) {
+                    let said = || {
+                        let event = event?;
+                        let (start, len) = (event.start as usize, event.len as usize);
+                        Some(Of {
+                            stream_id: view.streams.get(event.stream as usize)?,
+                            event_type: view.event_types.get(event.event_type as usize)?,
+                            data: view.file.get(start..)?.get(..len)?,
+                        })
+                    };
+                    gathering.push(of, place, said().ok_or_else(|| self.damaged())?);
+                }
+                continue;
+            }
+            // White space that was not the writer's has to be stripped.
+            let stored = self.stored(view.number)?;
+            for (place, event) in (0..=u16::MAX).zip(stored.events()) {
+                let event = event.map_err(|_| self.damaged())?;
+                let said = Of {
+                    stream_id: event.stream_id.as_str(),
+                    event_type: &event.event_type,
+                    data: event.event_data.as_str().as_bytes(),
+                };
+                gathering.push(of, place, said);
+            }
+        }
+        Ok(gathering.events)
+    }
+}
