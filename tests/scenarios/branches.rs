@@ -64,46 +64,6 @@ fn branches_of_one_clone_with_the_same_stream_make_one_ordinary_fork() {
 }
 
 #[test]
-fn switching_back_and_forth_with_appends_on_both_sides_stays_correct() {
-    let world = World::new();
-    let clone = world.init("clone");
-    clone.work("issue", &[0]);
-    clone.git(&["branch", "topic"]);
-    for round in 1..4 {
-        clone.git(&["switch", "--quiet", "topic"]);
-        clone.work("topic", &[round]);
-        assert_eq!(
-            numbers(&clone.store(), "main"),
-            Vec::<u64>::new(),
-            "what is on the other branch is not here"
-        );
-        clone.git(&["switch", "--quiet", "main"]);
-        clone.work("main", &[round]);
-        assert_eq!(numbers(&clone.store(), "topic"), Vec::<u64>::new());
-        assert_eq!(
-            numbers(&clone.store(), "main"),
-            (1..=round).collect::<Vec<_>>()
-        );
-    }
-    clone.git(&["merge", "--quiet", "--no-edit", "topic"]);
-    let status = clone.store().status().unwrap();
-    assert!(status.is_clean(), "{status:?}");
-    assert_eq!(numbers(&clone.store(), "topic"), [1, 2, 3]);
-    let replicas: std::collections::BTreeSet<_> = clone
-        .store()
-        .transactions()
-        .unwrap()
-        .into_iter()
-        .map(|header| header.replica_id)
-        .collect();
-    assert_eq!(
-        replicas.len(),
-        2,
-        "each branch goes on with its own replica instead of starting a new one at every switch"
-    );
-}
-
-#[test]
 fn a_copied_working_copy_gets_an_identity_of_its_own() {
     let world = World::new();
     let original = world.init("original");

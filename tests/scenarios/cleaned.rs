@@ -93,7 +93,7 @@ fn git_clean_under_open_handles_gives_a_new_identity_and_epoch() {
     );
     assert_ne!(fresh.status().unwrap().epoch, epoch_before);
     for (store, n) in [(&one, 6), (&other, 7), (&fresh, 8), (&one, 9)] {
-        append_or_reopen(store, n);
+        append(store, "issue", n);
         assert_eq!(
             store.status().unwrap().replica_conflicts,
             [],
@@ -151,21 +151,6 @@ fn who_waits_for_a_lock_that_is_deleted_takes_the_new_one() {
 fn numbers_of(store: &FileEventStore) -> Result<Vec<u64>, ReadError> {
     let events = store.stream_events(&scenarios::stream_id("issue"))?;
     Ok(events.iter().map(scenarios::number).collect())
-}
-
-/// Appends by an open handle, or says why not and appends by one that is opened anew.
-fn append_or_reopen(store: &FileEventStore, n: u64) {
-    let event = fs_store::Append::new()
-        .event(scenarios::stream_id("issue"), "Counted", &n.to_string())
-        .unwrap();
-    if let Err(error) = store.append(event.clone()) {
-        assert!(
-            !error.to_string().is_empty(),
-            "the handle says why it does not go on"
-        );
-        let reopened = FileEventStore::open(store.root()).unwrap();
-        reopened.append(event).expect("a reopened store goes on");
-    }
 }
 
 fn last_replica(store: &FileEventStore) -> fs_format::ReplicaId {

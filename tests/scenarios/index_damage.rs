@@ -98,45 +98,16 @@ fn an_index_of_before_gives_the_right_answers() {
 #[test]
 fn an_index_damaged_under_open_handles_is_mended() {
     let victim = Victim::new();
+    let index = victim.root.join("index");
     let mut n = 0;
-    for path in victim.index.keys() {
-        for damage in [
-            "cut to nothing",
-            "cut in half",
-            "changed",
-            "longer",
-            "missing",
-        ] {
+    for kind in ["journal", "manifest", "segment"] {
+        for damage in Damage::ALL {
             let open: Vec<_> = (0..2)
                 .map(|_| FileEventStore::open_with(&victim.root, unsynced()).unwrap())
                 .collect();
             assert_true_to_its_files(&open[0]);
-            let target = victim.root.join("index").join(path);
-            let Ok(mut bytes) = fs::read(&target) else {
-                continue;
-            };
-            match damage {
-                "cut to nothing" => bytes.clear(),
-                "cut in half" => bytes.truncate(bytes.len() / 2),
-                "one byte" => {
-                    let middle = bytes.len() / 2;
-                    bytes
-                        .iter_mut()
-                        .skip(middle)
-                        .take(1)
-                        .for_each(|byte| *byte ^= 1);
-                }
-                "longer" => bytes.extend([0x5a; 100]),
-                _ => bytes
-                    .iter_mut()
-                    .skip(20)
-                    .step_by(50)
-                    .for_each(|byte| *byte ^= 0x10),
-            }
-            if damage == "missing" {
-                fs::remove_file(&target).unwrap();
-            } else {
-                fs::write(&target, &bytes).unwrap();
+            for path in of_kind(&index, kind) {
+                damage.inflict(&index.join(path));
             }
             // One handle appends, the other had read before, and one comes later.
             append(&open[0], "under", n);
@@ -153,14 +124,66 @@ fn an_index_damaged_under_open_handles_is_mended() {
             assert_eq!(
                 numbers(&open[0], "under"),
                 expected,
-                "{} {damage}: nothing is lost and appends go on",
-                path.display()
+                "{kind} {damage:?}: nothing is lost and appends go on"
             );
             let (_, one) = assert_true_to_its_files(&open[0]);
             let (_, other) = assert_true_to_its_files(&later);
             assert_eq!(one, other, "handles agree about the positions in the end");
         }
     }
+}
+
+/// What happens to a file under open handles.
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    Emptied,
+    Halved,
+    OneByte,
+    ManyBytes,
+    Lengthened,
+    Missing,
+}
+
+impl Damage {
+    const ALL: [Self; 6] = [
+        Self::Emptied,
+        Self::Halved,
+        Self::OneByte,
+        Self::ManyBytes,
+        Self::Lengthened,
+        Self::Missing,
+    ];
+
+    fn inflict(self, path: &Path) {
+        let mut bytes = fs::read(path).unwrap();
+        match self {
+            Self::Emptied => bytes.clear(),
+            Self::Halved => bytes.truncate(bytes.len() / 2),
+            Self::OneByte => {
+                let middle = bytes.len() / 2;
+                bytes
+                    .iter_mut()
+                    .skip(middle)
+                    .take(1)
+                    .for_each(|byte| *byte ^= 1);
+            }
+            Self::ManyBytes => {
+                let some = bytes.iter_mut().skip(20).step_by(50);
+                some.for_each(|byte| *byte ^= 0x10);
+            }
+            Self::Lengthened => bytes.extend([0x5a; 100]),
+            Self::Missing => return fs::remove_file(path).unwrap(),
+        }
+        fs::write(path, &bytes).unwrap();
+    }
+}
+
+/// Returns the names of the files of the index of this kind, which is their name or its ending.
+fn of_kind(index: &Path, kind: &str) -> Vec<PathBuf> {
+    let mut found: Vec<_> = contents(index).into_keys().collect();
+    found.retain(|path| path.to_string_lossy().ends_with(kind));
+    assert!(!found.is_empty(), "there is a {kind} to be damaged");
+    found
 }
 
 struct Victim {
@@ -194,7 +217,9 @@ impl Victim {
             Answers::of(&store).unwrap();
         }
         let index = contents(&root.join("index"));
-        assert!(!index.is_empty(), "there is an index to be damaged");
+        for kind in ["journal", "manifest", "segment"] {
+            of_kind(&root.join("index"), kind);
+        }
         let store = FileEventStore::open_with(&root, unsynced()).unwrap();
         let victim = Self {
             answers: Answers::of_files(&root),

@@ -1,12 +1,13 @@
 //! With and without an index: it may be deleted at any moment, by anybody, and every answer stays the same.
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use fs_store::{All, ReadError};
+use fs_store::{All, FileEventStore, ReadError};
 use scenarios::answers::{Answers, Follower, Ingestion, assert_true_to_its_files};
 use scenarios::dice::Dice;
 use scenarios::worker::Worker;
-use scenarios::{World, append};
+use scenarios::{World, append, ingested, numbers};
 
 use crate::WORKER;
 use crate::killed::assert_acknowledged;
@@ -20,8 +21,32 @@ fn an_index_emptied_by_another_process_during_appends_changes_no_answer() {
     check("empty");
 }
 
+#[test]
+fn an_index_deleted_by_another_process_during_appends_changes_no_answer() {
+    check("delete");
+}
+
+#[test]
+fn an_index_deleted_between_two_appends_of_one_handle_is_made_anew() {
+    let world = World::new();
+    let clone = world.init("clone");
+    let (one, other) = (clone.store(), clone.store());
+    for n in 0..6 {
+        append(if n % 2 == 0 { &one } else { &other }, "issue", n);
+        fs::remove_dir_all(clone.root().join("index")).unwrap();
+        if n % 3 == 0 {
+            assert_eq!(ingested(&other, None).len() as u64, n + 1);
+        }
+    }
+    for store in [one, other, FileEventStore::open(clone.root()).unwrap()] {
+        assert_eq!(numbers(&store, "issue"), [0, 1, 2, 3, 4, 5]);
+        let (answers, _) = assert_true_to_its_files(&store);
+        assert_eq!(answers.digest.heads.len(), 1, "one line");
+    }
+}
+
 /// Has another process get rid of the index by this order while two append and this one reads.
-pub(crate) fn check(order: &str) {
+fn check(order: &str) {
     let world = World::new();
     let clone = forked(&world);
     let open = clone.store();
@@ -79,7 +104,7 @@ fn every_answer_is_the_same_with_and_without_an_index() {
     let open = clone.store();
     let before = Answers::of(&open).unwrap();
     let index = clone.root().join("index");
-    let mut epochs = std::collections::BTreeSet::new();
+    let mut epochs = BTreeSet::new();
     for round in 0..4 {
         epochs.insert(open.status().unwrap().epoch);
         match round {

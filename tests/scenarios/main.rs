@@ -10,9 +10,7 @@ mod branches;
 mod cleaned;
 mod damage;
 mod forks;
-mod gap;
 mod index_damage;
-mod index_deleted;
 mod indexless;
 mod interleavings;
 mod killed;
@@ -25,7 +23,6 @@ mod readers;
 mod reset;
 mod restored;
 mod settle;
-mod starting;
 mod switching;
 
 /// The program that plays other processes.

@@ -9,7 +9,7 @@ use scenarios::answers::{Answers, assert_true_to_its_files, copy_dir};
 use scenarios::{World, append, stream_id};
 
 /// How a file is made unusable.
-pub(crate) const DAMAGES: [&str; 5] = ["missing", "empty", "half", "garbage", "changed"];
+const DAMAGES: [&str; 5] = ["missing", "empty", "half", "garbage", "changed"];
 
 #[test]
 fn one_bad_file_leaves_the_order_of_the_rest_as_it_was() {
@@ -60,6 +60,28 @@ fn one_bad_file_leaves_the_order_of_the_rest_as_it_was() {
             .unwrap()
             .assert_same(&before, "when the file is back all is as it was");
     }
+}
+
+#[test]
+fn one_bad_file_is_no_conflict_of_identity() {
+    let world = World::new();
+    let clone = world.init("clone");
+    let ids: Vec<_> = (1..=5)
+        .map(|n| clone.append("issue", n).transaction_id)
+        .collect();
+    let path = clone.event_file(&ids[2].relative_path());
+    for damage in DAMAGES {
+        let bytes = fs::read(&path).unwrap();
+        spoil(&path, &bytes, damage);
+        assert_eq!(
+            clone.store().status().unwrap().replica_conflicts,
+            [],
+            "a {damage} file does not make one writer look like two"
+        );
+        fs::write(&path, &bytes).unwrap();
+    }
+    let status = clone.store().status().unwrap();
+    assert!(status.is_clean(), "{status:?}");
 }
 
 #[test]
@@ -155,7 +177,7 @@ fn history() -> History {
 }
 
 /// Makes a file unusable.
-pub(crate) fn spoil(path: &Path, bytes: &[u8], damage: &str) {
+fn spoil(path: &Path, bytes: &[u8], damage: &str) {
     match damage {
         "missing" => fs::remove_file(path).unwrap(),
         "empty" => fs::write(path, "").unwrap(),

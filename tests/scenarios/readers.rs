@@ -1,4 +1,4 @@
-//! Readers beside a writer: they never fail, never wait, and see a prefix.
+//! Readers beside a writer, open before or started meanwhile: they never fail, never wait, and see a prefix.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -15,13 +15,14 @@ const APPENDS: u64 = 10_000;
 /// Every so many looks the reader reads everything from the beginning.
 const WHOLE: u64 = 200;
 /// How long a reader may take, which is less than it would wait for the lock and more than any machine needs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_reader_during_ten_thousand_appends_sees_a_growing_prefix() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = FileEventStore::open_with(dir.path(), unsynced()).unwrap();
-    let mut writer = Worker::start(WORKER, dir.path(), "writer", "none");
+    // A disk would be slow for minutes after the files of an earlier run were deleted.
+    let world = World::in_memory();
+    let store = FileEventStore::open_with(world.path(), unsynced()).unwrap();
+    let mut writer = Worker::start(WORKER, world.path(), "writer", "none");
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         writer.order(&format!("append {APPENDS}"));
@@ -58,7 +59,7 @@ fn a_reader_during_ten_thousand_appends_sees_a_growing_prefix() {
         if looks.is_multiple_of(WHOLE) {
             wholes += 1;
             let again = if wholes.is_multiple_of(2) {
-                Ingestion::of(&FileEventStore::open_existing(dir.path()).unwrap())
+                Ingestion::of(&FileEventStore::open_existing(world.path()).unwrap())
             } else {
                 Ingestion::of(&store)
             };
@@ -112,9 +113,22 @@ fn an_open_handle_reads_while_another_process_holds_the_lock() {
     drop((world, clone));
 }
 
+#[test]
+fn a_process_that_starts_reads_while_another_holds_the_lock() {
+    let (world, holder, clone, _) = locked();
+    let root = clone.root();
+    within(PATIENCE, "a process that starts reads", move || {
+        let options = StoreOptions::default().lock_timeout(PATIENCE * 2);
+        let store = FileEventStore::open_existing_with(&root, options).unwrap();
+        assert_eq!(numbers(&store, "issue"), [1, 2]);
+        Answers::of(&store).unwrap().assert_consistent();
+    });
+    drop((world, holder));
+}
+
 /// A store whose lock another process holds, with two appends by that process and a file that git has brought in the
 /// meantime; and a handle that was opened before all this.
-pub(crate) fn locked() -> (World, Worker, Repository, FileEventStore) {
+fn locked() -> (World, Worker, Repository, FileEventStore) {
     let world = World::new();
     let clone = world.init("clone");
     clone.work("issue", &[1, 2]);
@@ -166,7 +180,7 @@ fn a_store_opened_before_a_pull_sees_the_files_after_a_refresh() {
 }
 
 /// Runs something that must not wait; the assertions in it are made by its own thread.
-pub(crate) fn within(patience: Duration, what: &str, run: impl FnOnce() + Send + 'static) {
+fn within(patience: Duration, what: &str, run: impl FnOnce() + Send + 'static) {
     let (sender, receiver) = channel();
     let thread = std::thread::spawn(move || {
         run();

@@ -58,15 +58,7 @@ fn what_was_reset_does_not_come_back_and_appends_go_on_as_another_replica() {
     clone.work("issue", &[3]);
     assert_eq!(numbers(&clone.store(), "issue"), [1, 3]);
 
-    clone.git(
-        &["merge", "--quiet", "--no-edit", "ORIG_HEAD@{0}"].map(|arg| {
-            if arg == "ORIG_HEAD@{0}" {
-                "HEAD@{2}"
-            } else {
-                arg
-            }
-        }),
-    );
+    clone.git(&["merge", "--quiet", "--no-edit", "HEAD@{2}"]);
     let status = clone.store().status().unwrap();
     assert!(
         clone
@@ -95,46 +87,4 @@ fn what_was_reset_does_not_come_back_and_appends_go_on_as_another_replica() {
             .exists(),
         "what is back need not be kept aside"
     );
-}
-
-#[test]
-fn deleting_the_index_costs_nothing_but_a_new_epoch() {
-    let world = World::new();
-    let clone = world.init("clone");
-    clone.work("issue", &[1, 2, 3]);
-    let before = (
-        clone.store().digest().unwrap(),
-        clone.store().status().unwrap().epoch,
-    );
-    let open = clone.store();
-    std::fs::remove_dir_all(clone.root().join("index")).unwrap();
-    std::fs::create_dir(clone.root().join("index")).unwrap();
-
-    assert_eq!(
-        numbers(&open, "issue"),
-        [1, 2, 3],
-        "a handle that was open goes on"
-    );
-    assert_eq!(clone.store().digest().unwrap(), before.0);
-    assert_ne!(clone.store().status().unwrap().epoch, before.1);
-    scenarios::append(&open, "issue", 4);
-    assert_eq!(numbers(&clone.store(), "issue"), [1, 2, 3, 4]);
-    assert!(clone.store().status().unwrap().is_clean());
-}
-
-#[test]
-fn git_clean_takes_local_and_index_and_nothing_else() {
-    let world = World::new();
-    let clone = world.init("clone");
-    clone.work("issue", &[1, 2]);
-    let before = clone.store().digest().unwrap();
-    clone.git(&["clean", "--quiet", "-fdx"]);
-    assert!(
-        !clone.root().join("local").exists(),
-        "git clean took what is not committed"
-    );
-    assert_eq!(clone.store().digest().unwrap(), before);
-    clone.work("issue", &[3]);
-    assert_eq!(numbers(&clone.store(), "issue"), [1, 2, 3]);
-    assert!(clone.store().status().unwrap().is_clean());
 }

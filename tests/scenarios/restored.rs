@@ -9,7 +9,7 @@ use scenarios::{Repository, World, ingested, numbers};
 
 /// What a restore does with the directory.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Restore {
+enum Restore {
     /// Puts another in its place.
     Replaced,
     /// Puts the old contents into it.
@@ -18,7 +18,7 @@ pub(crate) enum Restore {
 
 /// When somebody appends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Append {
+enum Append {
     /// After what was lost has come back.
     After,
     /// Before and after: what comes back was not known.
@@ -41,7 +41,7 @@ fn a_directory_whose_contents_are_restored_goes_on_after_the_pull() {
 }
 
 /// Restores a backup and checks that appends go on.
-pub(crate) fn check(restore: Restore, append: Append) {
+fn check(restore: Restore, append: Append) {
     let world = World::new();
     let clone = world.init("clone");
     clone.work("issue", &[1, 2]);

@@ -10,20 +10,31 @@ use crate::WORKER;
 const ROUNDS: u64 = 6;
 
 #[test]
-fn every_switch_gives_the_history_of_the_branch() {
+fn every_switch_gives_an_open_handle_the_history_of_the_branch() {
+    switch_back_and_forth(true);
+}
+
+#[test]
+fn every_switch_gives_a_new_process_the_history_of_the_branch() {
+    switch_back_and_forth(false);
+}
+
+/// Switches between two branches that each get appends; `is_watched` if a handle is open all the while.
+fn switch_back_and_forth(is_watched: bool) {
     let world = World::new();
     let clone = world.init("clone");
     clone.work("issue", &[0]);
     clone.git(&["branch", "topic"]);
-    let open = clone.store();
+    let open = is_watched.then(|| clone.store());
     let mut follower = Follower::default();
     let mut dice = Dice::new(3);
     for round in 0..ROUNDS {
         for branch in ["topic", "main"] {
-            let before = Ingestion::of(&open).unwrap();
+            let now = || open.clone().unwrap_or_else(|| clone.store());
+            let before = Ingestion::of(&now()).unwrap();
             clone.git(&["switch", "--quiet", branch]);
             if round > 0 {
-                let after = Ingestion::of(&open).unwrap();
+                let after = Ingestion::of(&now()).unwrap();
                 assert_ne!(
                     after.epoch(),
                     before.epoch(),
@@ -35,14 +46,14 @@ fn every_switch_gives_the_history_of_the_branch() {
             for n in 0..1 + dice.below(3) {
                 let data = round * 10 + n;
                 match dice.below(3) {
-                    0 => append(&open, branch, data),
+                    0 => append(&now(), branch, data),
                     1 => clone.append(branch, data),
-                    _ => append(&open, "issue", data),
+                    _ => append(&now(), "issue", data),
                 };
             }
             clone.commit("work");
             check(&world, &clone, &format!("{branch}-{round}"));
-            let (_, ingestion) = assert_true_to_its_files(&open);
+            let (_, ingestion) = assert_true_to_its_files(&now());
             follower.see_no_less(&ingestion);
         }
     }

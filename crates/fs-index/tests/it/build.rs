@@ -44,6 +44,7 @@ pub(crate) struct Draft {
     second: i64,
     parents: Vec<Parent>,
     writes: Vec<(String, u64)>,
+    event_type: &'static str,
     text: String,
 }
 
@@ -54,6 +55,7 @@ pub(crate) fn tx(n: u64) -> Draft {
         second: i64::try_from(n).unwrap(),
         parents: vec![],
         writes: vec![("a".to_owned(), 1)],
+        event_type: "Said",
         text: String::new(),
     }
 }
@@ -92,6 +94,10 @@ impl Draft {
             writes: writes.collect(),
             ..self
         }
+    }
+
+    pub(crate) fn of_type(self, event_type: &'static str) -> Self {
+        Self { event_type, ..self }
     }
 
     /// Gives the events another content, under the same ids.
@@ -140,7 +146,7 @@ impl Draft {
                 event_id: EventId::from_uuid(Uuid::from_u64_pair(self.n, place)),
                 stream_id: stream(name),
                 stream_version: 1,
-                event_type: Cow::Borrowed("Said"),
+                event_type: Cow::Borrowed(self.event_type),
                 event_data: Json::compact(&format!("{:?}", self.text)).unwrap(),
                 metadata: Json::empty_object(),
             })

@@ -5,7 +5,9 @@ use fs_index::{Depth, Index, Observed, Stored};
 use fs_io::sim::Fault;
 
 use crate::build::tx;
-use crate::world::{Shown, Witness, World, epoch, facts, ingested, load, look, own, take_in};
+use crate::world::{
+    Shown, Witness, World, epoch, facts, frames, ingested, load, look, own, take_in,
+};
 
 /// A store whose ingestion order is not the canonical one: 5 was there first, then 2 and 3 arrived, then 6 was appended.
 fn written() -> (World, Index, Vec<Encoded>) {
@@ -20,19 +22,6 @@ fn written() -> (World, Index, Vec<Encoded>) {
     let six = tx(6).by(own()).on(&[&three, &five]).encode();
     world.append(&mut index, &six);
     (world, index, vec![five, two, three, six])
-}
-
-/// Returns where each frame of a journal begins, and the end of the last.
-fn frames(journal: &[u8]) -> Vec<usize> {
-    let mut starts = vec![32];
-    loop {
-        let at = *starts.last().unwrap();
-        let Some(len) = journal.get(at..at + 4) else {
-            assert_eq!(at, journal.len(), "the journal is whole");
-            return starts;
-        };
-        starts.push(at + 12 + (u32::from_le_bytes(len.try_into().unwrap()) & 0x7fff_ffff) as usize);
-    }
 }
 
 #[test]

@@ -16,5 +16,6 @@ mod model;
 mod positions;
 mod real;
 mod scan;
+mod selective;
 mod vanished;
 mod world;

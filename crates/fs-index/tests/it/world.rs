@@ -250,6 +250,19 @@ pub(crate) fn take_in(index: &mut Index, depth: Depth, lock: &LockGuard) {
     load(index);
 }
 
+/// Returns where each frame of a journal begins, and the end of the last.
+pub(crate) fn frames(journal: &[u8]) -> Vec<usize> {
+    let mut starts = vec![32];
+    loop {
+        let at = *starts.last().unwrap();
+        let Some(len) = journal.get(at..at + 4) else {
+            assert_eq!(at, journal.len(), "the journal is whole");
+            return starts;
+        };
+        starts.push(at + 12 + (u32::from_le_bytes(len.try_into().unwrap()) & 0x7fff_ffff) as usize);
+    }
+}
+
 /// What is a function of the files: the members in canonical order, and the streams with their versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {

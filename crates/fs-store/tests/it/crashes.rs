@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use fs_format::CommandId;
 use fs_io::sim::{Fault, SimRandom, Simulation};
-use fs_store::{AppendError, FileEventStore, StoreOptions};
+use fs_store::{AppendError, Durability, FileEventStore, StoreOptions};
 
 use crate::support::{counted, numbers};
 
@@ -116,6 +117,56 @@ fn after_a_failed_write_or_sync_the_handle_refuses_to_append() {
         reopened.append(counted("s", 4)).unwrap();
         assert_eq!(numbers(&reopened, "s"), [1, 4], "{fault:?}: reopened");
     }
+}
+
+#[test]
+fn an_append_whose_fate_is_unknown_can_be_asked_for_by_its_command() {
+    let (mut refused, mut unknown) = (0, 0);
+    for durability in [Durability::Files, Durability::Journal] {
+        for fault in [Fault::SyncFails, Fault::WriteFails] {
+            for at in 1.. {
+                let machine = Simulation::new(at);
+                let open = || {
+                    let options = StoreOptions::default().durability(durability);
+                    FileEventStore::open_on(machine.system(), "/store", options).unwrap()
+                };
+                let store = open();
+                store.append(counted("s", 1)).unwrap();
+                let pay = || counted("s", 2).command_id(CommandId::new("pay-7").unwrap());
+                let before = machine.disk.operations();
+                machine.disk.fail_at(at, fault);
+                let outcome = store.append(pay());
+                let what = format!("{durability:?}, {fault:?} at {at}: {outcome:?}");
+                if machine.disk.operations() - before < at {
+                    break;
+                }
+                let reopened = open();
+                let there = numbers(&reopened, "s");
+                match outcome {
+                    Ok(_) => assert_eq!(there, [1, 2], "{what}: acknowledged"),
+                    Err(AppendError::Unknown { .. }) => {
+                        unknown += 1;
+                        assert!(there == [1, 2] || there == [1], "{what}: {there:?}");
+                    }
+                    Err(_) => {
+                        refused += 1;
+                        assert_eq!(there, [1], "{what}: not stored behind the caller's back");
+                    }
+                }
+                let again = reopened.append(pay()).unwrap();
+                assert_eq!(
+                    again.replayed,
+                    there == [1, 2],
+                    "{what}: the answer tells whether it was there"
+                );
+                assert_eq!(numbers(&reopened, "s"), [1, 2], "{what}: it is there once");
+            }
+        }
+    }
+    assert!(
+        refused > 0 && unknown > 0,
+        "both happen: {refused}, {unknown}"
+    );
 }
 
 /// Carries a transaction file from one machine to another, as git does.

@@ -73,6 +73,40 @@ fn of_those_who_come_together_one_gets_the_version_and_the_others_are_told_so() 
     }
 }
 
+/// Returns how many frames the log holds: each stands for one write and one sync.
+fn frames_of_the_log(store: &FileEventStore) -> u64 {
+    let log = std::fs::read(store.root().join("local/wal")).unwrap();
+    let frames = log.chunks(4096).filter(|slot| slot.starts_with(b"tribfrm"));
+    frames.count() as u64
+}
+
+#[test]
+fn those_who_come_together_share_a_sync() {
+    let alone = with(Durability::Journal);
+    for n in 0..CALLERS {
+        count(&alone, "s", n);
+    }
+    assert_eq!(
+        frames_of_the_log(&alone),
+        CALLERS,
+        "whoever comes alone pays for a sync"
+    );
+    // Whoever comes before the others is a group by itself, so all may once have come one by one.
+    let fewest = (0..5).map(|_| {
+        let store = with(Durability::Journal);
+        for outcome in at_once(&store, |n| store.append(counted("s", n))) {
+            outcome.unwrap();
+        }
+        assert_eq!(numbers(&store, "s").len() as u64, CALLERS, "all are there");
+        frames_of_the_log(&store)
+    });
+    let fewest = fewest.min().unwrap();
+    assert!(
+        (1..CALLERS).contains(&fewest),
+        "{CALLERS} who wait at the same time need fewer syncs: {fewest}"
+    );
+}
+
 #[test]
 fn a_command_that_comes_several_times_at_once_is_done_once() {
     let store = with(Durability::Journal);
