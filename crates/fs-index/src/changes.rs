@@ -109,13 +109,28 @@ impl Index {
         }
         let mut members = BTreeSet::new();
         for (id, number) in ids {
-            let flags = self.catalog.transaction(number)?.map_or(0, |it| it.flags);
-            let is_flat = flags & FLAT != 0;
-            if is_flat == (place == Place::Flat) {
+            if self.place_of(number)? == place {
                 members.insert(id);
             }
         }
         Ok(members)
+    }
+
+    fn place_of(&self, number: u64) -> Result<Place, IndexError> {
+        let located = self.catalog.transaction(number)?;
+        Ok(match located {
+            Some(located) if located.flags & FLAT != 0 => Place::Flat,
+            _ => Place::Sharded,
+        })
+    }
+
+    /// Returns the path below `events/` where the file of a transaction is known to be.
+    pub(crate) fn path_of(&self, id: TransactionId) -> Result<String, IndexError> {
+        let place = match self.number_of(id)? {
+            Some(number) => self.place_of(number)?,
+            None => Place::Sharded,
+        };
+        Ok(place.path(id))
     }
 }
 

@@ -102,6 +102,15 @@ enum Caught {
     Nothing,
 }
 
+/// What came and went, with what was known when that was found.
+#[derive(Debug)]
+struct FoundChanges {
+    changes: Changes,
+    journal_id: Option<JournalId>,
+    journal_end: u64,
+    looked_nanos: i64,
+}
+
 /// The index of one handle.
 #[derive(Debug)]
 pub struct Index {
@@ -119,6 +128,8 @@ pub struct Index {
     cut: bool,
     /// When the directories were compared last.
     compared_nanos: Option<i64>,
+    /// What the last look found, to be taken in.
+    found: Option<FoundChanges>,
     /// Replicas of this working copy.
     pub(crate) own: BTreeSet<ReplicaId>,
     pub(crate) loaded: Option<Loaded>,
@@ -141,6 +152,7 @@ impl Index {
             covered: 0,
             cut: false,
             compared_nanos: None,
+            found: None,
             own,
             loaded: None,
             narrowed: Narrowed::default(),
@@ -228,6 +240,7 @@ impl Index {
     }
 
     fn try_observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
+        self.found = None;
         if self.catch_up()? != Caught::Up || self.has_lost_its_end() {
             return Ok(Observed::Changed);
         }
@@ -239,11 +252,42 @@ impl Index {
         };
         let now = self.system.clock.now_unix_nanos();
         let changes = self.changes(state, depth)?;
-        if !changes.is_empty() {
-            return Ok(Observed::Changed);
+        if changes.is_empty() {
+            self.note(changes.stamps, now);
+            return Ok(Observed::Current);
         }
-        self.note(changes.stamps, now);
-        Ok(Observed::Current)
+        self.found = Some(FoundChanges {
+            changes,
+            journal_id: self.journal.id(),
+            journal_end: self.journal.end(),
+            looked_nanos: now,
+        });
+        Ok(Observed::Changed)
+    }
+
+    /// Returns what came and went, as the look before this call found it if nothing was recorded since, and when that
+    /// was looked for. What came since then is found by the next look.
+    fn changes_now(&mut self, depth: Depth) -> Result<Option<(Changes, i64)>, IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(None);
+        };
+        let is_current = |found: &FoundChanges| {
+            found.journal_id == self.journal.id() && found.journal_end == self.journal.end()
+        };
+        if let Some(found) = self.found.take().filter(is_current) {
+            let mut changes = found.changes;
+            // One may be back: a checkout writes files anew.
+            for id in std::mem::take(&mut changes.gone) {
+                let path = self.path_of(id)?;
+                let stat = self.system.disk.stat(&self.layout.event_file(&path));
+                if matches!(stat, Ok(None)) {
+                    changes.gone.insert(id);
+                }
+            }
+            return Ok(Some((changes, found.looked_nanos)));
+        }
+        let now = self.system.clock.now_unix_nanos();
+        Ok(Some((self.changes(state, depth)?, now)))
     }
 
     /// Returns whether what is known is the present state, where that can be told by a few looks.
@@ -297,26 +341,31 @@ impl Index {
         let Some(state) = &self.state else {
             return Ok(());
         };
-        if self.may_wait(depth) {
-            return match self.boot_record(state) {
-                Some(boot) => self.write(&[boot], SyncPolicy::Durable),
-                None => Ok(()),
-            };
+        let boot = self.boot_record(state);
+        let write_boot = |index: &mut Self| match boot {
+            Some(boot) => index.write(&[boot], SyncPolicy::Durable),
+            None => Ok(()),
+        };
+        if self.found.is_none() && self.may_wait(depth) {
+            return write_boot(self);
         }
-        let now = self.system.clock.now_unix_nanos();
-        let changes = self.changes(state, depth)?;
+        let Some((changes, looked)) = self.changes_now(depth)? else {
+            return Ok(());
+        };
         if changes.is_empty() {
-            let boot = self.boot_record(state);
-            self.note(changes.stamps, now);
-            return match boot {
-                Some(boot) => self.write(&[boot], SyncPolicy::Durable),
-                None => Ok(()),
-            };
+            self.note(changes.stamps, looked);
+            return write_boot(self);
         }
+        let Some(state) = &self.state else {
+            return Ok(());
+        };
         let plan = self.judge(state, &changes)?;
-        self.compared_nanos = Some(now);
+        let is_plain = plan
+            .as_ref()
+            .is_some_and(|plan| !self.has_lost_some(state, plan));
+        self.compared_nanos = Some(looked);
         match plan {
-            Some(plan) if !self.has_lost_some(state, &plan) => self.commit(plan, changes),
+            Some(plan) if is_plain => self.commit(plan, changes),
             _ => self.take_census(depth),
         }
     }
@@ -543,6 +592,7 @@ impl Index {
         self.state = None;
         self.cut = false;
         self.compared_nanos = None;
+        self.found = None;
     }
 
     /// Works everything out from the files and the journal, and writes the index anew.

@@ -122,7 +122,7 @@ impl Index {
         Ok(self.number_of(id)?.is_some())
     }
 
-    fn number_of(&self, id: TransactionId) -> Result<Option<u64>, IndexError> {
+    pub(crate) fn number_of(&self, id: TransactionId) -> Result<Option<u64>, IndexError> {
         match &self.state {
             Some(state) => self.catalog.number_of(id, &state.dead),
             None => Ok(None),

@@ -250,7 +250,7 @@ impl Inner {
         if self.index_mut().observe(depth)? == Observed::Changed {
             let mut writer = self.writer();
             let lock = self.lock()?;
-            self.take_in(&mut writer, depth, &lock)?;
+            self.take_in_what_changed(&mut writer, depth, &lock)?;
             self.tail.wake();
         }
         Ok(())
@@ -272,13 +272,13 @@ impl Inner {
             return Ok(());
         };
         match self.system.disk.lock(&self.layout.lock(), Wait::Never) {
-            Ok(lock) => match self.take_in(&mut writer, Depth::Recent, &lock) {
+            Ok(lock) => match self.take_in_what_changed(&mut writer, Depth::Recent, &lock) {
                 // The writer refuses to go on; what is there can be read all the same.
                 Err(RefreshError::Log(error)) => {
                     tracing::warn!(%error, "the log could not be put right, so nothing that arrived is taken in");
                     Ok(())
                 }
-                outcome => outcome.map(drop),
+                outcome => outcome,
             },
             Err(LockError::Busy { .. }) => Ok(()),
             Err(error) => Err(error.into()),
@@ -353,8 +353,6 @@ impl Inner {
 
     /// Brings the log and the index into line with the files, at the start of every turn under the write lock.
     ///
-    /// A transaction that went away leaves the log before the index says that it is gone: after that, no power cut brings it back.
-    ///
     /// Returns whether there was something to do.
     pub(crate) fn take_in(
         &self,
@@ -362,26 +360,57 @@ impl Inner {
         depth: Depth,
         lock: &LockGuard,
     ) -> Result<bool, RefreshError> {
+        self.catch_up(writer, lock)?;
+        if self.index_mut().observe(depth)? == Observed::Changed {
+            self.ingest(writer, depth, lock)?;
+        } else if !writer.has_ingested {
+            self.index_mut().ingest(depth, lock)?;
+        } else {
+            return Ok(false);
+        }
+        writer.has_ingested = true;
+        Ok(true)
+    }
+
+    /// As [`Inner::take_in`], right after a look at the files has found that something came or went.
+    fn take_in_what_changed(
+        &self,
+        writer: &mut Writer,
+        depth: Depth,
+        lock: &LockGuard,
+    ) -> Result<(), RefreshError> {
+        self.catch_up(writer, lock)?;
+        self.ingest(writer, depth, lock)?;
+        writer.has_ingested = true;
+        Ok(())
+    }
+
+    fn catch_up(&self, writer: &mut Writer, lock: &LockGuard) -> Result<(), RefreshError> {
         writer.log(|wal| wal.catch_up(lock))?;
         let recovered = writer.wal.take_recovered();
         if !recovered.is_empty() {
             self.recovered().extend(recovered);
         }
-        let changed = self.index_mut().observe(depth)? == Observed::Changed;
-        if changed {
+        Ok(())
+    }
+
+    /// Takes in what came or went.
+    ///
+    /// A transaction that went away leaves the log before the index says that it is gone: after that, no power cut brings it back.
+    fn ingest(
+        &self,
+        writer: &mut Writer,
+        depth: Depth,
+        lock: &LockGuard,
+    ) -> Result<(), RefreshError> {
+        writer.log(|wal| wal.drop_missing(lock))?;
+        let epoch = self.index().epoch();
+        self.index_mut().ingest(depth, lock)?;
+        if self.index().epoch() != epoch {
+            // Something may have gone away since the look at the files.
             writer.log(|wal| wal.drop_missing(lock))?;
         }
-        let ingests = changed || !writer.has_ingested;
-        if ingests {
-            let epoch = self.index().epoch();
-            self.index_mut().ingest(depth, lock)?;
-            writer.has_ingested = true;
-            if self.index().epoch() != epoch {
-                // Something may have gone away since the look at the files.
-                writer.log(|wal| wal.drop_missing(lock))?;
-            }
-        }
-        Ok(ingests)
+        Ok(())
     }
 
     fn recovered(&self) -> MutexGuard<'_, Vec<TransactionId>> {
