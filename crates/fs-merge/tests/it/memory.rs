@@ -1,12 +1,11 @@
 //! Histories in memory: what detection sees of a store, without the store.
 
 use fs_dag::{Dag, Node, TxIx};
-use fs_format::{Header, TransactionId};
+use fs_format::{
+    FormatVersion, Header, Json, Parent, ReplicaId, StreamBase, StreamId, Timestamp, TransactionId,
+};
 use fs_index::Epoch;
-use fs_merge::{Lineage, Shape};
-
-use crate::model::Tx;
-use crate::oracle::ExpectedShape;
+use fs_merge::Lineage;
 
 /// Headers beside a DAG; it takes transactions in any order.
 #[derive(Clone, Debug, Default)]
@@ -32,14 +31,7 @@ impl Lineage for Memory {
 
 impl Memory {
     /// Takes in a batch of transactions that are not there.
-    pub(crate) fn arrive<'a>(&mut self, batch: impl IntoIterator<Item = &'a Tx>) {
-        let headers = batch
-            .into_iter()
-            .map(|tx| fs_format::decode(&tx.bytes).unwrap().header);
-        self.arrive_headers(headers.collect());
-    }
-
-    pub(crate) fn arrive_headers(&mut self, headers: Vec<Header>) {
+    pub(crate) fn arrive(&mut self, headers: Vec<Header>) {
         let nodes = headers.iter().map(|header| Node {
             id: header.transaction_id,
             replica_id: header.replica_id,
@@ -58,23 +50,47 @@ impl Memory {
     pub(crate) fn ids(&self, indices: &[TxIx]) -> Vec<TransactionId> {
         indices.iter().map(|ix| self.dag.id(*ix)).collect()
     }
+}
 
-    /// Returns what shapes say, in the words of the oracle.
-    pub(crate) fn seen(&self, shapes: &[&Shape]) -> Vec<ExpectedShape> {
-        let shape = |shape: &&Shape| ExpectedShape {
-            streams: shape
-                .streams
-                .iter()
-                .map(|(stream_id, members)| {
-                    let mut members: Vec<_> = members.iter().copied().collect();
-                    members.sort_by_key(|ix| self.dag.rank(*ix));
-                    (stream_id.clone(), self.ids(&members))
-                })
-                .collect(),
-            members: self.ids(&shape.members),
-            heads: self.ids(&shape.heads),
-            on_top: self.ids(&shape.on_top),
-        };
-        shapes.iter().map(shape).collect()
+/// Makes a header: who, when, on what, doing what. Ids differ by `number`.
+pub(crate) fn header(
+    number: u64,
+    at_nanos: i64,
+    parents: &[&Header],
+    writes: &[StreamId],
+    resolves: &[StreamId],
+) -> Header {
+    let newest = parents.iter().map(|parent| parent.created_at).max();
+    let least = newest.and_then(|newest| newest.successor());
+    let own = Timestamp::from_unix_nanos(at_nanos).expect("a time in range");
+    let created_at = least.map_or(own, |least| least.max(own));
+    let mut random = [0; 10];
+    random[2..].copy_from_slice(&number.to_be_bytes());
+    let base =
+        |stream_id: &StreamId, writes| (stream_id.clone(), StreamBase { version: 0, writes });
+    let accepted = resolves.iter().map(|stream_id| base(stream_id, 0));
+    Header {
+        format_version: FormatVersion::V3,
+        transaction_id: TransactionId::from_parts(created_at.unix_millis(), random),
+        replica_id: ReplicaId::NIL,
+        replica_seq: Some(number),
+        created_at,
+        recorded_at: None,
+        parents: parents
+            .iter()
+            .map(|parent| Parent {
+                transaction_id: parent.transaction_id,
+                content_hash: None,
+            })
+            .collect(),
+        stream_bases: accepted
+            .chain(writes.iter().map(|stream_id| base(stream_id, 1)))
+            .collect(),
+        command_id: None,
+        resolves: resolves
+            .iter()
+            .map(|stream_id| (stream_id.clone(), Vec::new()))
+            .collect(),
+        metadata: Json::empty_object(),
     }
 }
