@@ -2,7 +2,8 @@
 //!
 //! Headers lie in memory, so that detection alone is measured. The real histories, where they are, come with streams
 //! dealt out to their commits, and each merge settles every stream that its sides wrote.
-//! `cargo bench -p tributary-benches --bench forks` prints a table; seeds are fixed, times are medians.
+//! `cargo bench -p tributary-benches --bench forks` prints a table, with `-- WORDS` only the rows that contain them; seeds
+//! are fixed, times are medians.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -12,6 +13,7 @@ use fs_dag::{Dag, TxIx};
 use fs_format::{Header, StreamId};
 use fs_merge::{Course, Lineage, OpenForks};
 
+#[allow(dead_code, reason = "another bench uses the rest of it")]
 #[path = "../../crates/fs-dag/tests/it/histories.rs"]
 mod histories;
 #[allow(dead_code, reason = "the tests use more of it")]
@@ -214,7 +216,7 @@ fn report(name: &str, mut history: Memory) {
             .map(|ix| history.header(*ix).clone())
             .collect();
         let parents: Vec<_> = parents.iter().collect();
-        let next = header(SIZE + number, 0, &parents, &[stream(0)], &[]);
+        let next = header(2 * SIZE + number, 0, &parents, &[stream(0)], &[]);
         history.arrive(vec![next]);
         let (took, course) = time(|| open.extend(&history));
         assert_eq!(course, Course::Grown, "appends are the plain case");
@@ -231,41 +233,57 @@ fn report(name: &str, mut history: Memory) {
     );
 }
 
+/// Makes a history when it is wanted.
+type Case = (String, Box<dyn Fn() -> Option<Memory>>);
+
+fn cases() -> Vec<Case> {
+    let case = |name: &str, make: fn() -> Memory| -> Case {
+        (name.to_owned(), Box::new(move || Some(make())))
+    };
+    let mut cases = vec![
+        case("a line, 1 stream", || line(1)),
+        case("a line, 50,000 streams", || line(50_000)),
+        case("2 writers, 1 apart, settled, 1 stream", || {
+            settled_rounds(2, 1, 1)
+        }),
+        case("8 writers, 4 apart, settled, 1 stream", || {
+            settled_rounds(8, 4, 1)
+        }),
+        case("64 writers, 16 apart, settled, 50 streams", || {
+            settled_rounds(64, 16, 50)
+        }),
+        case("2 branches that never meet", two_branches),
+        case("writers unknown to each other", strangers),
+    ];
+    for name in histories::NAMES {
+        for (streams, merges_write) in [(1, false), (1, true), (50, false), (50, true)] {
+            let merges = if merges_write {
+                "write too"
+            } else {
+                "only settle"
+            };
+            cases.push((
+                format!("{name}, {streams} stream(s), merges {merges}"),
+                Box::new(move || real(name, streams, merges_write)),
+            ));
+        }
+    }
+    cases
+}
+
 fn main() {
+    let wanted = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
     println!(
         "{:<44} {:>8} {:>7} {:>5} {:>8} {:>11} {:>11} {:>9}",
         "forks", "txs", "chains", "forks", "members", "whole", "one append", "the same"
     );
-    report("a line, one stream", line(1));
-    report("a line, 50,000 streams", line(50_000));
-    report(
-        "2 writers, 1 apart, settled, one stream",
-        settled_rounds(2, 1, 1),
-    );
-    report(
-        "8 writers, 4 apart, settled, one stream",
-        settled_rounds(8, 4, 1),
-    );
-    report(
-        "64 writers, 16 apart, settled, 50 streams",
-        settled_rounds(64, 16, 50),
-    );
-    report("2 branches that never meet", two_branches());
-    report("writers unknown to each other", strangers());
-    for name in histories::NAMES {
-        for (streams, merges_write) in [(1, false), (1, true), (50, false), (50, true)] {
-            let Some(history) = real(name, streams, merges_write) else {
-                return;
-            };
-            let merges = if merges_write {
-                "write and settle"
-            } else {
-                "settle"
-            };
-            report(
-                &format!("{name}, {streams} streams, merges {merges}"),
-                history,
-            );
+    for (name, make) in cases() {
+        if wanted.as_ref().is_none_or(|wanted| name.contains(wanted)) {
+            if let Some(history) = make() {
+                report(&name, history);
+            }
         }
     }
 }

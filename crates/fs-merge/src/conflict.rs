@@ -60,8 +60,8 @@ struct Role {
     chains: Chains,
     /// Some of them, among them all that no other of them descends from.
     newest: Vec<TxIx>,
-    /// One that does not take part in this way and descends from all of them.
-    seen_by: Option<TxIx>,
+    /// One that does not take part in this way, and from which place on it descends from all the newest.
+    seen: Option<(TxIx, usize)>,
 }
 
 impl Role {
@@ -77,24 +77,22 @@ impl Role {
     /// Returns whether `ix`, which nobody here descends from and which is not one of them, descends from all.
     ///
     /// # Complexity
-    /// O(1) when `ix` descends from the last for which that was so, else O(n) for the n newest.
+    /// O(n) for the n newest, less those that the last one asked about descends from when `ix` descends from it.
     fn is_all_below_other(&mut self, dag: &Dag, ix: TxIx) -> bool {
-        if self.seen_by.is_some_and(|by| dag.is_ancestor(by, ix)) {
-            return true;
-        }
-        let mut newest = self.newest.iter().rev();
-        let all = newest.all(|newest| dag.is_ancestor(*newest, ix));
-        if all && !self.newest.is_empty() {
-            self.seen_by = Some(ix);
-        }
-        all
+        let seen = self.seen.filter(|(by, _)| dag.is_ancestor(*by, ix));
+        let end = seen.map_or(self.newest.len(), |(_, from)| from);
+        let unseen = self.newest[..end]
+            .iter()
+            .rposition(|newest| !dag.is_ancestor(*newest, ix));
+        self.seen = Some((ix, unseen.map_or(0, |unseen| unseen + 1)));
+        unseen.is_none()
     }
 
     fn push(&mut self, dag: &Dag, ix: TxIx) {
         if let Some(at) = dag.chain(ix) {
             self.chains.push(at, ix);
             self.newest.push(ix);
-            self.seen_by = None;
+            self.seen = None;
         }
     }
 }

@@ -25,12 +25,18 @@ pub(crate) fn shape<'a>(
     let lowest = first_of_each_chain(dag, &sorted);
     let mut on_top = Vec::new();
     for (_, on_chain) in participants.flat_map(Chains::iter) {
+        let last = on_chain
+            .iter()
+            .rposition(|other| !members.contains(&other.ix));
+        let on_chain = last.map_or(&[][..], |last| &on_chain[..=last]);
         let mut from = on_chain.len();
         for member in &lowest {
-            let is_above = |place: usize| dag.is_ancestor(*member, on_chain[place].ix);
-            if from > 0 && is_above(from - 1) {
-                from =
-                    on_chain[..from].partition_point(|other| !dag.is_ancestor(*member, other.ix));
+            let below = &on_chain[..from];
+            let Some(last) = below.last() else {
+                break;
+            };
+            if dag.is_ancestor(*member, last.ix) {
+                from = below.partition_point(|other| !dag.is_ancestor(*member, other.ix));
             }
         }
         let above = on_chain[from..].iter().map(|other| other.ix);
