@@ -187,7 +187,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// Times the whole, and a thousand arrivals one by one.
+/// Times the whole, a thousand appends one by one, and then arrivals that fork.
 fn report(name: &str, mut history: Memory) {
     let mut wholes = Vec::new();
     let mut open = OpenForks::new();
@@ -225,10 +225,22 @@ fn report(name: &str, mut history: Memory) {
         assert!(is, "everything was taken in");
         stays.push(took);
     }
+    // On what was there a hundred transactions ago, as a branch that comes by a pull.
+    let order = history.dag().order();
+    let old = history.header(order[order.len() - 100]).clone();
+    let mut asides = Vec::new();
+    for number in 0..100 {
+        let aside = header(3 * SIZE + number, i64::MAX / 2, &[&old], &[stream(0)], &[]);
+        history.arrive(vec![aside]);
+        let (took, course) = time(|| open.extend(&history));
+        assert_eq!(course, Course::Grown, "nobody waited for it");
+        asides.push(took);
+    }
     println!(
-        "{name:<44} {transactions:>8} {chains:>7} {forks:>5} {members:>8} {:>11.1?} {:>11.1?} {:>9.1?}",
+        "{name:<44} {transactions:>8} {chains:>7} {forks:>5} {members:>8} {:>11.1?} {:>11.1?} {:>11.1?} {:>9.1?}",
         median(wholes),
         median(ones),
+        median(asides),
         median(stays),
     );
 }
@@ -276,8 +288,16 @@ fn main() {
         .skip(1)
         .find(|argument| !argument.starts_with('-'));
     println!(
-        "{:<44} {:>8} {:>7} {:>5} {:>8} {:>11} {:>11} {:>9}",
-        "forks", "txs", "chains", "forks", "members", "whole", "one append", "the same"
+        "{:<44} {:>8} {:>7} {:>5} {:>8} {:>11} {:>11} {:>11} {:>9}",
+        "forks",
+        "txs",
+        "chains",
+        "forks",
+        "members",
+        "whole",
+        "one append",
+        "one aside",
+        "the same"
     );
     for (name, make) in cases() {
         if wanted.as_ref().is_none_or(|wanted| name.contains(wanted)) {

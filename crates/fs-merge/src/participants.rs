@@ -37,23 +37,72 @@ impl Part {
     }
 }
 
-/// Returns each stream that a transaction takes part in, once.
+/// Returns each stream that a transaction takes part in, once, in byte order.
 pub(crate) fn parts(header: &Header) -> impl Iterator<Item = (&StreamId, Part)> {
-    let settles_what_it_writes = match header.format_version {
-        FormatVersion::V1 | FormatVersion::V2 => header.parents.len() > 1,
-        FormatVersion::V3 => false,
-    };
-    let resolves = (header.format_version == FormatVersion::V3 && !header.resolves.is_empty())
-        .then_some(&header.resolves);
-    let declared = header.stream_bases.iter().map(move |(stream_id, base)| {
+    let is_format_3 = header.format_version == FormatVersion::V3;
+    let settles_what_it_writes = !is_format_3 && header.parents.len() > 1;
+    let mut bases = header.stream_bases.iter().peekable();
+    let named = is_format_3.then_some(&header.resolves);
+    let mut named = named.into_iter().flat_map(|it| it.keys()).peekable();
+    std::iter::from_fn(move || {
+        // Both are sorted: what is named and not declared comes in its place.
+        let base = bases.peek().map(|(stream_id, _)| *stream_id);
+        if let Some(undeclared) = named.next_if(|it| base.is_none_or(|base| *it < base)) {
+            return Some((undeclared, Part::Accepts));
+        }
+        let (stream_id, base) = bases.next()?;
         let writes = base.writes > 0;
-        let settles = writes && settles_what_it_writes
-            || resolves.is_some_and(|resolves| resolves.contains_key(stream_id));
-        (stream_id, Part::new(writes, settles))
-    });
-    let resolved = resolves.into_iter().flat_map(|resolves| resolves.keys());
-    let undeclared = resolved
-        .filter(|stream_id| !header.stream_bases.contains_key(*stream_id))
-        .map(|stream_id| (stream_id, Part::Accepts));
-    declared.chain(undeclared)
+        let is_named = named.next_if(|it| *it == stream_id).is_some();
+        let settles = is_named || writes && settles_what_it_writes;
+        Some((stream_id, Part::new(writes, settles)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use fs_format::{Json, ReplicaId, StreamBase, Timestamp, TransactionId};
+
+    use super::*;
+
+    fn named(name: &str) -> StreamId {
+        StreamId::new(name).unwrap()
+    }
+
+    #[test]
+    fn what_is_declared_and_what_is_named_are_one_list() {
+        let created_at = Timestamp::from_unix_nanos(0).unwrap();
+        let base = |name, writes| (named(name), StreamBase { version: 0, writes });
+        let header = Header {
+            format_version: FormatVersion::V3,
+            transaction_id: TransactionId::from_parts(0, [0; 10]),
+            replica_id: ReplicaId::NIL,
+            replica_seq: None,
+            created_at,
+            recorded_at: None,
+            parents: Vec::new(),
+            stream_bases: [base("b", 1), base("c", 0), base("d", 0), base("f", 1)].into(),
+            command_id: None,
+            resolves: ["a", "b", "c", "e", "g"]
+                .map(|name| (named(name), Vec::new()))
+                .into(),
+            metadata: Json::empty_object(),
+        };
+        let found: Vec<_> = parts(&header)
+            .map(|(stream_id, part)| (stream_id.clone(), part))
+            .collect();
+        let expected = [
+            ("a", Part::Accepts),
+            ("b", Part::WritesAndSettles),
+            ("c", Part::Accepts),
+            ("d", Part::Reads),
+            ("e", Part::Accepts),
+            ("f", Part::Writes),
+            ("g", Part::Accepts),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(name, part)| (named(name), part)),
+            "each stream comes once"
+        );
+    }
 }

@@ -7,7 +7,7 @@ use fs_index::Epoch;
 use fs_merge::{Course, Effect, ForkId, Lineage, OpenForks, Shape, descends_from_all, effect};
 use proptest::prelude::*;
 
-use crate::memory::Memory;
+use crate::memory::{Memory, header};
 use crate::model::{Draft, Model, Tx, stream};
 use crate::oracle::{ExpectedShape, Oracle};
 use crate::random::histories;
@@ -218,5 +218,29 @@ proptest! {
             }
         }
         prop_assert_eq!(now.len(), untouched, "no fork comes into being");
+    }
+}
+
+/// ```text
+///   A {s}     X <-> Y {s}, on each other, and Z {s} on Y      A stands alone: the others are left out of the order
+/// ```
+#[test]
+fn who_is_on_a_cycle_takes_part_in_nothing() {
+    let part = |number, parents: &[&Header]| header(number, 0, parents, &[stream("s")], &[]);
+    let (y_id, a) = (part(3, &[]), part(1, &[]));
+    let x = part(2, &[&y_id]);
+    let mut y = y_id;
+    y.parents = part(3, &[&x]).parents;
+    let z = part(4, &[&y]);
+    let mut history = Memory::default();
+    let mut open = OpenForks::new();
+    for (arrival, is_forked) in [(z, false), (a, true), (y, true), (x, false)] {
+        history.arrive(vec![arrival]);
+        open.extend(&history);
+        assert_eq!(
+            !open.is_empty(),
+            is_forked,
+            "what is on a cycle or above one writes nothing"
+        );
     }
 }
