@@ -300,10 +300,10 @@ fn main() {
         "the same"
     );
     for (name, make) in cases() {
-        if wanted.as_ref().is_none_or(|wanted| name.contains(wanted)) {
-            if let Some(history) = make() {
-                report(&name, history);
-            }
+        if wanted.as_ref().is_none_or(|wanted| name.contains(wanted))
+            && let Some(history) = make()
+        {
+            report(&name, history);
         }
     }
 }
