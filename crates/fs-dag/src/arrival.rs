@@ -55,6 +55,7 @@ pub(crate) fn arrive(dag: &mut Dag, nodes: impl IntoIterator<Item = Node>) -> Ar
         placed.sort_unstable_by_key(|ix| dag.ranks[ix.as_usize()]);
         dag.clocks.extend(&dag.graph, &placed);
     }
+    dag.note_stamp(if was_awaited { 0 } else { first });
     update_heads(dag, if was_awaited { 0 } else { first });
     arrival
 }
@@ -109,8 +110,8 @@ impl Dag {
         }
     }
 
-    /// Returns the transactions from index `first` on.
-    pub(crate) fn indices_from(&self, first: usize) -> impl Iterator<Item = TxIx> + use<> {
+    /// Returns the transactions from index `first` on, in the order of insertion.
+    pub fn indices_from(&self, first: usize) -> impl Iterator<Item = TxIx> + use<> {
         let index = |ix: usize| u32::try_from(ix).expect("the graph counts in 32 bits");
         (index(first)..index(self.len())).map(TxIx)
     }

@@ -39,6 +39,8 @@ pub struct Dag {
     pub(crate) ranks: Vec<u32>,
     pub(crate) heads: Vec<TxIx>,
     pub(crate) clocks: Clocks,
+    /// The sum of what [`stamp`](crate::stamp) makes of each transaction.
+    pub(crate) stamp: u64,
 }
 
 impl Dag {
@@ -189,8 +191,8 @@ impl Dag {
 
     /// Returns where a transaction stands among the chains; `None` for one that is left out of the order.
     ///
-    /// The numbers hold for this value of the DAG only: they depend on the order of insertion, and an arrival may change
-    /// them.
+    /// The numbers hold for this value of the DAG only: they depend on the order of insertion, and an arrival that was
+    /// awaited as a parent may change them all. Any other arrival leaves them as they are.
     pub fn chain(&self, ix: TxIx) -> Option<ChainPosition> {
         self.clocks.position(ix)
     }

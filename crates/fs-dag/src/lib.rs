@@ -22,6 +22,7 @@ mod insert;
 mod linearize;
 mod node;
 mod sort;
+mod stamp;
 
 pub use arrival::Arrival;
 pub use clock::ChainPosition;

@@ -1,68 +1,212 @@
-//! Unsettled conflicts.
+//! The unsettled conflicts of one stream, kept up as transactions arrive.
 //!
-//! Two concurrent transactions conflict on a stream if both write it, or if both settle it and at least one of the two
-//! writes it. A settler that descends from both settles the conflict. A settler's ancestors are among those of a
-//! settler above it, so only the maximal settlers count.
+//! Two concurrent transactions conflict if both write the stream, or if both settle it and at least one of the two
+//! writes it. A settler that descends from both settles the conflict. The pairs are never listed: two branches of n
+//! writers each have n² of them. What is wanted is who is in one.
+//!
+//! Transactions are taken in so that each comes after its ancestors. A transaction is *exposed* until a settler arrives
+//! above it. Whoever is exposed has no conflict settled, so once it is in a conflict it stays in it: it is *marked*, and
+//! that is decided when the later of the two arrives.
+//!
+//! ```text
+//!      A1 -- A2           A1, A2 arrive: each descends from all writers, both are clear.
+//!     /        \          B1 arrives and lacks A1 and A2: these two are marked, and so is B1.
+//! R --          M         M settles: R, A1, A2, B1 are not exposed any more. What of them is still in conflict
+//!     \-- B1 --/          is worked out when it is asked for (covered.rs).
+//! ```
+//!
+//! Writers that are not marked are ordered by ancestry, each above the one before. So whom of them a new writer lacks
+//! are the last of a list, and each is taken off once. Whether it lacks any writer at all is asked of the newest, in a
+//! stack: those it has seen are taken off until there is one that it has not; it stands in for them.
+//!
+//! **Invariant**: the answer depends on the set of transactions only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fs_dag::{Dag, TxIx};
-use fs_index::History;
 
-use crate::participants::{Chains, Participants};
+use crate::chains::Chains;
+use crate::covered::{Settlers, add_covered};
+use crate::participants::Part;
 
-/// Returns who is in an unsettled conflict on one stream.
-///
-/// The pairs are not listed: two branches of n writers each have n² of them.
-///
-/// # Complexity
-/// O(w) for a stream of w writers none of which is concurrent; else O(w (s + c) log w) for s maximal settlers and
-/// c chains.
-pub(crate) fn in_conflict(history: &History, stream: &Participants) -> BTreeSet<TxIx> {
-    let dag = history.dag();
-    if is_sequence(dag, &stream.writers) && is_sequence(dag, &stream.settlers) {
-        return BTreeSet::new();
+/// Who is in an unsettled conflict on one stream, or may be found out to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Conflicts {
+    writers: Role,
+    /// Writers that are not marked, each an ancestor of the next.
+    clear: Vec<TxIx>,
+    /// In the order of arrival, perhaps twice; whoever is exposed and not among them is in no conflict.
+    marked: Vec<TxIx>,
+    /// Few streams are ever settled.
+    settling: Option<Box<Settling>>,
+}
+
+/// Those who settle the stream.
+#[derive(Clone, Debug, Default)]
+struct Settling {
+    /// Settlers, among them all that no other settler descends from.
+    newest: Vec<TxIx>,
+    writing: Role,
+    /// Those of them that are not marked, each an ancestor of the next.
+    clear_writing: Vec<TxIx>,
+    accepting: Role,
+    /// Those of them that are not marked, by chain: they do not conflict with each other.
+    clear_accepting: BTreeMap<u32, Vec<TxIx>>,
+}
+
+/// The transactions that take part in one way.
+#[derive(Clone, Debug, Default)]
+struct Role {
+    chains: Chains,
+    /// Some of them, among them all that no other of them descends from.
+    newest: Vec<TxIx>,
+    /// One that does not take part in this way, and from which place on it descends from all the newest.
+    seen: Option<(TxIx, usize)>,
+}
+
+impl Role {
+    /// Returns whether `ix`, which nobody here descends from and which is pushed next, descends from all.
+    ///
+    /// # Complexity
+    /// O(1), taken over all that are ever pushed.
+    fn is_all_below_next(&mut self, dag: &Dag, ix: TxIx) -> bool {
+        drop_below(dag, &mut self.newest, ix);
+        self.newest.is_empty()
     }
-    let maximal = dag.maximal(&stream.settlers);
-    let wrote: BTreeSet<_> = stream.writers.iter().copied().collect();
-    let writers = Chains::new(dag, &stream.writers);
-    let settlers = Chains::new(dag, &stream.settlers);
-    let writing_settlers = stream.settlers.iter().filter(|ix| wrote.contains(ix));
-    let writing_settlers = Chains::new(dag, writing_settlers);
-    let is_in_conflict = |ix: TxIx, others: &Chains| {
-        let above = above(dag, ix, &maximal);
-        others.concurrent_with(dag, ix, &above).next().is_some()
-    };
-    let mut found = BTreeSet::new();
-    for ix in &stream.writers {
-        if is_in_conflict(*ix, &writers) {
-            found.insert(*ix);
+
+    /// Returns whether `ix`, which nobody here descends from and which is not one of them, descends from all.
+    ///
+    /// # Complexity
+    /// O(n) for the n newest, less those that the last one asked about descends from when `ix` descends from it.
+    fn is_all_below_other(&mut self, dag: &Dag, ix: TxIx) -> bool {
+        let seen = self.seen.filter(|(by, _)| dag.is_ancestor(*by, ix));
+        let end = seen.map_or(self.newest.len(), |(_, from)| from);
+        let unseen = self.newest[..end]
+            .iter()
+            .rposition(|newest| !dag.is_ancestor(*newest, ix));
+        self.seen = Some((ix, unseen.map_or(0, |unseen| unseen + 1)));
+        unseen.is_none()
+    }
+
+    fn push(&mut self, dag: &Dag, ix: TxIx) {
+        if let Some(at) = dag.chain(ix) {
+            self.chains.push(at, ix);
+            self.newest.push(ix);
+            self.seen = None;
         }
     }
-    for ix in &stream.settlers {
-        let others = if wrote.contains(ix) {
-            &settlers
-        } else {
-            &writing_settlers
+}
+
+/// Takes off the end what `ix` descends from.
+fn drop_below(dag: &Dag, stack: &mut Vec<TxIx>, ix: TxIx) {
+    while stack.last().is_some_and(|last| dag.is_ancestor(*last, ix)) {
+        stack.pop();
+    }
+}
+
+/// Moves what `ix` does not descend from off the end.
+fn take_unseen(dag: &Dag, sequence: &mut Vec<TxIx>, ix: TxIx, unseen: &mut Vec<TxIx>) {
+    while let Some(last) = sequence.pop() {
+        if dag.is_ancestor(last, ix) {
+            sequence.push(last);
+            break;
+        }
+        unseen.push(last);
+    }
+}
+
+impl Conflicts {
+    /// Takes in a transaction that nobody taken in before descends from; returns whether it conflicts with one of them.
+    ///
+    /// # Complexity
+    /// O(log c) for c chains, taken over all arrivals; O(c) where a writing settler and one that accepts conflict.
+    pub(crate) fn take_in(&mut self, dag: &Dag, ix: TxIx, part: Part) -> bool {
+        let mut in_conflict = false;
+        if part.writes() {
+            in_conflict |= !self.writers.is_all_below_next(dag, ix);
+            take_unseen(dag, &mut self.clear, ix, &mut self.marked);
+        }
+        if part.settles() {
+            let settling = self.settling.get_or_insert_default();
+            in_conflict |= settling.take_in(dag, ix, part, &mut self.marked);
+        }
+        if part.writes() {
+            self.writers.push(dag, ix);
+        }
+        if in_conflict {
+            self.marked.push(ix);
+        } else if part.writes() {
+            self.clear.push(ix);
+        }
+        in_conflict
+    }
+
+    /// Returns who is in an unsettled conflict.
+    ///
+    /// # Complexity
+    /// With c chains of w participants, s settlers that no other settler descends from, and k results:
+    /// O(k (s + log k) + c (s + log w)), and O(c (e + s)) more when s > 1 or some of e chains with exposed participants
+    /// are marked. What was marked and is not exposed any more is gone through once.
+    pub(crate) fn members(&mut self, dag: &Dag) -> BTreeSet<TxIx> {
+        let Some(settling) = &mut self.settling else {
+            return self.marked.iter().copied().collect();
         };
-        if is_in_conflict(*ix, others) {
-            found.insert(*ix);
+        settling.newest = dag.maximal(&settling.newest);
+        let settlers = Settlers::new(dag, &settling.newest);
+        self.marked.sort_unstable();
+        self.marked.dedup();
+        self.marked.retain(|ix| settlers.is_exposed(*ix));
+        let any_marked = !self.marked.is_empty();
+        let mut members: BTreeSet<TxIx> = self.marked.iter().copied().collect();
+        let (writers, writing, accepting) = (
+            &self.writers.chains,
+            &settling.writing.chains,
+            &settling.accepting.chains,
+        );
+        for (those, others) in [
+            (writers, writers),
+            (accepting, writing),
+            (writing, accepting),
+        ] {
+            add_covered(&settlers, those, others, any_marked, &mut members);
         }
+        members
     }
-    found
+
+    /// Returns who writes or settles the stream; who does both is among the first.
+    pub(crate) fn participants(&self) -> impl Iterator<Item = &Chains> {
+        let accepting = self.settling.iter().map(|them| &them.accepting.chains);
+        std::iter::once(&self.writers.chains).chain(accepting)
+    }
 }
 
-fn above(dag: &Dag, ix: TxIx, settlers: &[TxIx]) -> Vec<TxIx> {
-    settlers
-        .iter()
-        .copied()
-        .filter(|settler| dag.is_ancestor(ix, *settler))
-        .collect()
-}
-
-/// Returns whether each descends from the one before it.
-fn is_sequence(dag: &Dag, members: &[TxIx]) -> bool {
-    members
-        .windows(2)
-        .all(|pair| dag.is_ancestor(pair[0], pair[1]))
+impl Settling {
+    fn take_in(&mut self, dag: &Dag, ix: TxIx, part: Part, marked: &mut Vec<TxIx>) -> bool {
+        take_unseen(dag, &mut self.clear_writing, ix, marked);
+        let mut in_conflict = false;
+        if part.writes() {
+            in_conflict |= !self.writing.is_all_below_next(dag, ix);
+            if !self.accepting.is_all_below_other(dag, ix) {
+                in_conflict = true;
+                for sequence in self.clear_accepting.values_mut() {
+                    take_unseen(dag, sequence, ix, marked);
+                }
+                self.clear_accepting
+                    .retain(|_, sequence| !sequence.is_empty());
+            }
+            self.writing.push(dag, ix);
+            if !in_conflict {
+                self.clear_writing.push(ix);
+            }
+        } else {
+            in_conflict |= !self.writing.is_all_below_other(dag, ix);
+            self.accepting.push(dag, ix);
+            if let Some(at) = dag.chain(ix).filter(|_| !in_conflict) {
+                self.clear_accepting.entry(at.chain).or_default().push(ix);
+            }
+        }
+        drop_below(dag, &mut self.newest, ix);
+        self.newest.push(ix);
+        in_conflict
+    }
 }

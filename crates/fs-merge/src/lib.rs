@@ -13,18 +13,27 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+mod above;
+mod chains;
 mod conflict;
+mod covered;
 mod detect;
 mod fork;
 mod guard;
+mod lineage;
+mod open;
 mod participants;
 mod reconcile;
 mod resolver;
+mod shape;
 mod stale;
 
-pub use detect::ForkId;
+pub use above::{Effect, descends_from_all, effect};
+pub use detect::{ForkId, Shape};
 pub use fork::{Branch, Fork, ForkedStream, Transaction, forks, open_forks};
 pub use guard::reject_appends_to_forks;
+pub use lineage::Lineage;
+pub use open::{Course, OpenForks};
 pub use reconcile::{Declined, ReconcileError, Report, Settled, reconcile, settle};
 pub use resolver::{Outcome, Resolution, Resolver};
 pub use stale::{StaleRead, stale_reads};

@@ -6,106 +6,103 @@
 //! | settler | names the stream in `resolves`; in formats 1 and 2, a writer with several parents |
 //! | reader | declared the stream and adds nothing to it |
 
-use std::collections::BTreeMap;
-
-use fs_dag::{Dag, TxIx};
 use fs_format::{FormatVersion, Header, StreamId};
-use fs_index::History;
 
-/// Transactions of one stream and role, each chain's in the order of the chain.
-///
-/// What a transaction has not seen of a chain is a suffix of it, so the concurrent ones are found by binary search.
-#[derive(Debug)]
-pub(crate) struct Chains {
-    by_chain: BTreeMap<u32, Vec<(u32, TxIx)>>,
+/// How a transaction takes part in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Reads,
+    Writes,
+    /// Settles, and adds nothing.
+    Accepts,
+    WritesAndSettles,
 }
 
-impl Chains {
-    /// Divides transactions among their chains; they come in canonical order, so positions of a chain ascend.
-    pub(crate) fn new<'m>(dag: &Dag, members: impl IntoIterator<Item = &'m TxIx>) -> Self {
-        let mut by_chain: BTreeMap<u32, Vec<(u32, TxIx)>> = BTreeMap::new();
-        for ix in members {
-            if let Some(at) = dag.chain(*ix) {
-                by_chain
-                    .entry(at.chain)
-                    .or_default()
-                    .push((at.position, *ix));
-            }
+impl Part {
+    fn new(writes: bool, settles: bool) -> Self {
+        match (writes, settles) {
+            (false, false) => Self::Reads,
+            (true, false) => Self::Writes,
+            (false, true) => Self::Accepts,
+            (true, true) => Self::WritesAndSettles,
         }
-        Self { by_chain }
     }
 
-    /// Returns those that are neither ancestors nor descendants of `ix`, nor ancestors of one of `settlers`.
-    ///
-    /// # Complexity
-    /// O(c log n + k) for n transactions on c chains and k results.
-    pub(crate) fn concurrent_with<'a>(
-        &'a self,
-        dag: &'a Dag,
-        ix: TxIx,
-        settlers: &'a [TxIx],
-    ) -> impl Iterator<Item = TxIx> + 'a {
-        let own = dag.chain(ix);
-        self.by_chain
-            .iter()
-            .filter(move |(chain, _)| own.is_some_and(|own| own.chain != **chain))
-            .flat_map(move |(chain, members)| {
-                let seen = [ix]
-                    .iter()
-                    .chain(settlers)
-                    .filter_map(|of| dag.highest_on_chain(*of, *chain))
-                    .max();
-                let from = members
-                    .partition_point(|(position, _)| seen.is_some_and(|seen| *position <= seen));
-                let to = members.partition_point(|(_, member)| !dag.is_ancestor(ix, *member));
-                members
-                    .get(from..to)
-                    .unwrap_or(&[])
-                    .iter()
-                    .map(|(_, member)| *member)
-            })
+    pub(crate) fn writes(self) -> bool {
+        matches!(self, Self::Writes | Self::WritesAndSettles)
+    }
+
+    pub(crate) fn settles(self) -> bool {
+        matches!(self, Self::Accepts | Self::WritesAndSettles)
     }
 }
 
-/// The participants of one stream, each role in canonical order.
-#[derive(Debug, Default)]
-pub(crate) struct Participants {
-    pub(crate) writers: Vec<TxIx>,
-    pub(crate) settlers: Vec<TxIx>,
-    pub(crate) readers: Vec<TxIx>,
+/// Returns each stream that a transaction takes part in, once, in byte order.
+pub(crate) fn parts(header: &Header) -> impl Iterator<Item = (&StreamId, Part)> {
+    let is_format_3 = header.format_version == FormatVersion::V3;
+    let settles_what_it_writes = !is_format_3 && header.parents.len() > 1;
+    let mut bases = header.stream_bases.iter().peekable();
+    let named = is_format_3.then_some(&header.resolves);
+    let mut named = named.into_iter().flat_map(|it| it.keys()).peekable();
+    std::iter::from_fn(move || {
+        // Both are sorted: what is named and not declared comes in its place.
+        let base = bases.peek().map(|(stream_id, _)| *stream_id);
+        if let Some(undeclared) = named.next_if(|it| base.is_none_or(|base| *it < base)) {
+            return Some((undeclared, Part::Accepts));
+        }
+        let (stream_id, base) = bases.next()?;
+        let writes = base.writes > 0;
+        let is_named = named.next_if(|it| *it == stream_id).is_some();
+        let settles = is_named || writes && settles_what_it_writes;
+        Some((stream_id, Part::new(writes, settles)))
+    })
 }
 
-/// Sorts every transaction of the history into the streams it takes part in.
-pub(crate) fn participants(history: &History) -> BTreeMap<&StreamId, Participants> {
-    let mut streams: BTreeMap<&StreamId, Participants> = BTreeMap::new();
-    for (ix, stored) in history.canonical() {
-        let header = stored.header();
-        for (stream_id, base) in &header.stream_bases {
-            let stream = streams.entry(stream_id).or_default();
-            let role = if base.writes > 0 {
-                &mut stream.writers
-            } else {
-                &mut stream.readers
-            };
-            role.push(ix);
-        }
-        for stream_id in settled_by(header) {
-            streams.entry(stream_id).or_default().settlers.push(ix);
-        }
+#[cfg(test)]
+mod tests {
+    use fs_format::{Json, ReplicaId, StreamBase, Timestamp, TransactionId};
+
+    use super::*;
+
+    fn named(name: &str) -> StreamId {
+        StreamId::new(name).unwrap()
     }
-    streams
-}
 
-/// Returns the streams whose conflicts below it a transaction settles.
-pub(crate) fn settled_by(header: &Header) -> Vec<&StreamId> {
-    match header.format_version {
-        FormatVersion::V3 => header.resolves.keys().collect(),
-        FormatVersion::V1 | FormatVersion::V2 if header.parents.len() > 1 => header
-            .stream_bases
-            .iter()
-            .filter(|(_, base)| base.writes > 0)
-            .map(|(stream_id, _)| stream_id)
-            .collect(),
-        FormatVersion::V1 | FormatVersion::V2 => Vec::new(),
+    #[test]
+    fn what_is_declared_and_what_is_named_are_one_list() {
+        let created_at = Timestamp::from_unix_nanos(0).unwrap();
+        let base = |name, writes| (named(name), StreamBase { version: 0, writes });
+        let header = Header {
+            format_version: FormatVersion::V3,
+            transaction_id: TransactionId::from_parts(0, [0; 10]),
+            replica_id: ReplicaId::NIL,
+            replica_seq: None,
+            created_at,
+            recorded_at: None,
+            parents: Vec::new(),
+            stream_bases: [base("b", 1), base("c", 0), base("d", 0), base("f", 1)].into(),
+            command_id: None,
+            resolves: ["a", "b", "c", "e", "g"]
+                .map(|name| (named(name), Vec::new()))
+                .into(),
+            metadata: Json::empty_object(),
+        };
+        let found: Vec<_> = parts(&header)
+            .map(|(stream_id, part)| (stream_id.clone(), part))
+            .collect();
+        let expected = [
+            ("a", Part::Accepts),
+            ("b", Part::WritesAndSettles),
+            ("c", Part::Accepts),
+            ("d", Part::Reads),
+            ("e", Part::Accepts),
+            ("f", Part::Writes),
+            ("g", Part::Accepts),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(name, part)| (named(name), part)),
+            "each stream comes once"
+        );
     }
 }

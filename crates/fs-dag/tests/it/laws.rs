@@ -225,3 +225,33 @@ proptest! {
         prop_assert_eq!(dag.maximal(dag.order()), dag.heads(), "the heads are the maximal transactions");
     }
 }
+
+proptest! {
+    /// What a DAG numbered is told from what another did, and growth without a late parent keeps it.
+    #[test]
+    fn a_stamp_tells_whose_numbers_they_are(nodes in any_nodes(), count in 0usize..28) {
+        let count = count.min(nodes.len());
+        let (first, rest) = nodes.split_at(count);
+        let part = dag_of(first);
+        let mut whole = part.clone();
+        let _ = whole.extend(rest.iter().cloned());
+        let places = |dag: &Dag| -> Vec<_> {
+            dag.indices_from(0).take(count).map(|ix| (dag.id(ix), dag.chain(ix))).collect()
+        };
+        prop_assert_eq!(
+            whole.stamp_of_first(count) == part.stamp_of_first(count),
+            places(&whole) == places(&part),
+            "the stamp is the same where the numbers are"
+        );
+        let is_late = |node: &Node| first.iter().any(|child| child.parents.contains(&node.id));
+        if !rest.iter().any(is_late) {
+            prop_assert_eq!(whole.stamp_of_first(count), part.stamp_of_first(count), "plain growth keeps it");
+        }
+        let anew = dag_of(&nodes);
+        prop_assert_eq!(
+            anew.stamp_of_first(nodes.len()) == whole.stamp_of_first(nodes.len()),
+            anew.indices_from(0).all(|ix| anew.chain(ix) == whole.chain(ix)),
+            "whatever the batches were"
+        );
+    }
+}

@@ -42,7 +42,7 @@ fn check(model: &Model, place: &Place) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn forks_and_stale_reads_are_those_of_the_definition(model in histories()) {

@@ -9,6 +9,8 @@
 mod deep;
 mod detection;
 mod disk;
+mod growth;
+mod memory;
 mod model;
 mod oracle;
 mod random;

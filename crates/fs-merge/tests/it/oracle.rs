@@ -19,6 +19,16 @@ pub(crate) struct Expected {
     pub(crate) on_top: Vec<TransactionId>,
 }
 
+/// The shape of a fork, by ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ExpectedShape {
+    /// Each with who is in conflict on it, in canonical order.
+    pub(crate) streams: Vec<(StreamId, Vec<TransactionId>)>,
+    pub(crate) members: Vec<TransactionId>,
+    pub(crate) heads: Vec<TransactionId>,
+    pub(crate) on_top: Vec<TransactionId>,
+}
+
 /// An open conflict.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Conflict {
@@ -35,6 +45,12 @@ pub(crate) struct Oracle<'a> {
     ancestors: Vec<BTreeSet<usize>>,
 }
 
+/// A connected set of conflicts.
+struct Set {
+    members: Vec<usize>,
+    streams: BTreeMap<StreamId, BTreeSet<usize>>,
+}
+
 impl<'a> Oracle<'a> {
     pub(crate) fn new(model: &'a Model) -> Self {
         let mut ancestors: Vec<BTreeSet<usize>> = Vec::new();
@@ -48,12 +64,20 @@ impl<'a> Oracle<'a> {
             }
             ancestors.push(above);
         }
-        let mut order: Vec<_> = model.present().map(|(index, _)| index).collect();
-        // Every key of these histories is greater than its parents'.
-        order.sort_by_key(|index| {
+        let mut waiting: Vec<_> = model.present().map(|(index, _)| index).collect();
+        waiting.sort_by_key(|index| {
             let tx = &model.transactions[*index];
             (tx.created_at, tx.replica_id, tx.id)
         });
+        let mut order: Vec<usize> = Vec::new();
+        while !waiting.is_empty() {
+            let is_ready = |index: &usize| {
+                let mut above = ancestors[*index].iter();
+                above.all(|ancestor| order.contains(ancestor))
+            };
+            let next = waiting.iter().position(is_ready).unwrap();
+            order.push(waiting.remove(next));
+        }
         Self {
             model,
             order,
@@ -151,29 +175,73 @@ impl<'a> Oracle<'a> {
 
     /// Returns the open forks in canonical order of their first members.
     pub(crate) fn forks(&self) -> Vec<Expected> {
-        let mut forks: Vec<_> = self
+        self.sets().iter().map(|set| self.fork(set)).collect()
+    }
+
+    /// Returns the shapes of the open forks in the same order.
+    pub(crate) fn shapes(&self) -> Vec<ExpectedShape> {
+        let ids = |indices: &[usize]| self.model.ids(indices);
+        let shape = |set: &Set| ExpectedShape {
+            streams: set
+                .streams
+                .iter()
+                .map(|(stream_id, members)| {
+                    let members = self.in_order(|index| members.contains(&index));
+                    (stream_id.clone(), ids(&members))
+                })
+                .collect(),
+            members: ids(&set.members),
+            heads: ids(&self.heads(set)),
+            on_top: ids(&self.on_top(set)),
+        };
+        self.sets().iter().map(shape).collect()
+    }
+
+    fn sets(&self) -> Vec<Set> {
+        let mut sets: Vec<_> = self
             .connected()
             .iter()
             .map(|conflicts| {
-                let members = self.in_order(|index| {
-                    conflicts
-                        .iter()
-                        .any(|conflict| conflict.a == index || conflict.b == index)
-                });
-                (self.rank(members[0]), self.fork(conflicts, &members))
+                let mut streams: BTreeMap<StreamId, BTreeSet<usize>> = BTreeMap::new();
+                for conflict in conflicts {
+                    let of_stream = streams.entry(conflict.stream_id.clone()).or_default();
+                    of_stream.extend([conflict.a, conflict.b]);
+                }
+                let members =
+                    self.in_order(|index| streams.values().any(|those| those.contains(&index)));
+                Set { members, streams }
             })
             .collect();
-        forks.sort_by_key(|(rank, _)| *rank);
-        forks.into_iter().map(|(_, fork)| fork).collect()
+        sets.sort_by_key(|set| self.rank(set.members[0]));
+        sets
     }
 
-    fn fork(&self, conflicts: &[Conflict], members: &[usize]) -> Expected {
-        let heads = self.in_order(|index| {
-            members.contains(&index) && !members.iter().any(|other| self.is_ancestor(index, *other))
-        });
+    fn heads(&self, set: &Set) -> Vec<usize> {
+        let is_below = |index: usize| {
+            set.members
+                .iter()
+                .any(|other| self.is_ancestor(index, *other))
+        };
+        self.in_order(|index| set.members.contains(&index) && !is_below(index))
+    }
+
+    fn on_top(&self, set: &Set) -> Vec<usize> {
+        let takes_part = |index: usize| {
+            let mut streams = set.streams.keys();
+            streams.any(|stream_id| self.writes(index, stream_id) || self.settles(index, stream_id))
+        };
+        let is_above = |index: usize| {
+            let mut members = set.members.iter();
+            members.any(|member| self.is_ancestor(*member, index))
+        };
+        self.in_order(|index| !set.members.contains(&index) && is_above(index) && takes_part(index))
+    }
+
+    fn fork(&self, set: &Set) -> Expected {
+        let heads = self.heads(set);
         let branch = |head: usize| {
             self.in_order(|index| {
-                members.contains(&index)
+                set.members.contains(&index)
                     && (index == head || self.is_ancestor(index, head))
                     && !heads
                         .iter()
@@ -182,25 +250,12 @@ impl<'a> Oracle<'a> {
             })
         };
         let branches: Vec<_> = heads.iter().map(|head| (*head, branch(*head))).collect();
-        let mut streams: BTreeMap<StreamId, BTreeSet<usize>> = BTreeMap::new();
-        for conflict in conflicts {
-            let of_stream = streams.entry(conflict.stream_id.clone()).or_default();
-            of_stream.extend([conflict.a, conflict.b]);
-        }
         let common = self.in_order(|index| {
-            members.contains(&index) && heads.iter().all(|head| self.is_ancestor(index, *head))
-        });
-        let on_top = self.in_order(|index| {
-            !members.contains(&index)
-                && members
-                    .iter()
-                    .any(|member| self.is_ancestor(*member, index))
-                && streams.keys().any(|stream_id| {
-                    self.writes(index, stream_id) || self.settles(index, stream_id)
-                })
+            set.members.contains(&index) && heads.iter().all(|head| self.is_ancestor(index, *head))
         });
         Expected {
-            streams: streams
+            streams: set
+                .streams
                 .iter()
                 .map(|(stream_id, members)| {
                     (stream_id.clone(), self.events_below(stream_id, members))
@@ -211,7 +266,7 @@ impl<'a> Oracle<'a> {
                 .map(|(head, branch)| (self.model.transactions[*head].id, self.model.ids(branch)))
                 .collect(),
             common: self.model.ids(&common),
-            on_top: self.model.ids(&on_top),
+            on_top: self.model.ids(&self.on_top(set)),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Random small histories: replicas that append, learn from each other in part, settle and lose files.
+//! Random small histories: replicas that append, learn from each other in part, switch branches, settle and lose files,
+//! some with older programs and clocks that run backwards.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +25,15 @@ enum Action {
         replica: usize,
         parts: [Part; STREAMS.len()],
         resolves: [bool; STREAMS.len()],
-        ahead: i64,
+        /// By how much the writer's clock runs ahead, or in the older formats behind.
+        clock: i64,
+        by_older_program: bool,
+    },
+    /// Goes back to what a transaction was written on and that transaction, as `git switch` does.
+    Switch {
+        replica: usize,
+        to: prop::sample::Index,
+        as_itself: bool,
     },
     /// Takes over what another replica knows.
     Merge { from: usize, to: usize },
@@ -48,7 +57,7 @@ pub(crate) fn histories() -> impl Strategy<Value = Model> {
         1 => (0..20usize).prop_map(|upgrade| Formats { before: FormatVersion::V1, upgrade }),
         2 => (0..30usize).prop_map(|upgrade| Formats { before: FormatVersion::V2, upgrade }),
     ];
-    (formats, prop::collection::vec(action(), 1..32))
+    (formats, prop::collection::vec(action(), 1..40))
         .prop_map(|(formats, actions)| played(formats, &actions))
 }
 
@@ -62,21 +71,28 @@ fn action() -> impl Strategy<Value = Action> {
         8 => Just([false; STREAMS.len()]),
         2 => prop::array::uniform3(prop::bool::ANY),
     ];
-    let ahead = prop_oneof![4 => 0..50i64, 1 => 0..20_000_000_000i64];
-    let append =
-        (0..REPLICAS, parts, resolves, ahead).prop_map(|(replica, parts, resolves, ahead)| {
-            Action::Append {
-                replica,
-                parts,
-                resolves,
-                ahead,
-            }
-        });
+    let clock = prop_oneof![
+        4 => 0..50i64,
+        1 => -100..0i64,
+        1 => 0..20_000_000_000i64
+    ];
+    let by_older_program = prop::bool::weighted(0.1);
+    let append = (0..REPLICAS, parts, resolves, clock, by_older_program).prop_map(
+        |(replica, parts, resolves, clock, by_older_program)| Action::Append {
+            replica,
+            parts,
+            resolves,
+            clock,
+            by_older_program,
+        },
+    );
     prop_oneof![
         10 => append,
         5 => (0..REPLICAS, 0..REPLICAS).prop_map(|(from, to)| Action::Merge { from, to }),
         3 => (any::<prop::sample::Index>(), 0..REPLICAS)
             .prop_map(|(of, to)| Action::MergeInPart { of, to }),
+        1 => (0..REPLICAS, any::<prop::sample::Index>(), prop::bool::ANY)
+            .prop_map(|(replica, to, as_itself)| Action::Switch { replica, to, as_itself }),
         1 => any::<prop::sample::Index>().prop_map(|which| Action::Lose { which }),
     ]
 }
@@ -84,6 +100,7 @@ fn action() -> impl Strategy<Value = Action> {
 fn played(formats: Formats, actions: &[Action]) -> Model {
     let mut model = Model::default();
     let mut known: [BTreeSet<usize>; REPLICAS] = Default::default();
+    let mut names: [usize; REPLICAS] = std::array::from_fn(|replica| replica);
     let mut lost = BTreeSet::new();
     for action in actions {
         match action {
@@ -91,20 +108,24 @@ fn played(formats: Formats, actions: &[Action]) -> Model {
                 replica,
                 parts,
                 resolves,
-                ahead,
+                clock,
+                by_older_program,
             } => {
-                let format_version = if model.transactions.len() < formats.upgrade {
-                    formats.before
-                } else {
-                    FormatVersion::V3
+                let format_version = match model.transactions.len() < formats.upgrade {
+                    true => formats.before,
+                    false if *by_older_program => FormatVersion::V2,
+                    false => FormatVersion::V3,
                 };
                 let draft = Draft {
-                    replica: u8::try_from(*replica).unwrap(),
+                    replica: u8::try_from(names[*replica]).unwrap(),
                     parents: heads(&model, &known[*replica]),
                     streams: declared(parts, resolves),
                     resolves: chosen(resolves),
                     format_version,
-                    ahead: *ahead,
+                    ahead: match format_version {
+                        FormatVersion::V3 => clock.abs(),
+                        FormatVersion::V1 | FormatVersion::V2 => *clock,
+                    },
                 };
                 let is_read = format_version != FormatVersion::V3
                     && draft.streams.values().all(|writes| *writes == 0);
@@ -121,11 +142,23 @@ fn played(formats: Formats, actions: &[Action]) -> Model {
             }
             Action::MergeInPart { of, to } => {
                 if !model.transactions.is_empty() {
-                    let mut waiting = vec![of.index(model.transactions.len())];
-                    while let Some(index) = waiting.pop() {
-                        if known[*to].insert(index) {
-                            waiting.extend(&model.transactions[index].parents);
-                        }
+                    learn(&model, &mut known[*to], of.index(model.transactions.len()));
+                }
+            }
+            Action::Switch {
+                replica,
+                to,
+                as_itself,
+            } => {
+                if !model.transactions.is_empty() {
+                    known[*replica].clear();
+                    learn(
+                        &model,
+                        &mut known[*replica],
+                        to.index(model.transactions.len()),
+                    );
+                    if !as_itself {
+                        names[*replica] += REPLICAS;
                     }
                 }
             }
@@ -140,6 +173,16 @@ fn played(formats: Formats, actions: &[Action]) -> Model {
         model.transactions[index].lost = true;
     }
     model
+}
+
+/// Takes over a transaction and what lies below it.
+fn learn(model: &Model, known: &mut BTreeSet<usize>, index: usize) {
+    let mut waiting = vec![index];
+    while let Some(index) = waiting.pop() {
+        if known.insert(index) {
+            waiting.extend(&model.transactions[index].parents);
+        }
+    }
 }
 
 /// Returns those that no other descends from.

@@ -1,0 +1,83 @@
+//! Transactions by chain.
+//!
+//! The ancestors of a transaction are a prefix of each chain, and so is what it has not seen a suffix: found by binary
+//! search, however long the chain is.
+
+use fs_dag::{ChainPosition, Dag, TxIx};
+
+/// A transaction at its place on a chain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) position: u32,
+    pub(crate) ix: TxIx,
+}
+
+/// Some transactions, those of each chain in the order of the chain.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chains {
+    /// Sorted by the number of the chain.
+    by_number: Vec<(u32, Vec<Member>)>,
+}
+
+impl Chains {
+    /// Divides transactions, which come parents first, among their chains.
+    pub(crate) fn new(dag: &Dag, members: impl IntoIterator<Item = TxIx>) -> Self {
+        let mut chains = Self::default();
+        for ix in members {
+            if let Some(at) = dag.chain(ix) {
+                chains.push(at, ix);
+            }
+        }
+        chains
+    }
+
+    /// Adds a transaction that stands higher on its chain than all that are here.
+    pub(crate) fn push(&mut self, at: ChainPosition, ix: TxIx) {
+        let member = Member {
+            position: at.position,
+            ix,
+        };
+        match self
+            .by_number
+            .binary_search_by_key(&at.chain, |(number, _)| *number)
+        {
+            Ok(place) => self.by_number[place].1.push(member),
+            Err(place) => self.by_number.insert(place, (at.chain, vec![member])),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &[Member])> {
+        self.by_number
+            .iter()
+            .map(|(number, members)| (*number, members.as_slice()))
+    }
+
+    /// Returns those that are neither ancestors nor descendants of `ix`.
+    ///
+    /// # Complexity
+    /// O(c log n + k) for n transactions on c chains and k results.
+    pub(crate) fn concurrent_with<'a>(
+        &'a self,
+        dag: &'a Dag,
+        ix: TxIx,
+    ) -> impl Iterator<Item = TxIx> + 'a {
+        self.iter().flat_map(move |(chain, members)| {
+            let seen = dag.highest_on_chain(ix, chain);
+            let from =
+                members.partition_point(|member| seen.is_some_and(|seen| member.position <= seen));
+            let members = &members[from..];
+            let to = members.partition_point(|member| !dag.is_ancestor(ix, member.ix));
+            members[..to].iter().map(|member| member.ix)
+        })
+    }
+}
+
+/// Returns how many transactions of `chain`, from its beginning, are ancestors of `ix`.
+pub(crate) fn below(dag: &Dag, ix: TxIx, chain: u32) -> u32 {
+    match dag.chain(ix) {
+        Some(own) if own.chain == chain => own.position,
+        _ => dag
+            .highest_on_chain(ix, chain)
+            .map_or(0, |highest| highest + 1),
+    }
+}
