@@ -6,7 +6,8 @@
 //!
 //! **Invariant**: a census of the same files would decide the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use fs_format::{ContentHash, Header, ReplicaId, Timestamp, TransactionId};
 use fs_io::SyncPolicy;
@@ -15,8 +16,9 @@ use crate::changes::Changes;
 use crate::error::IndexError;
 use crate::file::{self, Found};
 use crate::index::{Depth, Index};
-use crate::record::{self, Origin, Seen};
-use crate::replay::record_of;
+use crate::journal::Journal;
+use crate::record::{self, Arrived, Origin, Seen};
+use crate::replay::{entry_of, record_of};
 use crate::state::State;
 use crate::stored::Stored;
 use crate::vanished;
@@ -161,26 +163,48 @@ impl Index {
         let kept = state.once_vanished.clone();
         payloads.extend(kept.iter().map(|id| record::vanished(*id)));
         let first = payloads.len();
-        payloads.extend(plan.arrived.iter().map(Stored::record));
-        let id = self.draw_journal_id()?;
-        let offsets = self.journal.replace(&self.layout, id, &payloads)?;
+        let recorded = file::each(&plan.arrived, |stored| {
+            let arrived = stored.arrived();
+            let payload = record::arrived(&arrived, stored.file_bytes());
+            (arrived, payload)
+        });
+        let (arrived, written): (Vec<Arrived>, Vec<Vec<u8>>) = recorded.into_iter().unzip();
+        payloads.extend(written);
+        let offsets = Journal::offsets_in_new(&payloads);
+        let mut known: HashSet<TransactionId> = HashSet::with_capacity(arrived.len());
+        let mut entries = Vec::with_capacity(arrived.len());
+        let places = payloads[first..].iter().zip(&offsets[first..]);
+        for (arrived, (payload, offset)) in arrived.into_iter().zip(places) {
+            let len = u32::try_from(payload.len()).expect("payloads are bounded by the file limit");
+            let mut missing = arrived.summary.parents.clone();
+            missing.retain(|parent| !known.contains(parent));
+            known.insert(arrived.summary.id);
+            state.add(&arrived, &missing);
+            entries.push(entry_of(&arrived, *offset, len));
+        }
         state.watched = plan.watched;
         let stamps = changes.stamps.into_iter();
         state.directories = stamps
             .filter_map(|(path, stamp)| Some((path, stamp?)))
             .collect();
-        self.state = Some(state);
-        let written = payloads[first..].iter().zip(&offsets[first..]);
-        for (stored, (payload, offset)) in plan.arrived.iter().zip(written) {
-            let len = u32::try_from(payload.len()).expect("payloads are bounded by the file limit");
-            if !self.arrive(&stored.arrived(), *offset, len)? {
-                return Ok(false);
-            }
-            if kept.contains(&stored.id()) {
-                vanished::release(self.system.disk.as_ref(), &self.layout, stored);
-            }
-        }
-        self.flush()?;
+        let mut journal = Journal::new(Arc::clone(&self.system.disk), &self.layout);
+        let id = self.draw_journal_id()?;
+        let returned = plan.arrived.iter().filter(|it| kept.contains(&it.id()));
+        let sync = match returned.clone().next() {
+            // Their bytes are let go of below.
+            Some(_) => SyncPolicy::Durable,
+            // A power cut before the next sync costs another build, and no more.
+            None => SyncPolicy::None,
+        };
+        let (journaled, segments) = rayon::join(
+            || journal.replace(&self.layout, id, &payloads, sync),
+            || self.write_segment(entries.iter()),
+        );
+        journaled?;
+        self.start_from(state, journal, segments, entries)?;
+        returned.for_each(|stored| {
+            vanished::release(self.system.disk.as_ref(), &self.layout, stored);
+        });
         Ok(true)
     }
 

@@ -14,6 +14,7 @@ use crate::catalog::Catalog;
 use crate::census::Census;
 use crate::error::IndexError;
 use crate::index::Index;
+use crate::journal::Journal;
 use crate::load::Loaded;
 use crate::manifest::Manifest;
 use crate::record::Place;
@@ -105,23 +106,34 @@ impl Index {
                 Some(entry_of(&stored.arrived(), *offset, *len))
             })
             .collect();
-        let before = Manifest::load(self.system.disk.as_ref(), &self.layout);
-        let replaced = before.ok().flatten().map(|manifest| manifest.segments);
-        self.journal = census.journal;
-        self.catalog = Catalog::default();
+        let segments = self.write_segment(entries.iter());
+        self.start_from(state, census.journal, segments, entries)?;
+        self.loaded = Some(Loaded::of(census.history));
+        Ok(())
+    }
+
+    /// Starts anew from a journal and a segment that holds all of it.
+    pub(crate) fn start_from(
+        &mut self,
+        state: State,
+        journal: Journal,
+        segments: Result<Vec<Segment>, IndexError>,
+        entries: Vec<Entry>,
+    ) -> Result<(), IndexError> {
+        self.journal = journal;
         self.covered = self.journal.end();
         self.state = Some(state);
-        self.loaded = Some(Loaded::of(census.history));
-        match self.write_segment(entries.iter()) {
-            Ok(segments) => self.catalog.segments = segments,
+        self.catalog = Catalog::default();
+        match segments {
+            Ok(segments) => {
+                self.catalog.segments = segments;
+                self.save_manifest()?;
+                self.remove_other_segments();
+            }
             // Slower, and right: this handle keeps all of it in memory.
             Err(_) => entries
                 .into_iter()
                 .for_each(|entry| self.catalog.tail.push(entry)),
-        }
-        if self.catalog.tail.len() == 0 {
-            self.save_manifest()?;
-            self.remove_segments(replaced.into_iter().flatten());
         }
         Ok(())
     }
@@ -141,7 +153,7 @@ impl Index {
     }
 
     /// Writes a segment, unless there is nothing to write.
-    fn write_segment<'a>(
+    pub(crate) fn write_segment<'a>(
         &self,
         entries: impl ExactSizeIterator<Item = &'a Entry>,
     ) -> Result<Vec<Segment>, IndexError> {
@@ -180,6 +192,23 @@ impl Index {
         let name = uuid::Uuid::from_bytes(id).to_string();
         let temp = self.layout.temp().join(format!("segment-{name}"));
         Ok((id, self.layout.segment(id), temp))
+    }
+
+    /// Removes all segments but those of the manifest, also what a process left behind that died.
+    fn remove_other_segments(&self) {
+        let named: Vec<_> = self.catalog.segments.iter().map(Segment::id).collect();
+        let named: Vec<_> = named
+            .into_iter()
+            .map(|id| self.layout.segment(id))
+            .collect();
+        let directory = self.layout.index();
+        for entry in self.system.disk.list(&directory).unwrap_or_default() {
+            let path = directory.join(&entry.name);
+            let is_segment = path.extension().is_some_and(|it| it == "segment");
+            if is_segment && !named.contains(&path) {
+                let _ = self.system.disk.remove_file(&path);
+            }
+        }
     }
 
     /// Removes segments that no manifest names any more; one that cannot be removed is litter, and no more.

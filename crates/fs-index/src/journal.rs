@@ -275,9 +275,12 @@ impl Journal {
         Ok(offsets)
     }
 
+    /// Returns where each payload of a new journal begins.
+    pub(crate) fn offsets_in_new(payloads: &[Vec<u8>]) -> Vec<u64> {
+        offsets(HEAD as u64, payloads)
+    }
+
     /// Writes a new journal in the place of whatever is there; the caller holds the write lock.
-    ///
-    /// Returns where each payload begins.
     ///
     /// # Errors
     /// [`IndexError::Replace`]; the old one is still there then.
@@ -286,7 +289,8 @@ impl Journal {
         layout: &Layout,
         id: JournalId,
         payloads: &[Vec<u8>],
-    ) -> Result<Vec<u64>, IndexError> {
+        sync: SyncPolicy,
+    ) -> Result<(), IndexError> {
         self.known = None;
         let size: usize = payloads
             .iter()
@@ -298,17 +302,11 @@ impl Journal {
         let temp = layout
             .temp()
             .join(format!("journal-{}", uuid::Uuid::from_bytes(id)));
-        fs_io::replace(
-            self.disk.as_ref(),
-            &temp,
-            &self.path,
-            &bytes,
-            SyncPolicy::Durable,
-        )
-        .map_err(IndexError::Replace)?;
+        fs_io::replace(self.disk.as_ref(), &temp, &self.path, &bytes, sync)
+            .map_err(IndexError::Replace)?;
         let end = bytes.len() as u64;
         self.known = self.open()?.map(|found| Known { end, ..found });
-        Ok(offsets(HEAD as u64, payloads))
+        Ok(())
     }
 
     /// Opens the file; `None` when there is none, or it is no journal.

@@ -11,7 +11,7 @@ use crate::error::IndexError;
 use crate::frame;
 use crate::index::Index;
 use crate::journal::Entry as Read;
-use crate::record::{self, Arrived, Origin, Place, Record};
+use crate::record::{self, Arrived, Place, Record};
 use crate::segment::Entry;
 use crate::state::{Head, State};
 
@@ -82,40 +82,19 @@ impl Index {
         let Some(state) = &mut self.state else {
             return Ok(false);
         };
-        let (number, summary) = (arrived.number, &arrived.summary);
-        let id = summary.id;
-        let is_there = self.catalog.number_of(id, &state.dead)?.is_some();
-        if is_there || number < state.next_number {
+        let summary = &arrived.summary;
+        let is_there = self.catalog.number_of(summary.id, &state.dead)?.is_some();
+        if is_there || arrived.number < state.next_number {
             return Ok(false);
         }
+        let mut missing = Vec::new();
         for parent in &summary.parents {
-            let was_head = state.heads.remove(parent).is_some();
-            if !was_head && self.catalog.number_of(*parent, &state.dead)?.is_none() {
-                state.awaited.entry(*parent).or_default().insert(number);
+            let is_head = state.heads.contains_key(parent);
+            if !is_head && self.catalog.number_of(*parent, &state.dead)?.is_none() {
+                missing.push(*parent);
             }
         }
-        if state.awaited.remove(&id).is_none() {
-            let head = Head {
-                created_at: summary.created_at,
-                replica_id: summary.replica_id,
-                transaction_id: id,
-                content_hash: arrived.content_hash,
-            };
-            state.heads.insert(id, head);
-        }
-        if arrived.origin == Origin::Appended && !summary.replica_id.is_nil() {
-            let last = (summary.replica_seq.unwrap_or(0), id);
-            let known = state
-                .last_appended
-                .entry(summary.replica_id)
-                .or_insert(last);
-            *known = last.max(*known);
-        }
-        state.next_number = number + 1;
-        state.transactions += 1;
-        state.events += u64::from(summary.event_count);
-        state.flat += u64::from(arrived.place == Place::Flat);
-        state.watched.remove(&arrived.place.path(id));
+        state.add(arrived, &missing);
         self.catalog.tail.push(entry_of(arrived, offset, len));
         Ok(true)
     }

@@ -8,7 +8,7 @@ use fs_format::{ContentHash, ReplicaId, Timestamp, TransactionId};
 
 use crate::codec::{Fields, Writer};
 use crate::position::Epoch;
-use crate::record::{self, Seen};
+use crate::record::{self, Arrived, Origin, Place, Seen};
 use crate::scan::Stamp;
 
 /// A transaction that no other descends from.
@@ -60,6 +60,37 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Adds a transaction that is not there, of whose parents these are missing.
+    pub(crate) fn add(&mut self, arrived: &Arrived, missing: &[TransactionId]) {
+        let (number, summary) = (arrived.number, &arrived.summary);
+        let id = summary.id;
+        for parent in &summary.parents {
+            self.heads.remove(parent);
+        }
+        for parent in missing {
+            self.awaited.entry(*parent).or_default().insert(number);
+        }
+        if self.awaited.remove(&id).is_none() {
+            let head = Head {
+                created_at: summary.created_at,
+                replica_id: summary.replica_id,
+                transaction_id: id,
+                content_hash: arrived.content_hash,
+            };
+            self.heads.insert(id, head);
+        }
+        if arrived.origin == Origin::Appended && !summary.replica_id.is_nil() {
+            let last = (summary.replica_seq.unwrap_or(0), id);
+            let known = self.last_appended.entry(summary.replica_id).or_insert(last);
+            *known = last.max(*known);
+        }
+        self.next_number = number + 1;
+        self.transactions += 1;
+        self.events += u64::from(summary.event_count);
+        self.flat += u64::from(arrived.place == Place::Flat);
+        self.watched.remove(&arrived.place.path(id));
+    }
+
     /// Returns the state before anything came.
     pub(crate) fn new(epoch: Epoch, generation: u64) -> Self {
         Self {

@@ -17,6 +17,7 @@ use super::Census;
 use crate::error::IndexError;
 use crate::file::Watched;
 use crate::history::History;
+use crate::journal::Journal;
 use crate::position::Epoch;
 use crate::record::{self, Origin};
 use crate::stored::Stored;
@@ -175,7 +176,9 @@ impl Census {
             .random
             .fill(&mut id)
             .map_err(IndexError::Random)?;
-        let offsets = self.journal.replace(&self.layout, id, &payloads)?;
+        self.journal
+            .replace(&self.layout, id, &payloads, SyncPolicy::Durable)?;
+        let offsets = Journal::offsets_in_new(&payloads);
         self.place(&settled.joined, &payloads, &offsets);
         self.list_rejected();
         Ok(())
