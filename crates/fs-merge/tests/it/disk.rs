@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use fs_merge::Fork;
+use fs_merge::ForkContext;
 use fs_store::{Durability, FileEventStore, StoreOptions};
 use tempfile::TempDir;
 
@@ -51,7 +51,7 @@ impl Place {
     }
 
     /// Returns the open forks.
-    pub(crate) fn forks(&self) -> Vec<Fork> {
+    pub(crate) fn forks(&self) -> Vec<ForkContext> {
         fs_merge::forks(&self.store).unwrap()
     }
 }
@@ -63,7 +63,7 @@ fn put(root: &Path, tx: &Tx) {
 }
 
 /// Returns what a fork says, in the words of the oracle.
-pub(crate) fn seen(fork: &Fork) -> Expected {
+pub(crate) fn seen(fork: &ForkContext) -> Expected {
     let ids = |transactions: &[fs_merge::Transaction]| {
         transactions
             .iter()
