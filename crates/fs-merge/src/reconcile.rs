@@ -23,7 +23,7 @@ use crate::run::{Run, agreed};
 /// settled. What is wrong with one fork is in the report.
 pub fn reconcile<E: ReadAs>(
     store: &FileEventStore,
-    resolver: &impl Resolver<E>,
+    resolver: &(impl Resolver<E> + ?Sized),
 ) -> Result<Report, ReconcileError> {
     Reconcile::new(store).run(resolver)
 }
@@ -95,7 +95,10 @@ impl<'s> Reconcile<'s> {
     ///
     /// # Errors
     /// As [`reconcile`].
-    pub fn run<E: ReadAs>(self, resolver: &impl Resolver<E>) -> Result<Report, ReconcileError> {
+    pub fn run<E: ReadAs>(
+        self,
+        resolver: &(impl Resolver<E> + ?Sized),
+    ) -> Result<Report, ReconcileError> {
         let mut run = Run::start(&self)?;
         while let Some(mut fork) = run.next()? {
             let first = resolver.resolve(&fork);
