@@ -1,8 +1,8 @@
 //! Merge transactions: what a decision about a fork is written as.
 //!
-//! **Invariant**: a merge transaction is a pure function of the fork and the outcome, so two clones that settle the same
-//! fork alike write the same file, and git merges it with itself. Nothing is written about a fork that is not as it was
-//! when it was decided upon.
+//! **Invariant**: a merge transaction is a pure function of the fork and the outcome, so two clones that settle the
+//! same fork alike write the same file, and git merges it with itself. Nothing is written about a fork that is not as
+//! it was when it was decided upon.
 
 use std::collections::BTreeMap;
 
