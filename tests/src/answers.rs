@@ -9,8 +9,8 @@ use std::fs;
 use std::path::Path;
 
 use fs_format::{EventId, Header, StreamId, TransactionId};
-use fs_index::{Epoch, Position, Sequence};
-use fs_merge::{Fork, StaleRead, forks, stale_reads};
+use fs_index::{Epoch, Position};
+use fs_merge::{ForkContext, StaleRead, forks, stale_reads};
 use fs_store::{All, Digest, FileEventStore, StoreOptions, StoredEvent};
 
 /// An event as every clone tells it.
@@ -57,7 +57,7 @@ pub struct Answers {
     /// Everything in canonical order.
     pub canonical: Vec<Told>,
     /// The open forks.
-    pub forks: Vec<Fork>,
+    pub forks: Vec<ForkContext>,
     /// The stale reads.
     pub stale_reads: Vec<StaleRead>,
 }
@@ -80,7 +80,7 @@ impl Answers {
             streams,
             reads,
             canonical: told(store.canonical_events()?),
-            forks: forks(store)?.into_iter().map(unplaced).collect(),
+            forks: forks(store)?,
             stale_reads: stale_reads(store)?,
         })
     }
@@ -285,30 +285,6 @@ pub fn assert_true_to_its_files(store: &FileEventStore) -> (Answers, Ingestion) 
         "one replica's transactions form a chain"
     );
     (answers, ingestion)
-}
-
-/// Returns a fork as every clone tells it.
-fn unplaced(mut fork: Fork) -> Fork {
-    let nowhere = Position {
-        sequence: Sequence::new(0, 0),
-        epoch: Epoch::from_u64(0),
-    };
-    let below = fork
-        .streams
-        .iter_mut()
-        .flat_map(|stream| &mut stream.events_below);
-    let branches = fork
-        .branches
-        .iter_mut()
-        .flat_map(|branch| &mut branch.transactions);
-    let others = fork.common.iter_mut().chain(&mut fork.on_top);
-    let members = branches
-        .chain(others)
-        .flat_map(|transaction| &mut transaction.events);
-    for event in below.chain(members) {
-        event.position = nowhere;
-    }
-    fork
 }
 
 /// Returns options for appends that need not survive a power cut.

@@ -19,7 +19,7 @@ use std::process::{Command, Output};
 
 use fs_format::StreamId;
 use fs_index::Position;
-use fs_merge::{Fork, forks};
+use fs_merge::{ForkContext, forks};
 use fs_store::{All, Append, Appended, ExpectedVersion, FileEventStore, StoredEvent};
 use tempfile::TempDir;
 
@@ -162,7 +162,7 @@ impl Repository {
     }
 
     /// Returns the open forks.
-    pub fn forks(&self) -> Vec<Fork> {
+    pub fn forks(&self) -> Vec<ForkContext> {
         forks(&self.store()).unwrap()
     }
 }

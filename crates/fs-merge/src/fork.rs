@@ -1,50 +1,76 @@
-//! An open fork as a resolver sees it: what lies below, what each branch did, what was appended since.
+//! An open fork as an application sees it: where it begins, what each branch did, what was appended since.
+//!
+//! ```text
+//!                     A1 -- A2           branches [A1 A2] and [B1]; the fork point of the stream is R
+//!                    /        \          common: members that lie below every head
+//!   ...  Q -- R ----            N        on top: N, which takes part in the stream and settles nothing
+//!                    \-- B1 --/
+//! ```
+//!
+//! **Invariant**: a context follows from the set of transactions alone, so two clones that hold the same files see the
+//! same value. It is a copy: what arrives later does not show in it.
 
-use fs_dag::TxIx;
+use std::collections::BTreeSet;
+
 use fs_format::{Json, ReplicaId, StreamId, Timestamp, TransactionId};
-use fs_index::{History, Undecodable};
-use fs_store::{FileEventStore, ReadError, RefreshError, StoredEvent};
 
-use crate::detect::{ForkId, Shape, shapes};
+use crate::detect::ForkId;
+use crate::event::{ForkEvent, Raw};
+use crate::stale::StaleRead;
 
-/// An open fork.
+/// An open fork, with its events as `E`: [`Raw`], or the application's own type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fork {
+#[non_exhaustive]
+pub struct ForkContext<E = Raw> {
     /// Its name, the same in every clone that has the same heads.
     pub id: ForkId,
     /// The streams in conflict, in byte order.
-    pub streams: Vec<ForkedStream>,
+    pub streams: Vec<ForkedStream<E>>,
     /// One for each head, in canonical order of the heads.
-    pub branches: Vec<Branch>,
+    pub branches: Vec<Branch<E>>,
     /// Members below every head, in canonical order.
-    pub common: Vec<Transaction>,
+    pub common: Vec<Transaction<E>>,
     /// Transactions that write or settle one of the streams and descend from a member, in canonical order.
-    pub on_top: Vec<Transaction>,
+    pub on_top: Vec<Transaction<E>>,
+    /// Decisions of a transaction of the fork on a stream that was written apart, and decisions apart on a stream that
+    /// a transaction of the fork writes; by stream, then in canonical order.
+    pub stale_reads: Vec<StaleRead>,
 }
 
 /// A stream in conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForkedStream {
+#[non_exhaustive]
+pub struct ForkedStream<E = Raw> {
     /// The stream.
     pub stream_id: StreamId,
-    /// How many of its events lie below the fork.
+    /// How many of its events lie below the fork: its version at the fork point.
     pub base_version: u64,
-    /// Those events, in canonical order, so that an application can fold the state that both sides started from.
-    pub events_below: Vec<StoredEvent>,
+    /// The transactions that the branches start from: the newest that write the stream below all of its newest members,
+    /// in canonical order. None where the stream begins in the fork.
+    pub fork_point: Vec<TransactionId>,
+    /// The events below the fork, in canonical order.
+    pub events_below: Vec<ForkEvent<E>>,
+    /// Its other events that the fork knows of: those of the branches, of what lies on top, and of whom these had seen;
+    /// in canonical order.
+    pub events_since: Vec<ForkEvent<E>>,
 }
 
-/// One side of a fork: the transactions up to a head that are not below every other head.
+/// One side of a fork: the members up to a head that are not below every other head.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Branch {
+#[non_exhaustive]
+pub struct Branch<E = Raw> {
     /// The newest transaction.
     pub head: TransactionId,
     /// All of them in canonical order, the head last.
-    pub transactions: Vec<Transaction>,
+    pub transactions: Vec<Transaction<E>>,
+    /// Who wrote what the head has seen of the streams' events since the fork point, itself included.
+    pub(crate) seen: BTreeSet<TransactionId>,
 }
 
 /// A transaction: who decided what, when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transaction {
+#[non_exhaustive]
+pub struct Transaction<E = Raw> {
     /// The id.
     pub transaction_id: TransactionId,
     /// The replica that appended it; nil for a merge transaction.
@@ -54,135 +80,159 @@ pub struct Transaction {
     /// The metadata, an object.
     pub metadata: Json<'static>,
     /// Its events, on forked streams and on others, in the order in which they were appended.
-    pub events: Vec<StoredEvent>,
+    pub events: Vec<ForkEvent<E>>,
+    /// Events on streams that are not forked and that are of somebody else's type: recorded with another type name
+    /// than that of `E`, and not decoding into it.
+    pub foreign_events: Vec<fs_store::StoredEvent>,
+    /// The streams whose conflicts below it this transaction settles, in byte order.
+    pub settles: Vec<StreamId>,
+    /// Who decided and why, where this is a merge transaction.
+    pub decision: Option<Decision>,
+    /// The newest other transactions of the fork, on top or not, that it descends from, in canonical order; with these
+    /// as edges the fork is drawn.
+    pub after: Vec<TransactionId>,
+    /// Canonical order among the transactions of one fork.
+    pub(crate) place: usize,
 }
 
-impl Fork {
+/// What a merge transaction says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Who decided, where that was recorded.
+    pub author: Option<String>,
+    /// Why, where that was recorded.
+    pub reason: Option<String>,
+}
+
+impl<E> ForkContext<E> {
     /// Returns whether `stream_id` is one of the streams in conflict.
     pub fn involves(&self, stream_id: &StreamId) -> bool {
+        self.stream(stream_id).is_some()
+    }
+
+    /// Returns a stream in conflict.
+    pub fn stream(&self, stream_id: &StreamId) -> Option<&ForkedStream<E>> {
         self.streams
             .iter()
-            .any(|stream| stream.stream_id == *stream_id)
+            .find(|stream| stream.stream_id == *stream_id)
     }
 
     /// Returns the branch whose head is `head`.
-    pub fn branch(&self, head: TransactionId) -> Option<&Branch> {
+    pub fn branch(&self, head: TransactionId) -> Option<&Branch<E>> {
         self.branches.iter().find(|branch| branch.head == head)
     }
 
-    pub(crate) fn load(history: &History, shape: &Shape) -> Result<Self, Undecodable> {
-        let dag = history.dag();
-        let branches: Vec<_> = shape
-            .heads
-            .iter()
-            .map(|head| (*head, shape.branch(dag, *head)))
-            .collect();
-        let is_common = |member: &TxIx| !branches.iter().any(|(_, branch)| branch.contains(member));
-        let common = shape
-            .members
-            .iter()
-            .copied()
-            .filter(is_common)
-            .map(|ix| transaction(history, ix))
-            .collect::<Result<_, _>>()?;
-        let streams = shape.streams.iter().map(|(stream_id, members)| {
-            let members: Vec<_> = members.iter().copied().collect();
-            below(history, stream_id, &dag.maximal(&members))
-        });
-        Ok(Self {
-            id: shape.id.clone(),
-            streams: streams.collect::<Result<_, _>>()?,
-            common,
-            on_top: shape
-                .on_top
-                .iter()
-                .map(|ix| transaction(history, *ix))
-                .collect::<Result<_, _>>()?,
-            branches: branches
-                .iter()
-                .map(|(head, branch)| {
-                    Ok(Branch {
-                        head: dag.id(*head),
-                        transactions: branch
-                            .iter()
-                            .map(|ix| transaction(history, *ix))
-                            .collect::<Result<_, _>>()?,
-                    })
-                })
-                .collect::<Result<_, _>>()?,
-        })
+    /// Returns the branch whose head comes last in canonical order, wherever it stands in `branches`.
+    pub fn latest(&self) -> Option<&Branch<E>> {
+        let place = |branch: &&Branch<E>| branch.transactions.last().map(|head| head.place);
+        self.branches.iter().max_by_key(place)
+    }
+
+    /// Returns the members: all of the branches and what lies below them, each once, in canonical order.
+    pub fn members(&self) -> Vec<&Transaction<E>> {
+        let of_branches = self.branches.iter().flat_map(|branch| &branch.transactions);
+        let mut members: Vec<_> = self.common.iter().chain(of_branches).collect();
+        members.sort_by_key(|member| member.place);
+        members.dedup_by_key(|member| member.place);
+        members
+    }
+
+    /// Folds the events of the fork's streams below the fork, in canonical order: the state that all sides started
+    /// from.
+    ///
+    /// [`ForkedStream::ancestor_state`] does so for one stream.
+    pub fn ancestor_state<S>(&self, initial: S, fold: impl FnMut(S, &ForkEvent<E>) -> S) -> S {
+        let below = self.streams.iter().flat_map(|of| &of.events_below);
+        folded(below, initial, fold)
+    }
+
+    /// Folds the events of the fork's streams that the branch's head has seen, in canonical order: what lies below the
+    /// fork, then what this side did.
+    ///
+    /// `branch` is one of this fork. [`ForkedStream::branch_state`] does so for one stream.
+    pub fn branch_state<S>(
+        &self,
+        branch: &Branch<E>,
+        initial: S,
+        fold: impl FnMut(S, &ForkEvent<E>) -> S,
+    ) -> S {
+        let seen = self.streams.iter().flat_map(|of| of.seen_by(branch));
+        folded(seen, initial, fold)
+    }
+
+    /// Folds all events of the fork's streams that the fork knows of, in canonical order: the state that is, and that
+    /// stays when everything is accepted as it stands.
+    pub fn merged_state<S>(&self, initial: S, fold: impl FnMut(S, &ForkEvent<E>) -> S) -> S {
+        let all = self.streams.iter().flat_map(ForkedStream::events);
+        folded(all, initial, fold)
+    }
+
+    /// Puts the branches into the opposite order.
+    pub(crate) fn reverse(&mut self) {
+        self.branches.reverse();
     }
 }
 
-impl Branch {
+impl<E> ForkedStream<E> {
+    /// Returns how many events the stream has for a transaction that settles the fork.
+    pub fn version(&self) -> u64 {
+        self.base_version + self.events_since.len() as u64
+    }
+
+    /// Folds the events of the stream below the fork.
+    pub fn ancestor_state<S>(&self, initial: S, fold: impl FnMut(S, &ForkEvent<E>) -> S) -> S {
+        self.events_below.iter().fold(initial, fold)
+    }
+
+    /// Folds the events of the stream that the branch's head has seen, in canonical order.
+    pub fn branch_state<S>(
+        &self,
+        branch: &Branch<E>,
+        initial: S,
+        fold: impl FnMut(S, &ForkEvent<E>) -> S,
+    ) -> S {
+        folded(self.seen_by(branch), initial, fold)
+    }
+
+    fn seen_by<'a>(&'a self, branch: &'a Branch<E>) -> impl Iterator<Item = &'a ForkEvent<E>> {
+        self.events()
+            .filter(|event| branch.seen.contains(&event.transaction_id) || self.is_below(event))
+    }
+
+    fn is_below(&self, event: &ForkEvent<E>) -> bool {
+        let below = &self.events_below;
+        below
+            .binary_search_by_key(&event.place, |event| event.place)
+            .is_ok()
+    }
+
+    fn events(&self) -> impl Iterator<Item = &ForkEvent<E>> {
+        self.events_below.iter().chain(&self.events_since)
+    }
+}
+
+impl<E> Branch<E> {
     /// Returns the events of the branch, in order.
-    pub fn events(&self) -> impl Iterator<Item = &StoredEvent> {
+    pub fn events(&self) -> impl Iterator<Item = &ForkEvent<E>> {
         self.transactions
             .iter()
             .flat_map(|transaction| &transaction.events)
     }
-}
 
-/// Returns the events of a stream that lie below every one of `heads`.
-fn below(
-    history: &History,
-    stream_id: &StreamId,
-    heads: &[TxIx],
-) -> Result<ForkedStream, Undecodable> {
-    let dag = history.dag();
-    let writes = history.writes(stream_id).iter().filter(|write| {
-        heads
-            .iter()
-            .all(|head| dag.is_ancestor(write.transaction, *head))
-    });
-    let mut events_below = Vec::new();
-    for write in writes {
-        for placed in history.placed(write.transaction) {
-            let placed = placed?;
-            if placed.event.stream_id == *stream_id {
-                events_below.push(StoredEvent::from(placed));
-            }
-        }
+    /// Returns the newest transaction.
+    pub fn newest(&self) -> Option<&Transaction<E>> {
+        self.transactions.last()
     }
-    Ok(ForkedStream {
-        stream_id: stream_id.clone(),
-        base_version: events_below.len() as u64,
-        events_below,
-    })
 }
 
-fn transaction(history: &History, ix: TxIx) -> Result<Transaction, Undecodable> {
-    let header = history.get(ix).header();
-    Ok(Transaction {
-        transaction_id: header.transaction_id,
-        replica_id: header.replica_id,
-        created_at: header.created_at,
-        metadata: header.metadata.clone(),
-        events: history
-            .placed(ix)
-            .map(|placed| placed.map(StoredEvent::from))
-            .collect::<Result<_, _>>()?,
-    })
-}
-
-/// Returns the open forks of a store, in canonical order of their first members.
-///
-/// # Errors
-/// [`ReadError`].
-pub fn forks(store: &FileEventStore) -> Result<Vec<Fork>, ReadError> {
-    let forks = store.with_history(|history| {
-        shapes(history)
-            .iter()
-            .map(|shape| Fork::load(history, shape))
-            .collect::<Result<Vec<_>, _>>()
-    })?;
-    Ok(forks?)
-}
-
-/// Returns how many forks are open, without reading their events.
-///
-/// # Errors
-/// [`RefreshError`].
-pub fn open_forks(store: &FileEventStore) -> Result<Vec<ForkId>, RefreshError> {
-    store.with_history(|history| shapes(history).into_iter().map(|shape| shape.id).collect())
+/// Folds events in canonical order.
+fn folded<'a, E: 'a, S>(
+    events: impl Iterator<Item = &'a ForkEvent<E>>,
+    initial: S,
+    fold: impl FnMut(S, &'a ForkEvent<E>) -> S,
+) -> S {
+    let mut events: Vec<_> = events.collect();
+    // Each stream's come in order, so what is left to do is little.
+    events.sort_by_key(|event| event.place);
+    events.into_iter().fold(initial, fold)
 }

@@ -1,7 +1,8 @@
 //! Fork detection, reconciliation and merge transactions.
 //!
 //! Streams that were written concurrently are forks. [`forks`] shows them as an application needs to see them;
-//! [`reconcile`] asks the application's [`Resolver`] and records each decision as a merge transaction.
+//! [`reconcile`] asks the application's [`Resolver`] and records each decision as a merge transaction. [`policy`] has
+//! resolvers to choose from.
 //!
 //! **Invariant**: this crate never picks a winner by itself, and everything it says depends on the set of
 //! transactions only.
@@ -15,25 +16,40 @@ struct Readme;
 
 mod above;
 mod chains;
+mod commuting;
 mod conflict;
+pub mod convergence;
 mod covered;
 mod detect;
+mod event;
 mod fork;
 mod guard;
 mod lineage;
+mod load;
+mod merge;
+mod nearest;
 mod open;
+mod outcome;
 mod participants;
+pub mod policy;
 mod reconcile;
+mod report;
 mod resolver;
+mod run;
 mod shape;
 mod stale;
 
 pub use above::{Effect, descends_from_all, effect};
 pub use detect::{ForkId, Shape};
-pub use fork::{Branch, Fork, ForkedStream, Transaction, forks, open_forks};
+pub use event::{BlockedFork, ForkEvent, Raw, ReadAs};
+pub use fork::{Branch, Decision, ForkContext, ForkedStream, Transaction};
 pub use guard::reject_appends_to_forks;
 pub use lineage::Lineage;
+pub use load::{forks, open_forks, typed_forks};
+pub use merge::{plan, settle};
 pub use open::{Course, OpenForks};
-pub use reconcile::{Declined, ReconcileError, Report, Settled, reconcile, settle};
-pub use resolver::{Outcome, Resolution, Resolver};
+pub use outcome::{Outcome, OutcomeError, OutcomeEvent};
+pub use reconcile::{Reconcile, reconcile};
+pub use report::{Contradiction, Declined, Failed, Planned, ReconcileError, Report, Settled};
+pub use resolver::{AsyncResolver, Resolution, Resolver};
 pub use stale::{StaleRead, stale_reads};

@@ -1,7 +1,7 @@
 //! `trib forks`
 
 use fs_format::{StreamId, TransactionId};
-use fs_merge::{Branch, Fork, ForkId, Transaction, forks};
+use fs_merge::{Branch, ForkContext, ForkId, Transaction, forks};
 use fs_store::FileEventStore;
 use serde::Serialize;
 
@@ -44,7 +44,7 @@ pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result
     Ok(Ending::Fine)
 }
 
-fn fork_out(fork: &Fork) -> ForkOut<'_> {
+fn fork_out(fork: &ForkContext) -> ForkOut<'_> {
     ForkOut {
         fork_id: &fork.id,
         streams: fork
@@ -65,7 +65,7 @@ fn branch_out(branch: &Branch) -> BranchOut<'_> {
     BranchOut {
         head: branch.head,
         transactions: ids(&branch.transactions),
-        events: branch.events().map(EventOut::new).collect(),
+        events: branch.events().map(|event| EventOut::new(event)).collect(),
     }
 }
 
@@ -76,7 +76,7 @@ fn ids(transactions: &[Transaction]) -> Vec<TransactionId> {
         .collect()
 }
 
-fn text(fork: &Fork) -> String {
+fn text(fork: &ForkContext) -> String {
     let streams: Vec<_> = fork
         .streams
         .iter()

@@ -1,7 +1,7 @@
 //! `trib resolve`
 
 use fs_format::{StreamId, TransactionId};
-use fs_merge::{Fork, Outcome, forks, settle};
+use fs_merge::{ForkContext, Outcome, forks, settle};
 use fs_store::FileEventStore;
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(
 }
 
 /// Finds the fork that is meant, by its id or by a stream that it alone involves.
-fn find<'a>(forks: &'a [Fork], name: &str) -> anyhow::Result<&'a Fork> {
+fn find<'a>(forks: &'a [ForkContext], name: &str) -> anyhow::Result<&'a ForkContext> {
     if let Some(fork) = forks.iter().find(|fork| fork.id.as_str() == name) {
         return Ok(fork);
     }
@@ -77,7 +77,7 @@ fn find<'a>(forks: &'a [Fork], name: &str) -> anyhow::Result<&'a Fork> {
     }
 }
 
-fn outcome_of(fork: &Fork, args: &ResolveArgs) -> anyhow::Result<Outcome> {
+fn outcome_of(fork: &ForkContext, args: &ResolveArgs) -> anyhow::Result<Outcome> {
     if let Some(head) = &args.keep {
         let heads: Vec<_> = fork
             .branches

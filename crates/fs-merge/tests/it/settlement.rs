@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use fs_format::TransactionId;
-use fs_merge::{Fork, Outcome, Resolution, reconcile, settle};
+use fs_merge::{ForkContext, Outcome, Resolution, reconcile, settle};
 use proptest::prelude::*;
 
 use crate::disk::{Place, seen};
@@ -28,12 +28,14 @@ fn decisions() -> impl Strategy<Value = Decision> {
 }
 
 impl Decision {
-    fn outcome(&self, fork: &Fork) -> Outcome {
+    fn outcome(&self, fork: &ForkContext) -> Outcome {
         match self {
             Self::LetStand => Outcome::new(),
             Self::Keep(which) => {
-                let branch = &fork.branches[which.index(fork.branches.len())];
-                Outcome::keep(fork, branch.head).expect("the branch is one of the fork's")
+                let mut heads: Vec<_> = fork.branches.iter().map(|branch| branch.head).collect();
+                heads.sort();
+                let kept = heads[which.index(heads.len())];
+                Outcome::keep(fork, kept).expect("the branch is one of the fork's")
             }
             Self::Write => fork
                 .streams
@@ -48,7 +50,7 @@ impl Decision {
     }
 }
 
-fn members(fork: &Fork) -> BTreeSet<TransactionId> {
+fn members(fork: &ForkContext) -> BTreeSet<TransactionId> {
     let in_branches = fork.branches.iter().flat_map(|branch| &branch.transactions);
     in_branches
         .chain(&fork.common)
@@ -112,7 +114,7 @@ proptest! {
             .collect();
         for other in before.iter().filter(|other| other.id != fork.id) {
             prop_assert!(
-                forks.contains(other) || !members(other).is_disjoint(&drawn_in),
+                forks.iter().any(|fork| seen(fork) == seen(other)) || !members(other).is_disjoint(&drawn_in),
                 "fork {} is as it was, unless the decision conflicts with a member of it", other.id
             );
         }
@@ -121,7 +123,7 @@ proptest! {
     #[test]
     fn asking_again_comes_to_an_end(model in histories(), decision in decisions()) {
         let place = Place::of(&model);
-        let decide = |fork: &Fork| Resolution::Resolve(decision.outcome(fork));
+        let decide = |fork: &ForkContext| Resolution::Resolve(decision.outcome(fork));
         let mut rounds = 0;
         loop {
             let open = place.forks().len();
@@ -208,6 +210,30 @@ fn settling_again_with_the_same_outcome_finds_the_fork_gone() {
         matches!(&refused, fs_merge::ReconcileError::ForkChanged { fork_id } if *fork_id == fork.id),
         "got {refused:?}"
     );
+}
+
+/// ```text
+///        A {s}
+///   R --<           R arrives when the fork was looked at, and changes the state that A and B started from
+///        B {s}
+/// ```
+#[test]
+fn a_fork_with_something_new_below_it_is_looked_at_again() {
+    let mut model = Model::default();
+    let r = model.write(0, &[], &["s"]);
+    let a = model.write(0, &[r], &["s"]);
+    let b = model.write(1, &[r], &["s"]);
+    let place = Place::with_some(&model, &[a, b]);
+    let fork = place.forks().remove(0);
+    place.pull(&Place::of(&model));
+    assert_eq!(place.forks()[0].id, fork.id, "the fork has the same heads");
+    let refused = settle(&place.store, &fork, &Outcome::new()).unwrap_err();
+    assert!(
+        matches!(refused, fs_merge::ReconcileError::ForkChanged { .. }),
+        "got {refused:?}"
+    );
+    settle(&place.store, &place.forks()[0], &Outcome::new()).unwrap();
+    assert_eq!(place.forks(), []);
 }
 
 #[test]

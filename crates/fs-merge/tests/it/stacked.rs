@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use fs_format::FormatVersion;
-use fs_merge::{Fork, Outcome, Resolution, reconcile};
+use fs_merge::{ForkContext, Outcome, Resolution, reconcile};
 
 use crate::disk::Place;
 use crate::model::{Draft, Model, stream};
 
-fn keep_the_first(fork: &Fork) -> Resolution {
-    match Outcome::keep(fork, fork.branches[0].head) {
+fn keep_the_first(fork: &ForkContext) -> Resolution {
+    let first = fork.branches.iter().map(|branch| branch.head).min();
+    match first.and_then(|head| Outcome::keep(fork, head)) {
         Some(outcome) => Resolution::Resolve(outcome),
         None => Resolution::Unresolvable("no branch".to_owned()),
     }
@@ -70,7 +71,8 @@ fn conflicts_side_by_side_are_one_fork() {
         4,
         "four writers stand side by side"
     );
-    reconcile(&place.store, &keep_the_first).unwrap();
+    let report = reconcile(&place.store, &keep_the_first).unwrap();
+    assert!(report.is_complete());
     assert_eq!(place.forks(), [], "one decision settles it");
 }
 
@@ -86,7 +88,7 @@ fn forks_of_different_streams_are_settled_one_by_one() {
 
     let forks = place.forks();
     assert_eq!(forks.len(), 2, "two streams, two forks");
-    let report = reconcile(&place.store, &|fork: &Fork| {
+    let report = reconcile(&place.store, &|fork: &ForkContext| {
         if fork.involves(&stream("t")) {
             Resolution::Unresolvable("not yet".to_owned())
         } else {

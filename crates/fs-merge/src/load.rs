@@ -1,0 +1,308 @@
+//! Reading open forks from a store.
+//!
+//! **Invariant**: each is loaded by itself, from one state of the history, so what is wrong with one touches no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fs_dag::TxIx;
+use fs_format::{Header, StreamId, TransactionId};
+use fs_index::{History, Undecodable};
+use fs_store::{FileEventStore, ReadError, RefreshError, StoredEvent};
+use serde::Deserialize;
+
+use crate::detect::{ForkId, Shape, shapes};
+use crate::event::{BlockedFork, ForkEvent, Raw, ReadAs, unplaced};
+use crate::fork::{Branch, Decision, ForkContext, ForkedStream, Transaction};
+use crate::nearest::Nearest;
+use crate::participants::settled_by;
+use crate::stale::{StaleRead, stale_reads_in};
+
+/// Returns the open forks of a store with their events as they are stored, in canonical order of their first members.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn forks(store: &FileEventStore) -> Result<Vec<ForkContext>, ReadError> {
+    let forks = store.with_history(load_all::<Raw>)?;
+    Ok(forks.into_iter().collect::<Result<_, _>>()?)
+}
+
+/// Returns the open forks of a store with their events as the application's own type, in canonical order of their first
+/// members.
+///
+/// A fork with an event on one of its streams that is not of this type is blocked, and no other.
+///
+/// # Errors
+/// [`RefreshError`].
+pub fn typed_forks<E: ReadAs>(
+    store: &FileEventStore,
+) -> Result<Vec<Result<ForkContext<E>, BlockedFork>>, RefreshError> {
+    store.with_history(load_all::<E>)
+}
+
+/// Returns the names of the open forks, in the order of [`forks`], without reading their events.
+///
+/// # Errors
+/// [`RefreshError`].
+pub fn open_forks(store: &FileEventStore) -> Result<Vec<ForkId>, RefreshError> {
+    store.with_history(|history| shapes(history).into_iter().map(|shape| shape.id).collect())
+}
+
+pub(crate) fn load_all<E: ReadAs>(history: &History) -> Vec<Result<ForkContext<E>, BlockedFork>> {
+    load_some(history, |_| true)
+}
+
+/// Loads the forks that `wanted` selects.
+pub(crate) fn load_some<E: ReadAs>(
+    history: &History,
+    wanted: impl Fn(&Shape) -> bool,
+) -> Vec<Result<ForkContext<E>, BlockedFork>> {
+    let shapes: Vec<_> = shapes(history).into_iter().filter(wanted).collect();
+    if shapes.is_empty() {
+        return Vec::new();
+    }
+    let stale_reads = stale_reads_in(history);
+    let load = |shape| Loader::new(history, shape).load(&stale_reads);
+    shapes.iter().map(load).collect()
+}
+
+/// An event as it is stored, with its place among those of the fork.
+type PlacedEvent = ((usize, usize), StoredEvent);
+
+/// Reads one fork.
+struct Loader<'a> {
+    history: &'a History,
+    shape: &'a Shape,
+    /// Who writes one of the fork's streams at or below the newest, and the members and those on top: each with its
+    /// place among them in canonical order.
+    places: BTreeMap<TxIx, usize>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(history: &'a History, shape: &'a Shape) -> Self {
+        let dag = history.dag();
+        let newest = shape.newest(dag);
+        let mut known: BTreeSet<TxIx> =
+            shape.members.iter().chain(&shape.on_top).copied().collect();
+        for stream_id in shape.streams.keys() {
+            let writers = history
+                .writes(stream_id)
+                .iter()
+                .map(|write| write.transaction);
+            known.extend(writers.filter(|writer| {
+                let below = |above: &TxIx| above == writer || dag.is_ancestor(*writer, *above);
+                newest.iter().any(below)
+            }));
+        }
+        let mut known: Vec<_> = known.into_iter().collect();
+        known.sort_by_key(|ix| dag.rank(*ix));
+        let places = known.into_iter().enumerate().map(|(place, ix)| (ix, place));
+        Self {
+            history,
+            shape,
+            places: places.collect(),
+        }
+    }
+
+    fn load<E: ReadAs>(&self, stale_reads: &[StaleRead]) -> Result<ForkContext<E>, BlockedFork> {
+        let dag = self.history.dag();
+        let branches: Vec<_> = self
+            .shape
+            .heads
+            .iter()
+            .map(|head| (*head, self.shape.branch(dag, *head)))
+            .collect();
+        let in_branches: BTreeSet<_> = branches.iter().flat_map(|(_, branch)| branch).collect();
+        let common: Vec<_> = self
+            .shape
+            .members
+            .iter()
+            .copied()
+            .filter(|member| !in_branches.contains(member))
+            .collect();
+        let graph = Nearest::new(self.history, self.shape);
+        let all = |of: &[TxIx]| -> Result<Vec<_>, BlockedFork> {
+            of.iter().map(|ix| self.transaction(*ix, &graph)).collect()
+        };
+        let streams = self.shape.streams.iter();
+        let streams: Vec<_> = streams
+            .map(|(stream_id, members)| self.stream(stream_id, members))
+            .collect::<Result<_, _>>()?;
+        let since: BTreeSet<_> = streams
+            .iter()
+            .flat_map(|stream| &stream.events_since)
+            .map(|event| event.transaction_id)
+            .collect();
+        let since: Vec<_> = since
+            .into_iter()
+            .filter_map(|id| dag.index_of(id))
+            .collect();
+        Ok(ForkContext {
+            id: self.shape.id.clone(),
+            streams,
+            branches: branches
+                .iter()
+                .map(|(head, branch)| {
+                    Ok(Branch {
+                        head: dag.id(*head),
+                        transactions: all(branch)?,
+                        seen: self.seen_by(*head, &since),
+                    })
+                })
+                .collect::<Result<_, BlockedFork>>()?,
+            common: all(&common)?,
+            on_top: all(&self.shape.on_top)?,
+            stale_reads: self.touching(stale_reads),
+        })
+    }
+
+    fn stream<E: ReadAs>(
+        &self,
+        stream_id: &StreamId,
+        members: &BTreeSet<TxIx>,
+    ) -> Result<ForkedStream<E>, BlockedFork> {
+        let dag = self.history.dag();
+        let members: Vec<_> = members.iter().copied().collect();
+        let heads = dag.maximal(&members);
+        let mut below = Vec::new();
+        let (mut events_below, mut events_since) = (Vec::new(), Vec::new());
+        for write in self.history.writes(stream_id) {
+            let ix = write.transaction;
+            if !self.places.contains_key(&ix) {
+                continue;
+            }
+            let is_below = heads.iter().all(|head| dag.is_ancestor(ix, *head));
+            if is_below {
+                below.push(ix);
+            }
+            let events = if is_below {
+                &mut events_below
+            } else {
+                &mut events_since
+            };
+            for (place, event) in self.events(ix)? {
+                if event.stream_id == *stream_id {
+                    events.push(self.read(place, event)?);
+                }
+            }
+        }
+        let fork_point = dag.maximal(&below);
+        Ok(ForkedStream {
+            stream_id: stream_id.clone(),
+            base_version: events_below.len() as u64,
+            fork_point: fork_point.iter().map(|ix| dag.id(*ix)).collect(),
+            events_below,
+            events_since,
+        })
+    }
+
+    fn transaction<E: ReadAs>(
+        &self,
+        ix: TxIx,
+        graph: &Nearest<'_>,
+    ) -> Result<Transaction<E>, BlockedFork> {
+        let header = self.history.get(ix).header();
+        let (mut events, mut foreign_events) = (Vec::new(), Vec::new());
+        for (place, event) in self.events(ix)? {
+            let may_be_foreign =
+                !self.shape.streams.contains_key(&event.stream_id) && !E::is_own(&event.event_type);
+            match E::read(&event) {
+                Err(_) if may_be_foreign => foreign_events.push(event),
+                Err(source) => return Err(BlockedFork::by(&self.shape.id, event, source)),
+                Ok(read) => events.push(ForkEvent {
+                    stored: event,
+                    event: read,
+                    place,
+                }),
+            }
+        }
+        let settles: Vec<_> = settled_by(header).into_iter().cloned().collect();
+        Ok(Transaction {
+            transaction_id: header.transaction_id,
+            replica_id: header.replica_id,
+            created_at: header.created_at,
+            metadata: header.metadata.clone(),
+            events,
+            foreign_events,
+            decision: (!header.resolves.is_empty()).then(|| decision(header)),
+            settles,
+            after: graph.below(ix),
+            place: self.place(ix),
+        })
+    }
+
+    /// Returns the events of a transaction, each with its place.
+    fn events(&self, ix: TxIx) -> Result<Vec<PlacedEvent>, BlockedFork> {
+        let place = self.place(ix);
+        let blocked = |source: Undecodable| BlockedFork::Damaged {
+            fork_id: self.shape.id.clone(),
+            source,
+        };
+        let events = self.history.placed(ix).enumerate();
+        events
+            .map(|(nth, placed)| Ok(((place, nth), unplaced(placed.map_err(blocked)?))))
+            .collect()
+    }
+
+    fn read<E: ReadAs>(
+        &self,
+        place: (usize, usize),
+        event: StoredEvent,
+    ) -> Result<ForkEvent<E>, BlockedFork> {
+        match E::read(&event) {
+            Ok(read) => Ok(ForkEvent {
+                stored: event,
+                event: read,
+                place,
+            }),
+            Err(source) => Err(BlockedFork::by(&self.shape.id, event, source)),
+        }
+    }
+
+    fn place(&self, ix: TxIx) -> usize {
+        self.places.get(&ix).copied().unwrap_or(usize::MAX)
+    }
+
+    /// Selects those that the head descends from, and the head.
+    fn seen_by(&self, head: TxIx, of: &[TxIx]) -> BTreeSet<TransactionId> {
+        let dag = self.history.dag();
+        let seen = of
+            .iter()
+            .filter(|ix| **ix == head || dag.is_ancestor(**ix, head));
+        seen.map(|ix| dag.id(*ix)).collect()
+    }
+
+    /// Selects the stale reads that have to do with the fork.
+    fn touching(&self, stale_reads: &[StaleRead]) -> Vec<StaleRead> {
+        let dag = self.history.dag();
+        let of_fork = self.shape.members.iter().chain(&self.shape.on_top);
+        let of_fork: BTreeSet<_> = of_fork.map(|ix| dag.id(*ix)).collect();
+        let touches = |stale: &&StaleRead| {
+            of_fork.contains(&stale.transaction_id)
+                || self.shape.streams.contains_key(&stale.stream_id)
+                    && stale.written_by.iter().any(|id| of_fork.contains(id))
+        };
+        stale_reads.iter().filter(touches).cloned().collect()
+    }
+}
+
+fn decision(header: &Header) -> Decision {
+    #[derive(Deserialize)]
+    struct Metadata {
+        #[serde(default)]
+        author: Option<serde_json::Value>,
+        #[serde(default)]
+        reason: Option<serde_json::Value>,
+    }
+    let text = |value: Option<serde_json::Value>| match value {
+        Some(serde_json::Value::String(text)) => Some(text),
+        _ => None,
+    };
+    match header.metadata.decode::<Metadata>() {
+        Ok(metadata) => Decision {
+            author: text(metadata.author),
+            reason: text(metadata.reason),
+        },
+        // A key that stands there twice, which only another program writes.
+        Err(_) => Decision::default(),
+    }
+}
