@@ -6,9 +6,11 @@
     reason = "scenarios set up and damage real files"
 )]
 
+mod adopted;
 mod branches;
 mod cleaned;
 mod damage;
+mod dangling;
 mod forks;
 mod gap;
 mod index_damage;
@@ -27,6 +29,7 @@ mod restored;
 mod settle;
 mod starting;
 mod switching;
+mod vanished;
 
 /// The program that plays other processes.
 const WORKER: &str = env!("CARGO_BIN_EXE_scenario-worker");

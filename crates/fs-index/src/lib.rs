@@ -50,3 +50,4 @@ pub use scan_events::RawEvent;
 pub use state::Head;
 pub use stored::Stored;
 pub use trouble::{Reason, Trouble};
+pub use vanished::{KeptFile, kept_files};

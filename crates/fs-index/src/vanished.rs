@@ -1,6 +1,7 @@
 //! The bytes of transactions whose files went away, kept in `local/vanished/` until the user lets go of them.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 
 use fs_format::TransactionId;
@@ -65,11 +66,40 @@ pub(crate) fn release(disk: &dyn Disk, layout: &Layout, stored: &Stored) {
 
 /// Returns the transactions whose bytes are kept; none when that cannot be told.
 pub(crate) fn kept(disk: &dyn Disk, layout: &Layout) -> BTreeSet<TransactionId> {
-    let listed = disk.list(&layout.vanished()).unwrap_or_default();
-    listed
-        .iter()
-        .filter_map(|entry| TransactionId::parse(entry.name.to_str()?.get(..36)?).ok())
-        .collect()
+    let files = kept_files(disk, layout).unwrap_or_default();
+    files.into_iter().map(|file| file.transaction_id).collect()
+}
+
+/// A file that keeps the bytes of a vanished transaction. What it holds has not been looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFile {
+    /// The transaction, by the name of the file. Several contents of one transaction are several files.
+    pub transaction_id: TransactionId,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// Lists the files that keep the bytes of vanished transactions, by transaction.
+///
+/// # Errors
+/// [`IndexError::Read`] when the directory cannot be listed; one that is missing is empty.
+pub fn kept_files(disk: &dyn Disk, layout: &Layout) -> Result<Vec<KeptFile>, IndexError> {
+    let directory = layout.vanished();
+    let listed = match disk.list(&directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        listed => listed.map_err(|source| IndexError::Read {
+            path: directory.clone(),
+            source,
+        })?,
+    };
+    let kept = listed.iter().filter_map(|entry| {
+        let name = entry.name.to_str()?.strip_suffix(".jsonl")?;
+        Some(KeptFile {
+            transaction_id: TransactionId::parse(name.get(..36)?).ok()?,
+            path: directory.join(&entry.name),
+        })
+    });
+    Ok(kept.collect())
 }
 
 fn other_name(stored: &Stored) -> String {

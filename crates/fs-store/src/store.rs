@@ -160,7 +160,7 @@ impl FileEventStore {
                 .lock(&layout.lock(), wait)
                 .map_err(RefreshError::from)?;
             found = Identity::load(&system, &layout).map_err(failed)?;
-            if let Found::Elsewhere(identity) = &found {
+            if let Found::Elsewhere(identity) = &mut found {
                 let removed = system.disk.remove_file(&layout.journal());
                 removed
                     .or_else(|error| {
