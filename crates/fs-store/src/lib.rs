@@ -40,6 +40,7 @@ mod group;
 mod identity;
 mod lease;
 mod options;
+mod preview;
 mod read;
 mod request;
 mod snapshot;

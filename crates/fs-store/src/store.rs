@@ -446,7 +446,7 @@ fn is_read_only(error: &OpenError) -> bool {
 }
 
 /// Returns the layout of the store at `root`, wherever the process goes from here.
-fn layout_of(root: &Path) -> Result<Layout, OpenError> {
+pub(crate) fn layout_of(root: &Path) -> Result<Layout, OpenError> {
     let absolute = std::path::absolute(root).map_err(|source| OpenError::SetUp {
         root: root.to_owned(),
         source: Box::new(source),

@@ -36,7 +36,7 @@ impl Plan {
 }
 
 /// What has changed in the history.
-struct Settled {
+pub(super) struct Settled {
     joined: Vec<Arc<Stored>>,
     lost: BTreeSet<TransactionId>,
     reordered: bool,
@@ -181,11 +181,27 @@ impl Census {
         Ok(())
     }
 
-    /// Changes the history in memory.
+    /// Changes the history, and keeps what leaves it.
     fn settle(&mut self, plan: Plan) -> Result<Settled, IndexError> {
-        let lost = plan.dropped;
         // The journal has the bytes too, and is synced before it says that they are gone.
-        self.keep_gone(&lost, SyncPolicy::None)?;
+        self.keep_gone(&plan.dropped, SyncPolicy::None)?;
+        let settled = self.change(plan);
+        for stored in &settled.joined {
+            if self.once_vanished.contains(&stored.id()) {
+                vanished::release(self.system.disk.as_ref(), &self.layout, stored);
+            }
+            if stored.origin == Origin::Appended {
+                let header = &stored.header;
+                self.enter(header.replica_id, header.replica_seq, stored.id());
+            }
+        }
+        self.once_vanished.extend(settled.lost.iter().copied());
+        Ok(settled)
+    }
+
+    /// Changes the history in memory, and nothing else.
+    pub(super) fn change(&mut self, plan: Plan) -> Settled {
+        let lost = plan.dropped;
         let joined = self.number(plan.accepted);
         if !lost.is_empty() {
             self.leave(|stored| lost.contains(&stored.id()));
@@ -193,22 +209,14 @@ impl Census {
         }
         let reordered = self.history.extend(joined.clone());
         for stored in &joined {
-            if self.once_vanished.contains(&stored.id()) {
-                vanished::release(self.system.disk.as_ref(), &self.layout, stored);
-            }
             self.troubles.remove(&stored.relative_path());
-            if stored.origin == Origin::Appended {
-                let header = &stored.header;
-                self.enter(header.replica_id, header.replica_seq, stored.id());
-            }
         }
-        self.once_vanished.extend(lost.iter().copied());
         self.restate_claims();
-        Ok(Settled {
+        Settled {
             joined,
             lost,
             reordered,
-        })
+        }
     }
 
     /// Builds the history anew without some members; those whose files are there are candidates from now on.
