@@ -11,6 +11,7 @@ mod branches;
 mod cleaned;
 mod damage;
 mod dangling;
+mod foretold;
 mod forks;
 mod gap;
 mod index_damage;
