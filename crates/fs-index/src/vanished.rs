@@ -1,6 +1,7 @@
 //! The bytes of transactions whose files went away, kept in `local/vanished/` until the user lets go of them.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
@@ -11,7 +12,8 @@ use crate::error::IndexError;
 use crate::layout::Layout;
 use crate::stored::Stored;
 
-/// Keeps the bytes of `stored`. Another content under the same id gets a name of its own.
+/// Keeps the bytes of `stored` and returns the file, which is not durable before [`make_durable`]. Another content under
+/// the same id gets a name of its own.
 ///
 /// # Errors
 /// [`IndexError::KeepVanished`].
@@ -19,36 +21,48 @@ pub(crate) fn keep(
     disk: &dyn Disk,
     layout: &Layout,
     stored: &Stored,
-    sync: SyncPolicy,
-) -> Result<(), IndexError> {
+) -> Result<PathBuf, IndexError> {
     let name = stored.id().file_name();
-    let other = other_name(stored);
     let temp = layout.temp().join(format!("vanished-{name}"));
-    let target = layout.vanished().join(&name);
-    let failed = |path: PathBuf, source: PublishError| IndexError::KeepVanished {
-        path,
-        source: Box::new(source),
+    let (bytes, sync) = (stored.file_bytes(), SyncPolicy::None);
+    let failed = |path: &PathBuf, source: Box<dyn Error + Send + Sync>| IndexError::KeepVanished {
+        path: path.clone(),
+        source,
     };
-    match fs_io::publish(disk, &temp, &target, stored.file_bytes(), sync) {
-        Ok(_) => Ok(()),
-        Err(PublishError::Occupied { .. }) => {
-            let target = layout.vanished().join(&other);
-            match fs_io::publish(disk, &temp, &target, stored.file_bytes(), sync) {
-                Ok(_) => Ok(()),
-                // This name holds the hash of the content, so what is there was torn by a power cut.
-                Err(PublishError::Occupied { .. }) => {
-                    fs_io::replace(disk, &temp, &target, stored.file_bytes(), sync).map_err(
-                        |source| IndexError::KeepVanished {
-                            path: target,
-                            source: Box::new(source),
-                        },
-                    )
-                }
-                Err(source) => Err(failed(target, source)),
-            }
-        }
-        Err(source) => Err(failed(target, source)),
+    let first = layout.vanished().join(&name);
+    match fs_io::publish(disk, &temp, &first, bytes, sync) {
+        Ok(_) => return Ok(first),
+        Err(PublishError::Occupied { .. }) => {}
+        Err(source) => return Err(failed(&first, Box::new(source))),
     }
+    let other = layout.vanished().join(other_name(stored));
+    match fs_io::publish(disk, &temp, &other, bytes, sync) {
+        Ok(_) => {}
+        // This name holds the hash of the content, so what is there was torn by a power cut.
+        Err(PublishError::Occupied { .. }) => {
+            fs_io::replace(disk, &temp, &other, bytes, sync)
+                .map_err(|source| failed(&other, Box::new(source)))?;
+        }
+        Err(source) => return Err(failed(&other, Box::new(source))),
+    }
+    Ok(other)
+}
+
+/// Makes kept files durable; a checkout may have taken many away, and one sync is enough for all.
+///
+/// # Errors
+/// [`IndexError::KeepVanished`].
+pub(crate) fn make_durable(
+    disk: &dyn Disk,
+    layout: &Layout,
+    kept: &[PathBuf],
+) -> Result<(), IndexError> {
+    fs_io::make_all_durable(disk, layout.own_root(), kept).map_err(|source| {
+        IndexError::KeepVanished {
+            path: layout.vanished(),
+            source: Box::new(source),
+        }
+    })
 }
 
 /// Removes the kept bytes of a transaction that is back with the same content; what cannot be removed stays.

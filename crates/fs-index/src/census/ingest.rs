@@ -141,7 +141,7 @@ impl Census {
 
     /// Writes a new journal of everything that is there, under a new epoch.
     pub(super) fn rebuild(&mut self) -> Result<(), IndexError> {
-        self.keep_gone(&self.gone.clone(), SyncPolicy::Durable)?;
+        self.keep_gone(&self.gone)?;
         let members = self
             .history
             .shared()
@@ -183,8 +183,7 @@ impl Census {
 
     /// Changes the history, and keeps what leaves it.
     fn settle(&mut self, plan: Plan) -> Result<Settled, IndexError> {
-        // The journal has the bytes too, and is synced before it says that they are gone.
-        self.keep_gone(&plan.dropped, SyncPolicy::None)?;
+        self.keep_gone(&plan.dropped)?;
         let settled = self.change(plan);
         for stored in &settled.joined {
             if self.once_vanished.contains(&stored.id()) {
@@ -267,19 +266,15 @@ impl Census {
     }
 
     /// Keeps the bytes of members whose files are gone.
-    fn keep_gone(
-        &self,
-        leaving: &BTreeSet<TransactionId>,
-        sync: SyncPolicy,
-    ) -> Result<(), IndexError> {
+    fn keep_gone(&self, leaving: &BTreeSet<TransactionId>) -> Result<(), IndexError> {
         let gone = leaving
             .iter()
             .filter(|id| self.gone.contains(id))
             .filter_map(|id| self.history.find(*id));
-        for stored in gone {
-            vanished::keep(self.system.disk.as_ref(), &self.layout, stored, sync)?;
-        }
-        Ok(())
+        let disk = self.system.disk.as_ref();
+        let kept = gone.map(|stored| vanished::keep(disk, &self.layout, stored));
+        let kept: Vec<_> = kept.collect::<Result<_, _>>()?;
+        vanished::make_durable(disk, &self.layout, &kept)
     }
 
     fn draw_epoch(&self) -> Result<Epoch, IndexError> {
