@@ -252,3 +252,47 @@ fn a_store_in_a_directory_of_the_repository_is_found_and_a_hook_may_ask() {
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     assert_eq!(snapshot(here.path()), before);
 }
+
+#[test]
+fn a_partial_clone_says_what_it_lacks_and_fetches_nothing() {
+    let there = Here::repository();
+    there.git(&["config", "uploadpack.allowFilter", "true"]);
+    there.work("s", "Opened");
+    let here = Here::empty();
+    let url = format!("file://{}", there.path().to_str().unwrap());
+    here.git(&["clone", "--quiet", "--filter=blob:none", &url, "."]);
+    there.work("s", "Theirs");
+    here.git(&["fetch", "--quiet", "origin", "main"]);
+    let before = snapshot(here.path());
+    let message = here.refused(&["merge-check", "FETCH_HEAD"], 1);
+    assert!(
+        message.contains("partial") && message.contains("fetch"),
+        "{message}"
+    );
+    assert_eq!(snapshot(here.path()), before, "nothing is fetched");
+    here.git(&["merge", "--quiet", "--no-edit", "FETCH_HEAD"]);
+    check(&here, "FETCH_HEAD", 0);
+}
+
+#[test]
+fn a_shallow_clone_and_a_worktree_are_asked_like_any_other() {
+    let there = Here::repository();
+    there.work("s", "Opened");
+    let here = Here::empty();
+    let url = format!("file://{}", there.path().to_str().unwrap());
+    here.git(&["clone", "--quiet", "--depth", "1", &url, "."]);
+    there.work("s", "Theirs");
+    here.git(&["fetch", "--quiet", "--depth", "1", "origin", "main"]);
+    here.work("s", "Ours");
+    check(&here, "FETCH_HEAD", 4);
+
+    there.git(&[
+        "worktree", "add", "--quiet", "-b", "topic", "tree", "HEAD~1",
+    ]);
+    let mut in_tree = there.command(&["--json", "append", "s", "Topic", "1"]);
+    let appended = in_tree.current_dir(there.path().join("tree")).output();
+    assert!(appended.unwrap().status.success());
+    let mut asked = there.command(&["merge-check", "main"]);
+    let asked = asked.current_dir(there.path().join("tree")).output();
+    assert_eq!(asked.unwrap().status.code(), Some(4));
+}
