@@ -3,7 +3,6 @@
 use std::fs;
 
 use fs_format::StreamId;
-use fs_io::System;
 use fs_store::{Append, FileEventStore, StoreOptions};
 use serde_json::json;
 
@@ -204,7 +203,7 @@ fn a_dangling_transaction_is_told_until_its_parent_is_here() {
 /// A store whose last append a power cut has taken, in another boot of the machine; returns the transaction.
 #[cfg(target_os = "linux")]
 fn after_a_power_cut(here: &Here) -> String {
-    let mut system = System::real();
+    let mut system = fs_io::System::real();
     system.machine.boot_id = Some("another boot".to_owned());
     let root = here.path().join(".tributary");
     let store = FileEventStore::open_on(system, &root, StoreOptions::default()).unwrap();
