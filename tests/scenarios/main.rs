@@ -6,9 +6,12 @@
     reason = "scenarios set up and damage real files"
 )]
 
+mod adopted;
 mod branches;
 mod cleaned;
 mod damage;
+mod dangling;
+mod foretold;
 mod forks;
 mod index_damage;
 mod indexless;
@@ -24,6 +27,7 @@ mod reset;
 mod restored;
 mod settle;
 mod switching;
+mod vanished;
 
 /// The program that plays other processes.
 const WORKER: &str = env!("CARGO_BIN_EXE_scenario-worker");

@@ -55,6 +55,34 @@ pub(crate) enum Command {
     Forks,
     /// Settle one fork, on all its streams at once
     Resolve(ResolveArgs),
+    /// Tell which forks a `git merge REV` would make, and touch nothing; exit with 4 if any
+    ///
+    /// The transaction files of REV are read from git and taken together with those that are here.
+    MergeCheck {
+        /// The commit, branch or tag to be merged
+        #[arg(value_name = "REV")]
+        revision: String,
+    },
+    /// Bring transactions back whose files went away, as by `git reset`; without any, list them
+    Restore {
+        /// The transactions
+        #[arg(value_name = "TX")]
+        transactions: Vec<String>,
+        /// All that can be brought back
+        #[arg(long, conflicts_with = "transactions")]
+        all: bool,
+    },
+    /// Delete what is kept of transactions whose files went away
+    Forget {
+        /// The transactions
+        #[arg(value_name = "TX", required_unless_present = "all")]
+        transactions: Vec<String>,
+        /// All of them
+        #[arg(long, conflicts_with = "transactions")]
+        all: bool,
+    },
+    /// Take a fresh identity, where another working copy appends as the same replica
+    Adopt,
     /// Check every file, hash and link
     Verify,
     /// Print what two clones compare to learn whether they hold the same history

@@ -13,12 +13,17 @@ pub(crate) const STORE_DIR: &str = ".tributary";
 
 /// Opens the store that is meant: the one given, else the nearest upwards.
 pub(crate) fn open(given: Option<&Path>) -> anyhow::Result<FileEventStore> {
-    let root = match given {
-        Some(root) => root.to_owned(),
-        None => nearest()?,
-    };
+    let root = root(given)?;
     let options = StoreOptions::default().progress(progress::bar());
     Ok(FileEventStore::open_existing_with(root, options)?)
+}
+
+/// Returns the root of the store that is meant, without opening it; one that was given need not be there.
+pub(crate) fn root(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    match given {
+        Some(root) => Ok(root.to_owned()),
+        None => nearest(),
+    }
 }
 
 fn nearest() -> anyhow::Result<PathBuf> {

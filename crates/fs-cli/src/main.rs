@@ -7,6 +7,7 @@
 
 mod args;
 mod commands;
+mod git;
 mod input;
 mod locate;
 mod outcome;

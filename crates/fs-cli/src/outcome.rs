@@ -11,7 +11,7 @@ use crate::output::Output;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Fine,
-    /// `status --check` found something.
+    /// `status --check` found something, or `merge-check` a fork.
     NotClean,
     /// `verify` found something.
     Damaged,

@@ -229,15 +229,15 @@ impl Index {
                 payloads.push(record::generation(state.generation + 1));
             }
         } else {
+            let disk = self.system.disk.as_ref();
+            let mut kept = Vec::new();
             for id in &plan.gone {
                 if let Some(number) = self.catalog.number_of(*id, &state.dead)? {
-                    // The journal has the bytes too, and is synced before it says that they are gone.
-                    let stored = self.stored(number)?;
-                    let disk = self.system.disk.as_ref();
-                    vanished::keep(disk, &self.layout, &stored, SyncPolicy::None)?;
+                    kept.push(vanished::keep(disk, &self.layout, &self.stored(number)?)?);
                 }
                 payloads.push(record::vanished(*id));
             }
+            vanished::make_durable(disk, &self.layout, &kept)?;
             payloads.push(record::epoch(self.draw_epoch()?, state.generation + 1));
         }
         if plan.watched != state.watched {

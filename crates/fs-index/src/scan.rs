@@ -112,7 +112,7 @@ pub(crate) fn scan(
             let name = entry.name.to_string_lossy().into_owned();
             if entry.kind == FileKind::Directory && level < LEVELS {
                 waiting.push((join(&directory, &name), level + 1));
-            } else if !HARMLESS.contains(&name.as_str()) {
+            } else if !is_harmless(&name) {
                 entries.insert(name, entry.kind);
             }
         }
@@ -135,6 +135,11 @@ pub(crate) fn scan(
         });
     }
     Ok(listings)
+}
+
+/// Returns whether a file of this name is none of the store's and no trouble.
+pub(crate) fn is_harmless(name: &str) -> bool {
+    HARMLESS.contains(&name)
 }
 
 /// Returns the stamp of a directory after this process has published a file in it; `before` is the one it had.

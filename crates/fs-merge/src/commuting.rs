@@ -11,9 +11,9 @@ use std::sync::Arc;
 use fs_dag::{Dag, Node, TxIx};
 use fs_format::StreamId;
 
+use crate::chains::Chains;
 use crate::event::{ForkEvent, Raw};
 use crate::fork::{ForkContext, Transaction};
-use crate::participants::Chains;
 use crate::resolver::{Resolution, Resolver};
 
 /// Declines every fork, with this reason.
@@ -166,9 +166,12 @@ impl<E, R> Commuting<E, R> {
             let settlers = settlers.iter().copied();
             let above = settlers.filter(|settler| dag.is_ancestor(ix, *settler));
             let above: Vec<_> = above.collect();
-            others.concurrent_with(dag, ix, &above).next().is_some()
+            let is_settled =
+                |other: TxIx| above.iter().any(|settler| dag.is_ancestor(other, *settler));
+            let mut others = others.concurrent_with(dag, ix);
+            others.any(|other| !is_settled(other))
         };
-        let writing_settlers = Chains::new(dag, &writing_settlers);
+        let writing_settlers = Chains::new(dag, writing_settlers);
         let is_decided_apart = settlers.iter().any(|ix| {
             let writes = kinds.get(ix).is_some_and(|kinds| !kinds.is_empty());
             !writes && is_in_conflict(*ix, &writing_settlers)
@@ -178,7 +181,7 @@ impl<E, R> Commuting<E, R> {
         }
         let of_kind = of_kind
             .iter()
-            .map(|(kind, of_it)| (kind, Chains::new(dag, of_it)));
+            .map(|(kind, of_it)| (kind, Chains::new(dag, of_it.iter().copied())));
         of_kind.into_iter().all(|(kind, of_it)| {
             let clashing = kinds.iter().filter(|(_, own)| {
                 let mut own = own.iter();

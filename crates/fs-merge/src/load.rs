@@ -215,7 +215,7 @@ impl<'a> Loader<'a> {
                 }),
             }
         }
-        let settles: Vec<_> = settled_by(header).into_iter().cloned().collect();
+        let settles: Vec<_> = settled_by(header).cloned().collect();
         Ok(Transaction {
             transaction_id: header.transaction_id,
             replica_id: header.replica_id,

@@ -113,7 +113,7 @@ impl Prepared {
         };
         let conflicts = |member: TxIx| {
             let theirs = history.get(member).header();
-            let settled = settled_by(theirs);
+            let settled: Vec<_> = settled_by(theirs).collect();
             header.stream_bases.keys().any(|stream_id| {
                 let (we_write, they_write) = (writes(header, stream_id), writes(theirs, stream_id));
                 let both_settle =

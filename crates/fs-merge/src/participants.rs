@@ -58,6 +58,12 @@ pub(crate) fn parts(header: &Header) -> impl Iterator<Item = (&StreamId, Part)> 
     })
 }
 
+/// Returns the streams whose conflicts below it a transaction settles, in byte order.
+pub(crate) fn settled_by(header: &Header) -> impl Iterator<Item = &StreamId> {
+    let settled = parts(header).filter(|(_, part)| part.settles());
+    settled.map(|(stream_id, _)| stream_id)
+}
+
 #[cfg(test)]
 mod tests {
     use fs_format::{Json, ReplicaId, StreamBase, Timestamp, TransactionId};

@@ -6,13 +6,14 @@
 //!
 //! **Invariant**: one replica's transactions form a chain. A replica goes on only while its own last transaction is
 //! in the history; after `git switch` or `git reset` took it away, another of this working copy's replicas whose last
-//! one is there goes on, or a new one starts.
+//! one is there goes on, or a new one starts. What another process of this working copy decided about it is known here
+//! before the next append.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fs_format::ReplicaId;
 use fs_index::{Index, JournalId, Layout};
-use fs_io::{ReadError, SyncPolicy, System};
+use fs_io::{FileId, ReadError, SyncPolicy, System};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -35,6 +36,9 @@ struct Content {
     binding: Binding,
     journal: Option<Uuid>,
     replicas: Vec<ReplicaId>,
+    /// Replicas as which it does not append any more, since other working copies do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    retired: Vec<ReplicaId>,
 }
 
 /// The identity of a working copy.
@@ -43,7 +47,12 @@ pub(crate) struct Identity {
     path: PathBuf,
     temp: PathBuf,
     content: Content,
+    /// What the file looked like from which this was read; `None` when it was not read.
+    seen: Option<Seen>,
 }
+
+/// What a file looks like from outside: every writing makes another.
+type Seen = (Option<FileId>, u64, i64);
 
 /// What was found of an identity.
 pub(crate) enum Found {
@@ -62,6 +71,8 @@ impl Identity {
         let path = layout.local_item("identity");
         let temp = layout.temp().join("identity");
         let binding = binding_of(system, layout);
+        // Looked at before the content is read: a file that is put in its place in between is read again.
+        let seen = seen(system, &path);
         let read = match system.disk.read(&path, LIMIT) {
             Ok(bytes) => serde_json::from_slice::<Content>(&bytes).ok(),
             Err(
@@ -82,6 +93,7 @@ impl Identity {
                     path,
                     temp,
                     content,
+                    seen,
                 }))
             }
             _ => Ok(Found::Elsewhere(Self {
@@ -92,7 +104,9 @@ impl Identity {
                     binding,
                     journal: None,
                     replicas: Vec::new(),
+                    retired: Vec::new(),
                 },
+                seen: None,
             })),
         }
     }
@@ -101,7 +115,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`AppendError::Identity`].
-    pub(crate) fn save(&self, system: &System) -> Result<(), AppendError> {
+    pub(crate) fn save(&mut self, system: &System) -> Result<(), AppendError> {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| AppendError::Identity {
             path: self.path.clone(),
             source,
@@ -114,7 +128,61 @@ impl Identity {
             &bytes,
             SyncPolicy::Durable,
         )
-        .map_err(|source| failed(Box::new(source)))
+        .map_err(|source| failed(Box::new(source)))?;
+        self.seen = seen(system, &self.path);
+        Ok(())
+    }
+
+    /// Takes over what another process has written since this was read or written.
+    ///
+    /// The caller holds the write lock.
+    ///
+    /// # Errors
+    /// [`AppendError::Identity`].
+    pub(crate) fn reread(&mut self, system: &System, layout: &Layout) -> Result<(), AppendError> {
+        let now = seen(system, &self.path);
+        if now.is_some()
+            && now != self.seen
+            && let Found::Here(reread) = Self::load(system, layout)?
+        {
+            *self = reread;
+        }
+        Ok(())
+    }
+
+    /// Returns the replicas as which this working copy does not append any more.
+    pub(crate) fn retired(&self) -> impl Iterator<Item = ReplicaId> {
+        self.content.retired.iter().copied()
+    }
+
+    /// Goes on as a new replica and returns it: none of the former ones is used again.
+    ///
+    /// The caller holds the write lock and has ingested everything.
+    ///
+    /// # Errors
+    /// [`AppendError::Identity`] and [`AppendError::Random`]; the former replicas stay in use then.
+    pub(crate) fn renew(
+        &mut self,
+        system: &System,
+        layout: &Layout,
+        index: &mut Index,
+    ) -> Result<ReplicaId, AppendError> {
+        self.reread(system, layout)?;
+        let replica_id = draw(system)?;
+        let before = self.content.clone();
+        for replica_id in std::mem::take(&mut self.content.replicas) {
+            if !self.content.retired.contains(&replica_id) {
+                self.content.retired.push(replica_id);
+            }
+        }
+        self.content.journal = index.journal_id().map(journal_uuid);
+        self.content.replicas.push(replica_id);
+        if let Err(error) = self.save(system) {
+            self.content = before;
+            return Err(error);
+        }
+        index.add_own(replica_id);
+        Ok(replica_id)
     }
 
     /// Returns the replicas of this working copy.
@@ -134,21 +202,11 @@ impl Identity {
         layout: &Layout,
         index: &mut Index,
     ) -> Result<(ReplicaId, u64), AppendError> {
+        self.reread(system, layout)?;
         if let Some(next) = self.continued(index)? {
             return Ok(next);
         }
-        if let Found::Here(reread) = Self::load(system, layout)? {
-            *self = reread;
-            if let Some(next) = self.continued(index)? {
-                return Ok(next);
-            }
-        }
-        let mut bytes = [0; 16];
-        system
-            .random
-            .fill(&mut bytes)
-            .map_err(AppendError::Random)?;
-        let replica_id = ReplicaId::from_uuid(uuid::Builder::from_random_bytes(bytes).into_uuid());
+        let replica_id = draw(system)?;
         let journal = index.journal_id().map(journal_uuid);
         if self.content.journal != journal {
             self.content.journal = journal;
@@ -178,6 +236,21 @@ impl Identity {
         }
         Ok(None)
     }
+}
+
+/// Draws the id of a new replica.
+fn draw(system: &System) -> Result<ReplicaId, AppendError> {
+    let mut bytes = [0; 16];
+    let drawn = system.random.fill(&mut bytes);
+    drawn.map_err(AppendError::Random)?;
+    Ok(ReplicaId::from_uuid(
+        uuid::Builder::from_random_bytes(bytes).into_uuid(),
+    ))
+}
+
+fn seen(system: &System, path: &Path) -> Option<Seen> {
+    let stat = system.disk.stat(path).ok().flatten()?;
+    Some((stat.file_id, stat.len, stat.modified_nanos))
 }
 
 fn binding_of(system: &System, layout: &Layout) -> Binding {

@@ -26,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod append;
 mod blocking;
 mod checkpoint;
@@ -39,6 +40,7 @@ mod group;
 mod identity;
 mod lease;
 mod options;
+mod preview;
 mod read;
 mod request;
 mod snapshot;
@@ -46,9 +48,11 @@ mod state;
 mod status;
 mod store;
 mod subscribe;
+mod vanished;
 mod verify;
 mod wal;
 
+pub use adopt::{AdoptError, Adopted};
 pub use append::{MergeDraft, SettleError};
 pub use digest::Digest;
 pub use error::{AppendError, OpenError, ReadError, RefreshError, StoreBusy};
@@ -59,8 +63,9 @@ pub use lease::{Lease, LeaseError};
 pub use options::{Durability, ForkDetector, OnFork, Reads, StoreOptions};
 pub use request::{Append, Appended, ExpectedVersion};
 pub use state::StateError;
-pub use status::{ClockAhead, Dangling, ReplicaIdentityConflict, StoreStatus};
+pub use status::{ClockAhead, Dangling, ReplicaIdentityConflict, Standing, StoreStatus};
 pub use store::FileEventStore;
 pub use subscribe::{Item, Items, Missed, SubscribeError, SubscribeOptions, Subscription};
+pub use vanished::{ForgetError, Obstacle, RestoreError, Vanished, VanishedError, VanishedSummary};
 pub use verify::{Problem, Verification};
 pub use wal::LogError;

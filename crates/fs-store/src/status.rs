@@ -1,13 +1,14 @@
 //! Is all well with the store?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fs_dag::TxIx;
 use fs_format::{ReplicaId, Timestamp, TransactionId};
 use fs_index::{Depth, Epoch, History, Trouble};
 
 use crate::error::RefreshError;
-use crate::store::FileEventStore;
+use crate::identity::{Found, Identity};
+use crate::store::{FileEventStore, Inner};
 
 /// How far ahead of the wall clock a transaction may be dated before the status says so.
 const CLOCK_TOLERANCE_NANOS: i64 = 1_000_000_000;
@@ -29,8 +30,13 @@ pub struct StoreStatus {
     pub incomplete: Vec<Trouble>,
     /// Files that cannot be used, each with its reason.
     pub quarantined: Vec<Trouble>,
-    /// Replicas whose transactions form no chain.
+    /// Replicas whose transactions form no chain. They stay listed; whether anything is to be done, each says.
     pub replica_conflicts: Vec<ReplicaIdentityConflict>,
+    /// Transactions that a power cut had taken and this handle has written again, as
+    /// [`recovered`](FileEventStore::recovered).
+    pub recovered: Vec<TransactionId>,
+    /// How many transactions are kept that are not in the history, as [`vanished`](FileEventStore::vanished) lists them.
+    pub vanished: u64,
     /// Replicas whose transactions are dated more than a second ahead of this machine's clock.
     pub clock_ahead: Vec<ClockAhead>,
     /// The epoch of this working copy's positions.
@@ -50,12 +56,30 @@ pub struct Dangling {
 
 /// Two transactions of one replica of which neither descends from the other, as far as can be told: where a parent is
 /// missing below the later one, only two of the same sequence are.
+///
+/// Of each replica one conflict is reported: the first that is not past, else the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaIdentityConflict {
     /// The replica.
     pub replica_id: ReplicaId,
     /// The two transactions, in canonical order.
     pub transactions: [TransactionId; 2],
+    /// Whether anything is to be done about it.
+    pub standing: Standing,
+}
+
+/// How a replica identity conflict stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// This working copy still appends as the replica, as another does or did:
+    /// [`adopt`](FileEventStore::adopt) ends that.
+    Ours,
+    /// Others share the replica, and nothing descends from both transactions yet: each of those others is to
+    /// [`adopt`](FileEventStore::adopt) an identity of its own.
+    Theirs,
+    /// This working copy does not append as the replica, and either has ceased to, or something was appended since that
+    /// descends from both. Nothing is to be done here; the history stays as it is.
+    Past,
 }
 
 /// A replica whose clock runs ahead of this machine's.
@@ -70,12 +94,16 @@ pub struct ClockAhead {
 impl StoreStatus {
     /// Returns whether nothing in the store asks for somebody's attention.
     ///
-    /// A clock that runs ahead does not: order and versions hold all the same.
+    /// A clock that runs ahead does not: order and versions hold all the same. Nor does a replica identity conflict that
+    /// is past, a transaction that was written again, or one that vanished, as many do at every `git switch`.
     pub fn is_clean(&self) -> bool {
         self.dangling.is_empty()
             && self.incomplete.is_empty()
             && self.quarantined.is_empty()
-            && self.replica_conflicts.is_empty()
+            && self
+                .replica_conflicts
+                .iter()
+                .all(|conflict| conflict.standing == Standing::Past)
     }
 }
 
@@ -96,6 +124,8 @@ impl FileEventStore {
             .troubles()
             .cloned()
             .partition(|trouble| trouble.reason.is_incomplete());
+        let kept = self.inner.kept_paths()?.into_keys();
+        let vanished = kept.filter(|id| history.find(*id).is_none()).count() as u64;
         let now = self.inner.system.clock.now_unix_nanos();
         Ok(StoreStatus {
             transactions: history.len() as u64,
@@ -112,7 +142,9 @@ impl FileEventStore {
                 .collect(),
             incomplete,
             quarantined,
-            replica_conflicts: replica_conflicts(history),
+            replica_conflicts: replica_conflicts(history, &self.inner.replicas()),
+            recovered: self.recovered(),
+            vanished,
             clock_ahead: clock_ahead(history, now),
             epoch: history.epoch(),
             topology_generation: history.topology_generation(),
@@ -120,8 +152,37 @@ impl FileEventStore {
     }
 }
 
-/// Finds replicas whose format-3 transactions are no chain; the first break of each.
-fn replica_conflicts(history: &History) -> Vec<ReplicaIdentityConflict> {
+/// The replicas of this working copy.
+#[derive(Debug, Default)]
+struct Replicas {
+    /// As which it appends.
+    own: BTreeSet<ReplicaId>,
+    /// As which it has ceased to append.
+    retired: BTreeSet<ReplicaId>,
+}
+
+impl Inner {
+    /// Returns the replicas of this working copy as its file names them now, whichever process wrote it.
+    fn replicas(&self) -> Replicas {
+        let mut replicas = Replicas::default();
+        replicas.own.extend(self.options.replica_id);
+        match Identity::load(&self.system, &self.layout) {
+            Ok(Found::Here(identity)) => {
+                if self.options.replica_id.is_none() {
+                    replicas.own.extend(identity.replicas());
+                }
+                replicas.retired.extend(identity.retired());
+            }
+            Ok(Found::Elsewhere(_)) => {}
+            // The next append says so.
+            Err(error) => tracing::warn!(%error, "it is not known who this working copy is"),
+        }
+        replicas
+    }
+}
+
+/// Finds replicas whose format-3 transactions are no chain; of each the first break that is not past, else the first.
+fn replica_conflicts(history: &History, replicas: &Replicas) -> Vec<ReplicaIdentityConflict> {
     let dag = history.dag();
     let dangling: Vec<_> = dag
         .missing_parents()
@@ -133,30 +194,44 @@ fn replica_conflicts(history: &History) -> Vec<ReplicaIdentityConflict> {
             .iter()
             .any(|it| *it == ix || dag.is_ancestor(*it, ix))
     };
+    let heads = dag.heads();
+    let is_known_to_some = |pair: [TxIx; 2]| {
+        let descends_from_both = |head: &TxIx| pair.iter().all(|ix| dag.is_ancestor(*ix, *head));
+        heads.iter().any(descends_from_both)
+    };
     let mut last: BTreeMap<ReplicaId, (TxIx, Option<u64>)> = BTreeMap::new();
-    let mut conflicts = BTreeMap::new();
+    let mut conflicts: BTreeMap<ReplicaId, ReplicaIdentityConflict> = BTreeMap::new();
     for (ix, stored) in history.canonical() {
         let header = stored.header();
-        if header.replica_id.is_nil() || header.replica_seq.is_none() {
+        let (replica_id, sequence) = (header.replica_id, header.replica_seq);
+        if replica_id.is_nil() || sequence.is_none() {
             continue;
         }
-        let sequence = header.replica_seq;
-        if let Some((before, sequence_before)) = last.insert(header.replica_id, (ix, sequence))
+        if let Some((before, sequence_before)) = last.insert(replica_id, (ix, sequence))
             && !dag.is_ancestor(before, ix)
             && (sequence == sequence_before || is_complete(ix))
         {
-            conflicts
-                .entry(header.replica_id)
-                .or_insert([dag.id(before), dag.id(ix)]);
+            let standing = if replicas.own.contains(&replica_id) {
+                Standing::Ours
+            } else if replicas.retired.contains(&replica_id) || is_known_to_some([before, ix]) {
+                Standing::Past
+            } else {
+                Standing::Theirs
+            };
+            let conflict = ReplicaIdentityConflict {
+                replica_id,
+                transactions: [dag.id(before), dag.id(ix)],
+                standing,
+            };
+            let known = conflicts
+                .entry(replica_id)
+                .or_insert_with(|| conflict.clone());
+            if known.standing == Standing::Past && standing != Standing::Past {
+                *known = conflict;
+            }
         }
     }
-    conflicts
-        .into_iter()
-        .map(|(replica_id, transactions)| ReplicaIdentityConflict {
-            replica_id,
-            transactions,
-        })
-        .collect()
+    conflicts.into_values().collect()
 }
 
 fn clock_ahead(history: &History, now: i64) -> Vec<ClockAhead> {

@@ -160,7 +160,7 @@ impl FileEventStore {
                 .lock(&layout.lock(), wait)
                 .map_err(RefreshError::from)?;
             found = Identity::load(&system, &layout).map_err(failed)?;
-            if let Found::Elsewhere(identity) = &found {
+            if let Found::Elsewhere(identity) = &mut found {
                 let removed = system.disk.remove_file(&layout.journal());
                 removed
                     .or_else(|error| {
@@ -501,7 +501,7 @@ fn is_read_only(error: &OpenError) -> bool {
 }
 
 /// Returns the layout of the store at `root`, wherever the process goes from here.
-fn layout_of(root: &Path) -> Result<Layout, OpenError> {
+pub(crate) fn layout_of(root: &Path) -> Result<Layout, OpenError> {
     let absolute = std::path::absolute(root).map_err(|source| OpenError::SetUp {
         root: root.to_owned(),
         source: Box::new(source),

@@ -1,5 +1,6 @@
 //! One module a command.
 
+mod adopt;
 mod append;
 mod demo;
 mod digest;
@@ -7,8 +8,10 @@ mod events;
 mod forks;
 mod init;
 mod log;
+mod merge_check;
 mod resolve;
 mod status;
+mod vanished;
 mod verify;
 
 use crate::args::{Cli, Command};
@@ -18,7 +21,19 @@ use crate::output::Output;
 
 /// Carries out what was typed.
 pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
-    let open = || locate::open(cli.store.as_deref());
+    let tells_of_it = cli.json || matches!(cli.command, Command::Status { .. });
+    let open = || {
+        let store = locate::open(cli.store.as_deref())?;
+        // Only the process that wrote them again knows of it.
+        let recovered = store.recovered();
+        if !tells_of_it && !recovered.is_empty() {
+            anstream::eprintln!(
+                "note: {} transaction(s) that a power cut had taken were written again from the log",
+                recovered.len()
+            );
+        }
+        anyhow::Ok(store)
+    };
     match cli.command {
         Command::Init { dir } => init::run(dir.or(cli.store), output),
         Command::Append(args) => append::run(&open()?, args, output),
@@ -29,6 +44,16 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         Command::Status { check } => status::run(&open()?, check, output),
         Command::Forks => forks::run(&open()?, output),
         Command::Resolve(args) => resolve::run(&open()?, args, output),
+        Command::MergeCheck { revision } => {
+            merge_check::run(&locate::root(cli.store.as_deref())?, &revision, output)
+        }
+        Command::Restore { transactions, all } => {
+            vanished::restore(&open()?, &transactions, all, output)
+        }
+        Command::Forget { transactions, all } => {
+            vanished::forget(&open()?, &transactions, all, output)
+        }
+        Command::Adopt => adopt::run(&open()?, output),
         Command::Verify => verify::run(&open()?, output),
         Command::Digest => digest::run(&open()?, output),
         Command::Demo { dir } => demo::run(&dir, output),

@@ -3,11 +3,15 @@
 use fs_format::{ReplicaId, Timestamp, TransactionId};
 use fs_index::Trouble;
 use fs_merge::{ForkId, StaleRead, open_forks, stale_reads};
-use fs_store::FileEventStore;
+use fs_store::{FileEventStore, Standing};
 use serde::Serialize;
 
 use crate::outcome::Ending;
 use crate::output::{Output, plain};
+
+/// How a replica identity conflict stands that is not past.
+const OURS: &str = "ours";
+const THEIRS: &str = "theirs";
 
 #[derive(Serialize)]
 struct Answer {
@@ -23,6 +27,8 @@ struct Answer {
     quarantined: Vec<FileOut>,
     replica_conflicts: Vec<ConflictOut>,
     clock_ahead: Vec<ClockOut>,
+    recovered: Vec<TransactionId>,
+    vanished: u64,
     epoch: Option<String>,
     topology_generation: u64,
 }
@@ -43,6 +49,7 @@ struct FileOut {
 struct ConflictOut {
     replica_id: ReplicaId,
     transactions: [TransactionId; 2],
+    standing: &'static str,
 }
 
 #[derive(Serialize)]
@@ -83,6 +90,7 @@ pub(crate) fn run(
             .map(|conflict| ConflictOut {
                 replica_id: conflict.replica_id,
                 transactions: conflict.transactions,
+                standing: standing(conflict.standing),
             })
             .collect(),
         clock_ahead: status
@@ -93,6 +101,8 @@ pub(crate) fn run(
                 created_at: ahead.created_at,
             })
             .collect(),
+        recovered: status.recovered,
+        vanished: status.vanished,
         epoch: status.epoch.map(|epoch| epoch.to_string()),
         topology_generation: status.topology_generation,
     };
@@ -102,6 +112,14 @@ pub(crate) fn run(
     } else {
         Ending::Fine
     })
+}
+
+fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Ours => OURS,
+        Standing::Theirs => THEIRS,
+        Standing::Past => "past",
+    }
 }
 
 fn file(trouble: &Trouble) -> FileOut {
@@ -143,15 +161,34 @@ fn text(answer: &Answer) -> String {
         lines.push(format!("{}: {}", plain(&file.path), plain(&file.reason)));
     }
     for conflict in &answer.replica_conflicts {
+        let [one, other] = conflict.transactions;
+        let what_to_do = match conflict.standing {
+            OURS => {
+                "two working copies share its identity, and this is one; give it its own with `trib adopt`"
+            }
+            THEIRS => {
+                "two other working copies share its identity; each is to take its own with `trib adopt`"
+            }
+            _ => "that is past, and nothing is to be done here",
+        };
         lines.push(format!(
-            "replica {} appended {} and {} side by side: two working copies share its identity",
-            conflict.replica_id, conflict.transactions[0], conflict.transactions[1]
+            "replica {} appended {one} and {other} side by side: {what_to_do}",
+            conflict.replica_id
         ));
     }
     for ahead in &answer.clock_ahead {
         lines.push(format!(
             "replica {} is ahead of this machine's clock: its newest transaction is dated {}",
             ahead.replica_id, ahead.created_at
+        ));
+    }
+    for transaction_id in &answer.recovered {
+        lines.push(format!("recovered: a power cut had taken {transaction_id}, and it was written again from the log"));
+    }
+    if answer.vanished > 0 {
+        lines.push(format!(
+            "{} transaction(s) whose files went away are kept: `trib restore` lists and brings back, `trib forget` lets go",
+            answer.vanished
         ));
     }
     lines.push(if answer.clean {

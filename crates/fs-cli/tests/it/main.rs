@@ -8,6 +8,9 @@
 
 mod follow;
 mod input;
+mod merge_check;
+mod repair;
+mod repository;
 mod settling;
 mod text;
 
@@ -45,6 +48,7 @@ impl Here {
         let mut command = Command::new(env!("CARGO_BIN_EXE_trib"));
         command.current_dir(self.path()).args(args);
         command.env_remove("TRIB_STORE");
+        repository::isolate(&mut command);
         command
     }
 
@@ -132,6 +136,10 @@ fn outside_a_store_every_command_says_what_to_do() {
         &["resolve", "s", "--keep", "x"],
         &["verify"],
         &["digest"],
+        &["merge-check", "HEAD"],
+        &["restore"],
+        &["forget", "--all"],
+        &["adopt"],
     ] {
         let message = here.refused(args, 1);
         assert!(message.contains("trib init"), "{args:?}: {message}");
@@ -348,7 +356,7 @@ fn status_tells_what_is_wrong_and_check_exits_with_four() {
     let status = here.json(&["status"]);
     assert_keys(
         &status,
-        "clean transactions events streams heads forks stale_reads dangling incomplete quarantined replica_conflicts clock_ahead epoch topology_generation",
+        "clean transactions events streams heads forks stale_reads dangling incomplete quarantined replica_conflicts clock_ahead recovered vanished epoch topology_generation",
     );
     assert_eq!(
         (&status["clean"], status["forks"].as_array().unwrap().len()),

@@ -8,7 +8,7 @@ use crate::input::fed;
 use crate::{Here, assert_keys, forked};
 
 /// Takes over the files of another store, as `git merge` does.
-fn take_over(from: &Here, to: &Here) {
+pub(crate) fn take_over(from: &Here, to: &Here) {
     for line in from.lines(&["log"]) {
         let id = line["transaction_id"].as_str().unwrap();
         let directory = format!(".tributary/events/{}/{}", &id[..4], &id[4..6]);

@@ -37,7 +37,7 @@ impl Plan {
 }
 
 /// What has changed in the history.
-struct Settled {
+pub(super) struct Settled {
     joined: Vec<Arc<Stored>>,
     lost: BTreeSet<TransactionId>,
     reordered: bool,
@@ -142,7 +142,7 @@ impl Census {
 
     /// Writes a new journal of everything that is there, under a new epoch.
     pub(super) fn rebuild(&mut self) -> Result<(), IndexError> {
-        self.keep_gone(&self.gone.clone(), SyncPolicy::Durable)?;
+        self.keep_gone(&self.gone)?;
         let members = self
             .history
             .shared()
@@ -184,11 +184,26 @@ impl Census {
         Ok(())
     }
 
-    /// Changes the history in memory.
+    /// Changes the history, and keeps what leaves it.
     fn settle(&mut self, plan: Plan) -> Result<Settled, IndexError> {
+        self.keep_gone(&plan.dropped)?;
+        let settled = self.change(plan);
+        for stored in &settled.joined {
+            if self.once_vanished.contains(&stored.id()) {
+                vanished::release(self.system.disk.as_ref(), &self.layout, stored);
+            }
+            if stored.origin == Origin::Appended {
+                let header = &stored.header;
+                self.enter(header.replica_id, header.replica_seq, stored.id());
+            }
+        }
+        self.once_vanished.extend(settled.lost.iter().copied());
+        Ok(settled)
+    }
+
+    /// Changes the history in memory, and nothing else.
+    pub(super) fn change(&mut self, plan: Plan) -> Settled {
         let lost = plan.dropped;
-        // The journal has the bytes too, and is synced before it says that they are gone.
-        self.keep_gone(&lost, SyncPolicy::None)?;
         let joined = self.number(plan.accepted);
         if !lost.is_empty() {
             self.leave(|stored| lost.contains(&stored.id()));
@@ -196,22 +211,14 @@ impl Census {
         }
         let reordered = self.history.extend(joined.clone());
         for stored in &joined {
-            if self.once_vanished.contains(&stored.id()) {
-                vanished::release(self.system.disk.as_ref(), &self.layout, stored);
-            }
             self.troubles.remove(&stored.relative_path());
-            if stored.origin == Origin::Appended {
-                let header = &stored.header;
-                self.enter(header.replica_id, header.replica_seq, stored.id());
-            }
         }
-        self.once_vanished.extend(lost.iter().copied());
         self.restate_claims();
-        Ok(Settled {
+        Settled {
             joined,
             lost,
             reordered,
-        })
+        }
     }
 
     /// Builds the history anew without some members; those whose files are there are candidates from now on.
@@ -262,19 +269,15 @@ impl Census {
     }
 
     /// Keeps the bytes of members whose files are gone.
-    fn keep_gone(
-        &self,
-        leaving: &BTreeSet<TransactionId>,
-        sync: SyncPolicy,
-    ) -> Result<(), IndexError> {
+    fn keep_gone(&self, leaving: &BTreeSet<TransactionId>) -> Result<(), IndexError> {
         let gone = leaving
             .iter()
             .filter(|id| self.gone.contains(id))
             .filter_map(|id| self.history.find(*id));
-        for stored in gone {
-            vanished::keep(self.system.disk.as_ref(), &self.layout, stored, sync)?;
-        }
-        Ok(())
+        let disk = self.system.disk.as_ref();
+        let kept = gone.map(|stored| vanished::keep(disk, &self.layout, stored));
+        let kept: Vec<_> = kept.collect::<Result<_, _>>()?;
+        vanished::make_durable(disk, &self.layout, &kept)
     }
 
     fn draw_epoch(&self) -> Result<Epoch, IndexError> {

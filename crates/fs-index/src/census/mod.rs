@@ -12,6 +12,7 @@
 mod claims;
 mod examine;
 mod ingest;
+mod preview;
 mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};

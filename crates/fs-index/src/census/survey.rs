@@ -99,7 +99,7 @@ impl Census {
     }
 
     /// Takes note of a whole file.
-    fn meet(&mut self, stored: Stored) {
+    pub(super) fn meet(&mut self, stored: Stored) {
         let id = stored.id();
         let member = self.history.find(id);
         let others = [member, self.candidates.get(&id)];

@@ -13,6 +13,7 @@ mod durability;
 mod groups;
 mod opening;
 mod programs;
+mod repairs;
 mod several;
 mod snapshots;
 mod subscribe;

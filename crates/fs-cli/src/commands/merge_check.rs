@@ -1,0 +1,175 @@
+//! `trib merge-check`
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use anyhow::ensure;
+use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_index::Layout;
+use fs_io::{FileKind, System};
+use fs_merge::{BranchOutline, ForkId, ForkOutline, MergePreview, preview_merge};
+use fs_store::OpenError;
+use serde::Serialize;
+
+use crate::git::{Entry, Git};
+use crate::outcome::Ending;
+use crate::output::{Output, plain};
+use crate::progress;
+
+#[derive(Serialize)]
+struct Answer {
+    /// The commit.
+    revision: String,
+    arriving: u64,
+    new: Vec<ForkOut>,
+    open: Vec<ForkOut>,
+    settled: Vec<ForkId>,
+    left_out: Vec<FileOut>,
+}
+
+#[derive(Serialize)]
+struct ForkOut {
+    fork_id: ForkId,
+    streams: Vec<StreamId>,
+    branches: Vec<BranchOut>,
+    takes_in: Vec<ForkId>,
+}
+
+#[derive(Serialize)]
+struct BranchOut {
+    head: TransactionId,
+    replica_id: ReplicaId,
+    created_at: Timestamp,
+    transactions: u64,
+    arriving: u64,
+}
+
+#[derive(Serialize)]
+struct FileOut {
+    path: String,
+    reason: String,
+}
+
+pub(crate) fn run(root: &Path, revision: &str, output: &mut Output) -> anyhow::Result<Ending> {
+    let disk = System::real().disk;
+    let layout = Layout::new(root);
+    let is_file = |entry: &Entry| {
+        let stat = disk.stat(&layout.event_file(&entry.path));
+        matches!(stat, Ok(Some(stat)) if stat.kind == FileKind::File)
+    };
+    let events = disk.stat(&layout.events())?;
+    if events.is_none_or(|stat| stat.kind != FileKind::Directory) {
+        let root = root.to_owned();
+        return Err(OpenError::NotAStore { root }.into());
+    }
+    let git = Git::around(root)?;
+    let commit = git.commit(revision)?;
+    let mut entries = git.list(&commit)?;
+    ensure!(
+        !entries.is_empty() || git.tracks_store()?,
+        "git tracks no file of the store {}; commit its events/ directory first",
+        root.display()
+    );
+    // What both sides have alike, a merge leaves as it is here.
+    let alike: HashSet<Entry> = git.list_head()?.into_iter().collect();
+    entries.retain(|entry| !(alike.contains(entry) && is_file(entry)));
+    let preview = preview_merge(root, git.read(entries)?, progress::bar())?;
+    let has_new = !preview.new.is_empty();
+    let answer = Answer::new(commit, preview);
+    output.answer(&answer, || text(revision, &answer))?;
+    Ok(if has_new {
+        Ending::NotClean
+    } else {
+        Ending::Fine
+    })
+}
+
+impl Answer {
+    fn new(revision: String, preview: MergePreview) -> Self {
+        let left_out = preview.troubles.into_iter().map(|trouble| FileOut {
+            path: format!("events/{}", trouble.path),
+            reason: trouble.reason.to_string(),
+        });
+        Self {
+            revision,
+            arriving: preview.arriving,
+            new: preview.new.into_iter().map(ForkOut::from).collect(),
+            open: preview.open.into_iter().map(ForkOut::from).collect(),
+            settled: preview.settled,
+            left_out: left_out.collect(),
+        }
+    }
+}
+
+impl From<ForkOutline> for ForkOut {
+    fn from(fork: ForkOutline) -> Self {
+        Self {
+            fork_id: fork.id,
+            streams: fork.streams,
+            branches: fork.branches.into_iter().map(BranchOut::from).collect(),
+            takes_in: fork.takes_in,
+        }
+    }
+}
+
+impl From<BranchOutline> for BranchOut {
+    fn from(branch: BranchOutline) -> Self {
+        Self {
+            head: branch.head,
+            replica_id: branch.replica_id,
+            created_at: branch.created_at,
+            transactions: branch.transactions,
+            arriving: branch.arriving,
+        }
+    }
+}
+
+fn text(revision: &str, answer: &Answer) -> String {
+    let mut lines = vec![format!(
+        "{} transaction(s) would arrive with {}",
+        answer.arriving,
+        plain(revision)
+    )];
+    for fork in &answer.new {
+        lines.push(format!("new fork {} on {}", fork.fork_id, streams(fork)));
+        for branch in &fork.branches {
+            lines.push(format!(
+                "  branch {}  {}  by replica {}: {} transaction(s), {} of them arriving",
+                branch.head,
+                branch.created_at,
+                branch.replica_id,
+                branch.transactions,
+                branch.arriving
+            ));
+        }
+        let taken_in = fork.takes_in.iter();
+        lines.extend(taken_in.map(|id| format!("  it takes in fork {id}, which is open now")));
+    }
+    for fork in &answer.open {
+        lines.push(format!(
+            "fork {} on {} is open now, and would be still",
+            fork.fork_id,
+            streams(fork)
+        ));
+    }
+    for id in &answer.settled {
+        lines.push(format!("fork {id} is open now, and would be settled"));
+    }
+    for file in &answer.left_out {
+        lines.push(format!(
+            "left out: {}: {}",
+            plain(&file.path),
+            plain(&file.reason)
+        ));
+    }
+    lines.push(match answer.new.len() {
+        0 => "no new fork".to_owned(),
+        n => format!("{n} new fork(s): look at them after the merge with `trib forks`"),
+    });
+    lines.join("\n")
+}
+
+fn streams(fork: &ForkOut) -> String {
+    let streams = fork.streams.iter().map(|it| plain(it.as_str()));
+    streams.collect::<Vec<_>>().join(", ")
+}

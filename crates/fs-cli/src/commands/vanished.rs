@@ -1,0 +1,144 @@
+//! `trib restore`, `trib forget`
+
+use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_store::{FileEventStore, Vanished};
+use serde::Serialize;
+
+use crate::outcome::{Ending, Usage};
+use crate::output::{Output, plain};
+
+/// A transaction whose file went away.
+#[derive(Serialize)]
+struct VanishedOut {
+    transaction_id: TransactionId,
+    created_at: Option<Timestamp>,
+    replica_id: Option<ReplicaId>,
+    streams: Vec<StreamId>,
+    events: Option<u64>,
+    obstacle: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Restored {
+    restored: Vec<TransactionId>,
+}
+
+#[derive(Serialize)]
+struct Forgotten {
+    forgotten: Vec<VanishedOut>,
+}
+
+pub(crate) fn restore(
+    store: &FileEventStore,
+    transactions: &[String],
+    all: bool,
+    output: &mut Output,
+) -> anyhow::Result<Ending> {
+    if transactions.is_empty() && !all {
+        return list(store, output);
+    }
+    let ids = if all {
+        let vanished = store.vanished()?.into_iter();
+        let restorable = vanished.filter(|it| it.obstacle.is_none());
+        restorable.map(|it| it.transaction_id).collect()
+    } else {
+        parse(transactions)?
+    };
+    let answer = Restored {
+        restored: store.restore(&ids)?,
+    };
+    output.answer(&answer, || {
+        let lines = answer.restored.iter().map(|id| format!("restored {id}"));
+        let mut lines: Vec<_> = lines.collect();
+        if lines.is_empty() {
+            lines.push("there is nothing to restore".to_owned());
+        } else {
+            lines.push("commit them to keep them".to_owned());
+        }
+        lines.join("\n")
+    })?;
+    Ok(Ending::Fine)
+}
+
+pub(crate) fn forget(
+    store: &FileEventStore,
+    transactions: &[String],
+    all: bool,
+    output: &mut Output,
+) -> anyhow::Result<Ending> {
+    let wanted = parse(transactions)?;
+    let vanished = store.vanished()?.into_iter();
+    let forgotten: Vec<_> = vanished
+        .filter(|it| all || wanted.contains(&it.transaction_id))
+        .map(VanishedOut::from)
+        .collect();
+    for it in &forgotten {
+        output.say(&format!("forgetting {}", text(it)))?;
+    }
+    output.flush()?;
+    let ids: Vec<_> = if all {
+        forgotten.iter().map(|it| it.transaction_id).collect()
+    } else {
+        wanted
+    };
+    store.forget(&ids)?;
+    let answer = Forgotten { forgotten };
+    output.answer(&answer, || {
+        format!("{} transaction(s) forgotten", ids.len())
+    })?;
+    Ok(Ending::Fine)
+}
+
+fn list(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
+    let vanished = store.vanished()?.into_iter();
+    let answer: Vec<_> = vanished.map(VanishedOut::from).collect();
+    output.answer(&answer, || {
+        let mut lines: Vec<_> = answer.iter().map(text).collect();
+        lines.push(if answer.is_empty() {
+            "nothing is kept of any transaction that went away".to_owned()
+        } else {
+            "bring back with `trib restore TX...` or `trib restore --all`, let go with `trib forget TX...`".to_owned()
+        });
+        lines.join("\n")
+    })?;
+    Ok(Ending::Fine)
+}
+
+fn parse(transactions: &[String]) -> anyhow::Result<Vec<TransactionId>> {
+    let parse = |text: &String| {
+        TransactionId::parse(text)
+            .map_err(|error| Usage(format!("{text:?} cannot be a transaction: {error}")).into())
+    };
+    transactions.iter().map(parse).collect()
+}
+
+fn text(it: &VanishedOut) -> String {
+    let mut parts = vec![it.transaction_id.to_string()];
+    parts.extend(it.created_at.map(|created_at| created_at.to_string()));
+    let streams: Vec<_> = it.streams.iter().map(|it| plain(it.as_str())).collect();
+    if !streams.is_empty() {
+        parts.push(streams.join(", "));
+    }
+    let mut text = parts.join("  ");
+    if let Some(obstacle) = &it.obstacle {
+        text = format!("{text}\n    cannot be restored: {}", plain(obstacle));
+    }
+    text
+}
+
+impl From<Vanished> for VanishedOut {
+    fn from(it: Vanished) -> Self {
+        let summary = it.summary.as_ref();
+        Self {
+            transaction_id: it.transaction_id,
+            created_at: summary.map(|summary| summary.created_at),
+            replica_id: summary.map(|summary| summary.replica_id),
+            events: summary.map(|summary| summary.events),
+            obstacle: it.obstacle.map(|obstacle| obstacle.to_string()),
+            streams: it
+                .summary
+                .map(|summary| summary.streams)
+                .unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Reading the transaction files of another revision from git, by its command line.
+//!
+//! **Invariant**: nothing is written, in the work tree or below `.git`: no command that is run here takes a lock, refreshes
+//! git's index, checks anything out, or fetches.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, bail, ensure};
+use fs_format::limits;
+use fs_index::{Incoming, Reason};
+use fs_io::FileKind;
+
+use crate::outcome::Usage;
+
+/// What a hook that runs this may have set, about a repository as seen from another directory.
+const ENVIRONMENT: [&str; 6] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_COMMON_DIR",
+    "GIT_PREFIX",
+];
+
+/// The repository that a store lies in.
+pub(crate) struct Git {
+    root: PathBuf,
+}
+
+/// A file below `events/` in a revision.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Entry {
+    /// Its path below `events/`.
+    pub(crate) path: String,
+    mode: String,
+    object: String,
+}
+
+impl Git {
+    /// Returns the repository that the store at `root` lies in.
+    pub(crate) fn around(root: &Path) -> anyhow::Result<Self> {
+        let git = Self {
+            root: root.to_owned(),
+        };
+        let asked = git.run(&["rev-parse", "--is-inside-work-tree"])?;
+        if let Err(said) = &asked {
+            bail!("{} is in no git repository: {said}", root.display());
+        }
+        ensure!(
+            asked.is_ok_and(|answer| answer.trim_ascii() == b"true"),
+            "{} is in no work tree of a git repository",
+            root.display()
+        );
+        Ok(git)
+    }
+
+    /// Returns the id of the commit that `revision` names.
+    pub(crate) fn commit(&self, revision: &str) -> anyhow::Result<String> {
+        if revision.starts_with('-') || revision.is_empty() {
+            return Err(Usage(format!("{revision:?} cannot be a revision")).into());
+        }
+        let name = format!("{revision}^{{commit}}");
+        match self.run(&["rev-parse", "--verify", "--quiet", &name])? {
+            Ok(id) => Ok(String::from_utf8_lossy(id.trim_ascii()).into_owned()),
+            Err(_) => {
+                bail!("git knows no commit {revision:?} here; fetch it first, or name another")
+            }
+        }
+    }
+
+    /// Returns whether git tracks any file of the store.
+    pub(crate) fn tracks_store(&self) -> anyhow::Result<bool> {
+        let listed = self.run(&["ls-files", "-z", "--", "events"])?;
+        Ok(listed.is_ok_and(|listed| !listed.is_empty()))
+    }
+
+    /// Lists the files below `events/` in the present commit; none when there is no commit yet.
+    pub(crate) fn list_head(&self) -> anyhow::Result<Vec<Entry>> {
+        match self.commit("HEAD") {
+            Ok(head) => self.list(&head),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Lists the files below `events/` in a commit.
+    pub(crate) fn list(&self, commit: &str) -> anyhow::Result<Vec<Entry>> {
+        // Names are relative to the directory in which git is run.
+        match self.run(&["ls-tree", "-r", "-z", commit, "events/"])? {
+            Ok(listed) => listed
+                .split(|byte| *byte == 0)
+                .filter(|line| !line.is_empty())
+                .map(|line| {
+                    Entry::parse(line).context("git ls-tree answered in a way that is not known")
+                })
+                .collect(),
+            Err(said) => bail!("git cannot list the files of {commit}: {said}"),
+        }
+    }
+
+    /// Reads files of a revision.
+    ///
+    /// # Errors
+    /// When one of them is not in this clone: without it, nothing can be told for sure.
+    pub(crate) fn read(&self, entries: Vec<Entry>) -> anyhow::Result<Vec<Incoming>> {
+        let (files, others): (Vec<_>, Vec<_>) = entries
+            .into_iter()
+            .partition(|entry| entry.mode.starts_with("100"));
+        let mut incoming: Vec<Incoming> = others.into_iter().map(Entry::into_trouble).collect();
+        if files.is_empty() {
+            return Ok(incoming);
+        }
+        let mut batch = Batch::start(self.command(), &files)?;
+        for file in files {
+            let content = batch.next(&file)?;
+            incoming.push(Incoming {
+                path: file.path,
+                content,
+            });
+        }
+        batch.end()?;
+        Ok(incoming)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("git");
+        for name in ENVIRONMENT {
+            command.env_remove(name);
+        }
+        command
+            .current_dir(&self.root)
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs git; the inner error is what it said when it failed.
+    fn run(&self, args: &[&str]) -> anyhow::Result<Result<Vec<u8>, String>> {
+        let done = self.command().args(args).output();
+        let done = done.context("cannot run git, which is needed for this")?;
+        if done.status.success() {
+            return Ok(Ok(done.stdout));
+        }
+        let said = String::from_utf8_lossy(&done.stderr);
+        Ok(Err(said.trim().trim_start_matches("fatal: ").to_owned()))
+    }
+}
+
+impl Entry {
+    /// Parses `<mode> SP <type> SP <object> TAB <path>`.
+    fn parse(line: &[u8]) -> Option<Self> {
+        let line = String::from_utf8_lossy(line);
+        let (about, path) = line.split_once('\t')?;
+        let mut about = about.split(' ');
+        let (mode, _, object) = (about.next()?, about.next()?, about.next()?);
+        Some(Self {
+            path: path.strip_prefix("events/")?.to_owned(),
+            mode: mode.to_owned(),
+            object: object.to_owned(),
+        })
+    }
+
+    /// Returns something else than a file as what it is.
+    fn into_trouble(self) -> Incoming {
+        let kind = match self.mode.as_str() {
+            "120000" => FileKind::Symlink,
+            "160000" => FileKind::Directory,
+            _ => FileKind::Other,
+        };
+        Incoming {
+            path: self.path,
+            content: Err(Reason::NotAFile(kind)),
+        }
+    }
+}
+
+/// A `git cat-file --batch` at work: it is told objects by a thread of its own, and answers in their order.
+struct Batch {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+    teller: JoinHandle<()>,
+}
+
+impl Batch {
+    fn start(mut command: Command, files: &[Entry]) -> anyhow::Result<Self> {
+        let mut child = command
+            .args(["cat-file", "--batch", "--buffer"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot run git, which is needed for this")?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let mut stdin = stdin.context("git takes no input")?;
+        let answers = BufReader::new(stdout.context("git gives no output")?);
+        let asked: String = files.iter().map(|it| format!("{}\n", it.object)).collect();
+        let teller = std::thread::spawn(move || {
+            // When git has gone away, its missing answers tell.
+            let _ = stdin.write_all(asked.as_bytes());
+        });
+        Ok(Self {
+            child,
+            answers,
+            teller,
+        })
+    }
+
+    /// Reads `<object> SP <type> SP <size> LF <bytes> LF`, or `<object> SP missing LF`.
+    fn next(&mut self, file: &Entry) -> anyhow::Result<Result<Vec<u8>, Reason>> {
+        let failed = || format!("git stopped before it had read events/{}", file.path);
+        let mut head = String::new();
+        self.answers.read_line(&mut head).with_context(failed)?;
+        let mut words = head.split_ascii_whitespace();
+        let (object, kind, size) = (words.next(), words.next(), words.next());
+        ensure!(
+            kind != Some("missing"),
+            "the content of events/{} is not in this clone, which is a partial one; fetch it first",
+            file.path
+        );
+        let size: Option<u64> = size.and_then(|size| size.parse().ok());
+        let Some(len) = size.filter(|_| object == Some(&file.object)) else {
+            bail!(failed());
+        };
+        if len > limits::MAX_FILE_BYTES {
+            let passed_by = &mut (&mut self.answers).take(len + 1);
+            let read = std::io::copy(passed_by, &mut std::io::sink());
+            ensure!(read.with_context(failed)? == len + 1, failed());
+            return Ok(Err(Reason::TooLarge { len }));
+        }
+        let mut bytes = Vec::new();
+        let limited = &mut (&mut self.answers).take(len + 1);
+        limited.read_to_end(&mut bytes).with_context(failed)?;
+        ensure!(
+            bytes.pop() == Some(b'\n') && bytes.len() as u64 == len,
+            failed()
+        );
+        Ok(Ok(bytes))
+    }
+
+    fn end(mut self) -> anyhow::Result<()> {
+        let _ = self.teller.join();
+        let status = self.child.wait().context("cannot wait for git")?;
+        ensure!(status.success(), "git cat-file failed");
+        Ok(())
+    }
+}

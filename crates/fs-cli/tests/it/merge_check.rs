@@ -1,0 +1,298 @@
+//! `trib merge-check`: what a merge would do, told beforehand.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::{Here, assert_keys};
+
+/// Everything below a directory: contents, and when files and directories were changed.
+fn snapshot(dir: &Path) -> BTreeMap<PathBuf, (std::time::SystemTime, Option<Vec<u8>>)> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let mut content = None;
+        if metadata.is_dir() {
+            let entries = fs::read_dir(&path).unwrap();
+            waiting.extend(entries.map(|entry| entry.unwrap().path()));
+        } else if metadata.is_file() {
+            content = Some(fs::read(&path).unwrap());
+        }
+        found.insert(path, (metadata.modified().unwrap(), content));
+    }
+    found
+}
+
+/// Checks a merge, which touches nothing; returns the answer.
+fn check(here: &Here, revision: &str, code: i32) -> Value {
+    let before = snapshot(here.path());
+    let output = here.run(&["--json", "merge-check", revision]);
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{err}");
+    assert_eq!(
+        snapshot(here.path()),
+        before,
+        "no file of the work tree, of git, or of the store is touched"
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn ids(forks: &Value) -> Vec<&str> {
+    let forks = forks.as_array().unwrap().iter();
+    forks
+        .map(|fork| fork["fork_id"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_forks_that_are_told_are_those_that_the_merge_makes() {
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let there = here.cloned();
+    there.work("s", "Theirs");
+    there.work("t", "Theirs");
+    here.work("s", "Ours");
+    here.work("s", "Ours");
+    here.fetch(&there);
+
+    let answer = check(&here, "FETCH_HEAD", 4);
+    assert_keys(&answer, "revision arriving new open settled left_out");
+    assert_eq!(
+        answer["revision"].as_str().unwrap(),
+        there.git(&["rev-parse", "HEAD"]).trim()
+    );
+    assert_eq!(answer["arriving"], 2);
+    assert_eq!(answer["left_out"], json!([]));
+    let fork = &answer["new"][0];
+    assert_keys(fork, "fork_id streams branches takes_in");
+    assert_eq!(fork["streams"], json!(["s"]));
+    let branches = fork["branches"].as_array().unwrap();
+    assert_keys(
+        &branches[0],
+        "head replica_id created_at transactions arriving",
+    );
+    let mut sizes: Vec<_> = branches
+        .iter()
+        .map(|it| (it["transactions"].as_u64(), it["arriving"].as_u64()))
+        .collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [(Some(1), Some(1)), (Some(2), Some(0))]);
+
+    here.git(&["merge", "--quiet", "--no-edit", "FETCH_HEAD"]);
+    assert_eq!(ids(&here.json(&["forks"])), ids(&answer["new"]));
+    let again = check(&here, "FETCH_HEAD", 0);
+    assert_eq!(
+        (ids(&again["open"]), &again["new"], &again["arriving"]),
+        (ids(&answer["new"]), &json!([]), &json!(0)),
+        "what is open already is no fork of the merge"
+    );
+}
+
+#[test]
+fn a_merge_without_forks_is_fine_and_text_says_so() {
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let there = here.cloned();
+    there.work("t", "Theirs");
+    here.work("s", "Ours");
+    here.fetch(&there);
+    check(&here, "FETCH_HEAD", 0);
+    assert_eq!(
+        here.fine(&["merge-check", "FETCH_HEAD"]),
+        "1 transaction(s) would arrive with FETCH_HEAD\nno new fork\n"
+    );
+    check(&here, "HEAD", 0);
+    here.git(&["tag", "--annotate", "--message", "m", "v1", "FETCH_HEAD"]);
+    assert_eq!(check(&here, "v1", 0)["arriving"], 1, "a tag is a revision");
+}
+
+#[test]
+fn forks_that_grow_and_forks_that_are_settled_are_told_apart() {
+    let here = Here::repository();
+    let there = here.cloned();
+    let third = here.cloned();
+    for stream in ["s", "t"] {
+        here.work(stream, "Ours");
+        there.work(stream, "Theirs");
+    }
+    third.work("s", "Third");
+    for clone in [&here, &there] {
+        let other = if std::ptr::eq(clone, &here) {
+            &there
+        } else {
+            &here
+        };
+        clone.fetch(other);
+        clone.git(&["merge", "--quiet", "--no-edit", "FETCH_HEAD"]);
+    }
+    let before = here.json(&["forks"]);
+    let of = |stream: &str| {
+        let mut forks = before.as_array().unwrap().iter();
+        let fork = forks.find(|fork| fork["streams"][0]["stream_id"] == stream);
+        fork.unwrap()["fork_id"].clone()
+    };
+
+    here.fetch(&third);
+    let answer = check(&here, "FETCH_HEAD", 4);
+    assert_eq!(answer["new"][0]["takes_in"], json!([of("s")]));
+    assert_eq!(answer["open"][0]["fork_id"], of("t"));
+    let text = String::from_utf8(here.run(&["merge-check", "FETCH_HEAD"]).stdout).unwrap();
+    assert!(
+        text.contains("it takes in fork") && text.contains("would be still"),
+        "{text}"
+    );
+
+    let head = there.json(&["forks"])[0]["branches"][0]["head"].clone();
+    there.fine(&["resolve", "s", "--keep", head.as_str().unwrap()]);
+    there.commit();
+    here.fetch(&there);
+    let answer = check(&here, "FETCH_HEAD", 0);
+    assert_eq!(answer["settled"], json!([of("s")]));
+    assert_eq!(answer["open"][0]["fork_id"], of("t"));
+}
+
+#[test]
+fn what_cannot_be_asked_is_told() {
+    let here = Here::store();
+    let message = here.refused(&["merge-check", "HEAD"], 1);
+    assert!(message.contains("in no git repository"), "{message}");
+    here.git(&["init", "--quiet"]);
+    let message = here.refused(&["merge-check", "HEAD"], 1);
+    assert!(message.contains("knows no commit \"HEAD\""), "{message}");
+    fs::write(here.path().join("readme"), "").unwrap();
+    here.git(&["add", "readme"]);
+    here.git(&["commit", "--quiet", "--message", "m"]);
+    let message = here.refused(&["merge-check", "HEAD"], 1);
+    assert!(
+        message.contains("tracks no file") && message.contains("commit"),
+        "{message}"
+    );
+    here.commit();
+    assert_eq!(
+        check(&here, "HEAD~1", 0)["arriving"],
+        0,
+        "a revision from before the store has nothing to bring"
+    );
+    for wrong in ["nowhere", "HEAD:readme", ""] {
+        let code = if wrong.is_empty() { 2 } else { 1 };
+        here.refused(&["merge-check", wrong], code);
+    }
+    here.refused(&["merge-check", "--", "--all"], 2);
+    here.refused(&["merge-check"], 2);
+    let message = here.refused(&["--store", "nowhere", "merge-check", "HEAD"], 1);
+    assert!(message.contains("no event store"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_cannot_be_used_are_reported_and_the_rest_is_told() {
+    let here = Here::repository();
+    let shared = here.work("s", "Opened");
+    let there = here.cloned();
+    let cut = there.work("s", "Theirs");
+    there.work("s", "Theirs");
+    let path = |id: &str| format!(".tributary/events/{}/{}/{id}.jsonl", &id[..4], &id[4..6]);
+    let file = there.path().join(path(&cut));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, &text[..text.len() / 2]).unwrap();
+    let events = there.path().join(".tributary/events");
+    fs::write(events.join("notes ä\n.txt"), "hello").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", events.join("link.jsonl")).unwrap();
+    let shared_file = there.path().join(path(&shared));
+    let text = fs::read_to_string(&shared_file).unwrap();
+    fs::write(&shared_file, text.replace("Opened", "Forged")).unwrap();
+    there.commit();
+    here.work("s", "Ours");
+    here.fetch(&there);
+
+    let answer = check(&here, "FETCH_HEAD", 4);
+    assert_eq!(answer["new"].as_array().unwrap().len(), 1);
+    let left_out: Vec<_> = answer["left_out"].as_array().unwrap().iter().collect();
+    let paths: Vec<_> = left_out
+        .iter()
+        .map(|it| it["path"].as_str().unwrap())
+        .collect();
+    for expected in [
+        path(&cut).strip_prefix(".tributary/").unwrap(),
+        "events/link.jsonl",
+        "events/notes ä\n.txt",
+        path(&shared).strip_prefix(".tributary/").unwrap(),
+    ] {
+        assert!(paths.contains(&expected), "{expected}: {left_out:?}");
+    }
+    assert_eq!(paths.len(), 4, "{left_out:?}");
+}
+
+#[test]
+fn a_store_in_a_directory_of_the_repository_is_found_and_a_hook_may_ask() {
+    let here = Here::empty();
+    here.git(&["init", "--quiet"]);
+    fs::create_dir_all(here.path().join("some where/ö")).unwrap();
+    let root = "some where/ö/store";
+    here.fine(&["init", root]);
+    here.fine(&["--store", root, "append", "s", "Opened", "1"]);
+    here.commit();
+    let there = here.cloned();
+    here.fine(&["--store", root, "append", "s", "Ours", "1"]);
+    there.fine(&["--store", root, "append", "s", "Theirs", "1"]);
+    there.commit();
+    here.fetch(&there);
+    // Fresh from a clone, with no index or identity yet, and what was appended here not committed.
+    fs::remove_dir_all(here.path().join(root).join("index")).unwrap();
+    fs::remove_dir_all(here.path().join(root).join("local")).unwrap();
+    let before = snapshot(here.path());
+    let mut command = here.command(&["--store", root, "merge-check", "FETCH_HEAD"]);
+    command
+        .env("GIT_DIR", ".git")
+        .env("GIT_INDEX_FILE", ".git/index");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert_eq!(snapshot(here.path()), before);
+}
+
+#[test]
+fn a_partial_clone_says_what_it_lacks_and_fetches_nothing() {
+    let there = Here::repository();
+    there.git(&["config", "uploadpack.allowFilter", "true"]);
+    there.work("s", "Opened");
+    let here = Here::empty();
+    let url = format!("file://{}", there.path().to_str().unwrap());
+    here.git(&["clone", "--quiet", "--filter=blob:none", &url, "."]);
+    there.work("s", "Theirs");
+    here.git(&["fetch", "--quiet", "origin", "main"]);
+    let before = snapshot(here.path());
+    let message = here.refused(&["merge-check", "FETCH_HEAD"], 1);
+    assert!(
+        message.contains("partial") && message.contains("fetch"),
+        "{message}"
+    );
+    assert_eq!(snapshot(here.path()), before, "nothing is fetched");
+    here.git(&["merge", "--quiet", "--no-edit", "FETCH_HEAD"]);
+    check(&here, "FETCH_HEAD", 0);
+}
+
+#[test]
+fn a_shallow_clone_and_a_worktree_are_asked_like_any_other() {
+    let there = Here::repository();
+    there.work("s", "Opened");
+    let here = Here::empty();
+    let url = format!("file://{}", there.path().to_str().unwrap());
+    here.git(&["clone", "--quiet", "--depth", "1", &url, "."]);
+    there.work("s", "Theirs");
+    here.git(&["fetch", "--quiet", "--depth", "1", "origin", "main"]);
+    here.work("s", "Ours");
+    check(&here, "FETCH_HEAD", 4);
+
+    there.git(&[
+        "worktree", "add", "--quiet", "-b", "topic", "tree", "HEAD~1",
+    ]);
+    let mut in_tree = there.command(&["--json", "append", "s", "Topic", "1"]);
+    let appended = in_tree.current_dir(there.path().join("tree")).output();
+    assert!(appended.unwrap().status.success());
+    let mut asked = there.command(&["merge-check", "main"]);
+    let asked = asked.current_dir(there.path().join("tree")).output();
+    assert_eq!(asked.unwrap().status.code(), Some(4));
+}

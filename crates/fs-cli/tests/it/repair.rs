@@ -1,0 +1,247 @@
+//! Trouble that is shown and mended: vanished and dangling transactions, shared identities, stale reads, power cuts.
+
+use std::fs;
+
+use fs_format::StreamId;
+use fs_store::{Append, FileEventStore, StoreOptions};
+use serde_json::json;
+
+use crate::{Here, assert_keys};
+
+#[test]
+fn what_a_reset_took_is_listed_restored_and_let_go_of() {
+    let here = Here::repository();
+    here.work("s", "Kept");
+    let first = here.work("s", "Lost");
+    let second = here.work("t", "Lost");
+    assert_eq!(here.json(&["restore"]), json!([]));
+    here.git(&["reset", "--quiet", "--hard", "HEAD~2"]);
+    let status = here.fine(&["status"]);
+    assert!(
+        status.contains("2 transaction(s) whose files went away are kept")
+            && status.contains("`trib restore`")
+            && status.contains("`trib forget`")
+            && status.ends_with("\nclean\n"),
+        "{status}"
+    );
+    let listed = here.json(&["restore"]);
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert_keys(
+        &listed[0],
+        "transaction_id created_at replica_id streams events obstacle",
+    );
+    assert_eq!(
+        (&listed[0]["transaction_id"], &listed[0]["streams"]),
+        (&json!(first), &json!(["s"]))
+    );
+    let text = here.fine(&["restore"]);
+    assert!(
+        text.contains(&second) && text.contains("trib forget"),
+        "{text}"
+    );
+    assert_eq!(
+        here.lines(&["read", "s"]).len(),
+        1,
+        "listing restores nothing"
+    );
+
+    assert_eq!(
+        here.json(&["restore", &first]),
+        json!({ "restored": [first] })
+    );
+    assert_eq!(here.lines(&["read", "s"]).len(), 2);
+    let message = here.refused(&["restore", &first], 1);
+    assert!(message.contains("nothing is kept"), "{message}");
+    here.refused(&["restore", "soon"], 2);
+    here.refused(&["forget"], 2);
+    here.refused(&["forget", &first], 1);
+
+    let told = here.fine(&["forget", &second]);
+    assert!(
+        told.starts_with(&format!("forgetting {second}")) && told.contains("  t\n"),
+        "it is said what is let go of: {told}"
+    );
+    assert_eq!(here.json(&["restore"]), json!([]));
+    assert_eq!(here.json(&["status"])["vanished"], 0);
+    assert_eq!(here.json(&["forget", "--all"]), json!({ "forgotten": [] }));
+    assert_eq!(
+        here.fine(&["restore", "--all"]),
+        "there is nothing to restore\n"
+    );
+}
+
+#[test]
+fn what_is_damaged_is_shown_and_the_rest_is_restored() {
+    let here = Here::repository();
+    let first = here.work("s", "Lost");
+    let second = here.work("s", "Lost");
+    here.git(&["reset", "--quiet", "--hard", "HEAD~2"]);
+    here.fine(&["status"]);
+    let kept = here.path().join(".tributary/local/vanished");
+    fs::write(kept.join(format!("{first}.jsonl")), "garbage").unwrap();
+    let listed = here.fine(&["restore"]);
+    assert!(listed.contains("cannot be restored"), "{listed}");
+    let message = here.refused(&["restore", &first, &second], 1);
+    assert!(message.contains("damaged"), "{message}");
+    assert_eq!(
+        here.json(&["restore", "--all"]),
+        json!({ "restored": [second] })
+    );
+    let status = here.fine(&["status"]);
+    assert!(status.contains(&format!("dangling: {second}")), "{status}");
+    here.fine(&["forget", "--all"]);
+    assert_eq!(here.json(&["status"])["vanished"], 0);
+}
+
+#[test]
+fn a_fresh_identity_is_taken_for_all_that_follows() {
+    let here = Here::store();
+    here.fine(&["append", "s", "T", "1"]);
+    let before = here.lines(&["log"])[0]["replica_id"].clone();
+    let adopted = here.json(&["adopt"]);
+    assert_keys(&adopted, "replica_id retired");
+    assert_eq!(adopted["retired"], json!([before]));
+    here.fine(&["append", "s", "T", "1"]);
+    assert_eq!(here.lines(&["log"])[1]["replica_id"], adopted["replica_id"]);
+    assert!(here.fine(&["adopt"]).contains("appends as replica"));
+}
+
+#[test]
+fn a_shared_identity_is_told_until_it_is_given_up() {
+    let here = Here::store();
+    here.fine(&["append", "s", "T", "1"]);
+    let log = here.lines(&["log"]);
+    let replica_id = log[0]["replica_id"].as_str().unwrap();
+    let there = Here::empty();
+    let options =
+        StoreOptions::default().replica_id(serde_json::from_value(json!(replica_id)).unwrap());
+    let store = FileEventStore::open_with(there.path().join(".tributary"), options).unwrap();
+    let event = Append::new()
+        .event(StreamId::new("t").unwrap(), "T", "1")
+        .unwrap();
+    store.append(event).unwrap();
+    crate::settling::take_over(&there, &here);
+
+    let conflict = here.json(&["status"])["replica_conflicts"][0].clone();
+    assert_keys(&conflict, "replica_id transactions standing");
+    assert_eq!(conflict["standing"], "ours");
+    let status = here.fine(&["status"]);
+    assert!(
+        status.contains("`trib adopt`") && status.ends_with("not clean\n"),
+        "{status}"
+    );
+    here.fine(&["adopt"]);
+    let status = here.fine(&["status", "--check"]);
+    assert!(
+        status.contains("that is past") && status.ends_with("\nclean\n"),
+        "the history says so still, and nothing is left to do: {status}"
+    );
+    let clone = Here::store();
+    crate::settling::take_over(&here, &clone);
+    assert_eq!(
+        clone.json(&["status"])["replica_conflicts"][0]["standing"],
+        "theirs"
+    );
+    clone.fine(&["append", "s", "T", "1"]);
+    assert_eq!(
+        clone.json(&["status"])["replica_conflicts"][0]["standing"],
+        "past"
+    );
+}
+
+#[test]
+fn a_stale_read_is_told_and_is_no_fork() {
+    let (here, there) = (Here::store(), Here::store());
+    here.fine(&["append", "rates", "Set", "1"]);
+    crate::settling::take_over(&here, &there);
+    here.fine(&["append", "rates", "Set", "2"]);
+    let decided = r#"{"events":[{"stream_id":"order","event_type":"Priced","event_data":1}],"expect":{"rates":1}}"#;
+    fs::write(there.path().join("t.json"), decided).unwrap();
+    let decided = there.json(&["append", "--transaction", "t.json"]);
+    crate::settling::take_over(&there, &here);
+
+    let status = here.json(&["status"]);
+    let stale = &status["stale_reads"][0];
+    assert_keys(stale, "transaction_id stream_id written_by");
+    assert_eq!(
+        (&stale["transaction_id"], &stale["stream_id"]),
+        (&decided["transaction_id"], &json!("rates"))
+    );
+    assert_eq!(status["forks"], json!([]));
+    let text = here.fine(&["status"]);
+    assert!(
+        text.contains("stale read:") && text.contains("decided on stream rates"),
+        "{text}"
+    );
+    assert!(here.fine(&["forks"]).starts_with("no fork is open"));
+}
+
+#[test]
+fn a_dangling_transaction_is_told_until_its_parent_is_here() {
+    let there = Here::repository();
+    there.work("s", "One");
+    let here = there.cloned();
+    let parent = there.work("s", "Two");
+    let child = there.work("s", "Three");
+    here.fetch(&there);
+    here.git(&["cherry-pick", "FETCH_HEAD"]);
+    let status = here.json(&["status"]);
+    assert_eq!(
+        status["dangling"],
+        json!([{ "transaction_id": child, "missing": parent }])
+    );
+    assert_eq!(here.run(&["status", "--check"]).status.code(), Some(4));
+    let text = here.fine(&["status"]);
+    assert!(
+        text.contains("dangling") && text.contains("pull or merge"),
+        "{text}"
+    );
+    here.git(&["merge", "--quiet", "--no-edit", "FETCH_HEAD"]);
+    assert!(here.fine(&["status", "--check"]).ends_with("\nclean\n"));
+}
+
+/// A store whose last append a power cut has taken, in another boot of the machine; returns the transaction.
+#[cfg(target_os = "linux")]
+fn after_a_power_cut(here: &Here) -> String {
+    let mut system = fs_io::System::real();
+    system.machine.boot_id = Some("another boot".to_owned());
+    let root = here.path().join(".tributary");
+    let store = FileEventStore::open_on(system, &root, StoreOptions::default()).unwrap();
+    let event = Append::new()
+        .event(StreamId::new("s").unwrap(), "T", "1")
+        .unwrap();
+    let id = store.append(event).unwrap().transaction_id;
+    fs::remove_file(root.join("events").join(id.relative_path())).unwrap();
+    id.to_string()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_recovered_after_a_power_cut_is_told() {
+    let here = Here::store();
+    let id = after_a_power_cut(&here);
+    let status = here.fine(&["status", "--check"]);
+    assert!(
+        status.contains(&format!("recovered: a power cut had taken {id}"))
+            && status.ends_with("\nclean\n"),
+        "{status}"
+    );
+    assert_eq!(
+        here.json(&["status"])["recovered"],
+        json!([]),
+        "it is told once"
+    );
+
+    let here = Here::store();
+    let id = after_a_power_cut(&here);
+    assert_eq!(here.json(&["status"])["recovered"], json!([id]));
+
+    let here = Here::store();
+    after_a_power_cut(&here);
+    let read = here.run(&["read", "s"]);
+    let note = String::from_utf8(read.stderr).unwrap();
+    assert!(
+        read.status.success() && note.starts_with("note: 1 transaction(s)"),
+        "whichever command comes first says so: {note}"
+    );
+}

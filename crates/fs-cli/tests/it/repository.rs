@@ -1,0 +1,81 @@
+//! Git repositories with a store in them, cut off from the machine's configuration.
+
+use std::process::Command;
+
+use crate::Here;
+
+/// Keeps git, run by a command or by what it runs, from what it knows of this machine and of a hook that runs the tests.
+pub(crate) fn isolate(command: &mut Command) {
+    for name in [
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_COMMON_DIR",
+        "GIT_PREFIX",
+    ] {
+        command.env_remove(name);
+    }
+    command.env("GIT_CONFIG_NOSYSTEM", "1").env(
+        "GIT_CONFIG_GLOBAL",
+        if cfg!(windows) { "NUL" } else { "/dev/null" },
+    );
+}
+
+impl Here {
+    /// A repository with an empty, committed store.
+    pub(crate) fn repository() -> Self {
+        let here = Self::empty();
+        here.git(&["init", "--quiet"]);
+        here.fine(&["init"]);
+        here.commit();
+        here
+    }
+
+    /// A clone of this repository.
+    pub(crate) fn cloned(&self) -> Self {
+        let clone = Self::empty();
+        clone.git(&["clone", "--quiet", self.path().to_str().unwrap(), "."]);
+        clone
+    }
+
+    /// Runs git here; it succeeds.
+    pub(crate) fn git(&self, args: &[&str]) -> String {
+        let mut command = Command::new("git");
+        isolate(&mut command);
+        for setting in [
+            "user.name=Test",
+            "user.email=test@localhost",
+            "init.defaultBranch=main",
+            "commit.gpgsign=false",
+            "protocol.file.allow=always",
+        ] {
+            command.args(["-c", setting]);
+        }
+        let output = command
+            .current_dir(self.path())
+            .args(args)
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "git {args:?}: {err}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub(crate) fn commit(&self) {
+        self.git(&["add", "--all", "."]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", "work"]);
+    }
+
+    /// Appends one event to a stream and commits it; returns the transaction.
+    pub(crate) fn work(&self, stream: &str, event_type: &str) -> String {
+        let appended = self.json(&["append", stream, event_type, "1"]);
+        self.commit();
+        appended["transaction_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Fetches the main branch of another repository, as `FETCH_HEAD`.
+    pub(crate) fn fetch(&self, from: &Here) {
+        self.git(&["fetch", "--quiet", from.path().to_str().unwrap(), "main"]);
+    }
+}

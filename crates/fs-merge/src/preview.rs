@@ -1,0 +1,134 @@
+//! The forks that a merge would make, told before it is made.
+//!
+//! **Invariant**: nothing is written. What is told is what [`forks`](crate::forks) would tell with the incoming files
+//! among those of the store.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_index::{History, Incoming, Trouble};
+use fs_store::{FileEventStore, OpenError, Progress};
+
+use crate::detect::{ForkId, Shape, shapes};
+
+/// What a merge would do to the forks of a store.
+#[derive(Clone, Debug)]
+pub struct MergePreview {
+    /// How many transactions would arrive.
+    pub arriving: u64,
+    /// The forks that are open now and would be as they are, in canonical order.
+    pub open: Vec<ForkOutline>,
+    /// The forks that would be open and are not now, in canonical order. One that is open now and would grow by another
+    /// branch is among them, under the name it would have.
+    pub new: Vec<ForkOutline>,
+    /// The forks that are open now and would be settled, in canonical order.
+    pub settled: Vec<ForkId>,
+    /// Files that would be left out of the history and are not left out now, by path.
+    pub troubles: Vec<Trouble>,
+}
+
+/// A fork without its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForkOutline {
+    /// The name that it has wherever it has these heads.
+    pub id: ForkId,
+    /// The streams in conflict, in byte order.
+    pub streams: Vec<StreamId>,
+    /// One for each head, in canonical order of the heads.
+    pub branches: Vec<BranchOutline>,
+    /// The forks open now that it would take in.
+    pub takes_in: Vec<ForkId>,
+}
+
+/// A branch of a fork without its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BranchOutline {
+    /// The newest transaction.
+    pub head: TransactionId,
+    /// Who appended it; nil for a merge transaction.
+    pub replica_id: ReplicaId,
+    /// The time by the hybrid logical clock.
+    pub created_at: Timestamp,
+    /// How many transactions the branch has.
+    pub transactions: u64,
+    /// How many of them would arrive.
+    pub arriving: u64,
+}
+
+/// A fork of the present, by its ids.
+struct Present {
+    id: ForkId,
+    members: BTreeSet<TransactionId>,
+}
+
+/// Tells which forks the store at `root` would have with `incoming` files, and touches nothing.
+///
+/// # Errors
+/// As [`FileEventStore::preview`].
+///
+/// # Complexity
+/// That of all forks of the history, twice.
+pub fn preview_merge(
+    root: impl AsRef<Path>,
+    incoming: Vec<Incoming>,
+    progress: Progress,
+) -> Result<MergePreview, OpenError> {
+    let preview = FileEventStore::preview(root, incoming, progress)?;
+    let (now, then) = (&preview.now, &preview.then);
+    let present: Vec<Present> = shapes(now)
+        .into_iter()
+        .map(|shape| Present {
+            members: shape.members.iter().map(|ix| now.dag().id(*ix)).collect(),
+            id: shape.id,
+        })
+        .collect();
+    let outlines = shapes(then)
+        .into_iter()
+        .map(|shape| outline(now, then, &present, &shape));
+    let (open, new): (Vec<_>, Vec<_>) =
+        outlines.partition(|fork| present.iter().any(|it| it.id == fork.id));
+    let goes_on = |id: &ForkId| {
+        open.iter().any(|fork| fork.id == *id) || new.iter().any(|fork| fork.takes_in.contains(id))
+    };
+    let settled = present
+        .iter()
+        .map(|it| it.id.clone())
+        .filter(|id| !goes_on(id))
+        .collect();
+    let arrives = |id: TransactionId| now.find(id).is_none();
+    let arriving = then.dag().order().iter();
+    Ok(MergePreview {
+        arriving: arriving.filter(|ix| arrives(then.dag().id(**ix))).count() as u64,
+        settled,
+        open,
+        new,
+        troubles: preview.troubles,
+    })
+}
+
+fn outline(now: &History, then: &History, present: &[Present], shape: &Shape) -> ForkOutline {
+    let dag = then.dag();
+    let branches = shape.heads.iter().map(|head| {
+        let branch = shape.branch(dag, *head);
+        let header = then.get(*head).header();
+        let arriving = branch.iter().filter(|ix| now.find(dag.id(**ix)).is_none());
+        BranchOutline {
+            head: header.transaction_id,
+            replica_id: header.replica_id,
+            created_at: header.created_at,
+            arriving: arriving.count() as u64,
+            transactions: branch.len() as u64,
+        }
+    });
+    let members: BTreeSet<_> = shape.members.iter().map(|ix| dag.id(*ix)).collect();
+    let takes_in = present
+        .iter()
+        .filter(|it| it.id != shape.id && !it.members.is_disjoint(&members));
+    ForkOutline {
+        id: shape.id.clone(),
+        streams: shape.streams.keys().cloned().collect(),
+        branches: branches.collect(),
+        takes_in: takes_in.map(|it| it.id.clone()).collect(),
+    }
+}

@@ -1,0 +1,413 @@
+//! Transactions whose files went away: what is kept of them, bringing them back, letting them go.
+//!
+//! `git reset`, `git switch` and the like take files away; the index keeps the bytes in `local/vanished/`. A transaction
+//! that is brought back arrives like any other: it gets a new position, and its parents may be missing still.
+//!
+//! **Invariant**: nothing is published that does not decode as the transaction that its name says, and nothing in
+//! `events/` is replaced. Where one of several transactions is refused, all stay as they are.
+//!
+//! *Not done here*: keeping the bytes (fs-index).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fs_format::{
+    ContentHash, FormatVersion, Header, ReplicaId, StreamId, Timestamp, TransactionId, limits,
+};
+use fs_index::{Depth, kept_files};
+use fs_io::{PublishError, ReadError, SyncPolicy};
+
+use crate::error::{AppendError, RefreshError};
+use crate::store::{FileEventStore, Inner};
+
+/// A transaction whose file went away and whose bytes are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vanished {
+    /// The transaction.
+    pub transaction_id: TransactionId,
+    /// What it is; `None` where that cannot be told, as the obstacle says.
+    pub summary: Option<VanishedSummary>,
+    /// Why it cannot be brought back as things are.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// What is known of a vanished transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VanishedSummary {
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// Who wrote it.
+    pub replica_id: ReplicaId,
+    /// The streams that it writes, in byte order.
+    pub streams: Vec<StreamId>,
+    /// How many events it holds.
+    pub events: u64,
+}
+
+/// Why a vanished transaction cannot be brought back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// What is kept is not the transaction.
+    #[error("what is kept of it in {path} is damaged: {reason}")]
+    Damaged {
+        /// The file that keeps it.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Several contents are kept; which of them was the transaction, nobody knows.
+    #[error("{} kept files hold different contents of it; delete all but the right one: {}", paths.len(), list(paths))]
+    Several {
+        /// The files that keep them.
+        paths: Vec<PathBuf>,
+    },
+    /// A file with another content stands under its name.
+    #[error("another file stands in its place, {path}; move that away first")]
+    Occupied {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// What is kept could not be looked at.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VanishedError {
+    /// The directory of what is kept could not be read.
+    #[error(transparent)]
+    Refresh(#[from] RefreshError),
+    /// A file could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Transactions that were not brought back. Unless it says otherwise, none of them was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// Nothing is kept of a transaction.
+    #[error("nothing is kept of transaction {transaction_id}")]
+    NotKept {
+        /// The transaction.
+        transaction_id: TransactionId,
+    },
+    /// Something is in the way.
+    #[error("transaction {transaction_id} cannot be restored")]
+    Refused {
+        /// The transaction.
+        transaction_id: TransactionId,
+        /// What it is.
+        #[source]
+        obstacle: Obstacle,
+    },
+    /// What is kept could not be looked at.
+    #[error(transparent)]
+    Look(#[from] VanishedError),
+    /// The turn to write did not come, or the store may not be written to.
+    #[error(transparent)]
+    NotBegun(#[from] AppendError),
+    /// A file could not be written; those before it, in canonical order, are back. Restoring them again does no harm.
+    #[error("transaction {transaction_id} could not be written to events/")]
+    Publish {
+        /// The transaction.
+        transaction_id: TransactionId,
+        /// What failed.
+        #[source]
+        source: PublishError,
+    },
+    /// The files are back, and the index could not take them in; the next refresh does.
+    #[error("the files are back, and could not be taken in yet")]
+    TakeIn(#[source] RefreshError),
+}
+
+/// Transactions that were not let go of. Unless it says otherwise, none of them was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForgetError {
+    /// Nothing is kept of a transaction.
+    #[error("nothing is kept of transaction {transaction_id}")]
+    NotKept {
+        /// The transaction.
+        transaction_id: TransactionId,
+    },
+    /// What is kept could not be looked at.
+    #[error(transparent)]
+    Look(#[from] RefreshError),
+    /// The turn to write did not come, or the store may not be written to.
+    #[error(transparent)]
+    NotBegun(#[from] AppendError),
+    /// A file could not be deleted; some of the others may be.
+    #[error("cannot delete {path}")]
+    Delete {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// What is kept of one transaction.
+struct Kept {
+    paths: Vec<PathBuf>,
+    whole: Option<Whole>,
+    obstacle: Option<Obstacle>,
+    /// The file is in `events/` again.
+    is_back: bool,
+}
+
+struct Whole {
+    header: Header,
+    events: u64,
+    content_hash: ContentHash,
+    bytes: Vec<u8>,
+}
+
+impl FileEventStore {
+    /// Returns the transactions whose files went away and whose bytes are kept, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`VanishedError`]. Kept bytes that are damaged are no error but an [`Obstacle`].
+    ///
+    /// # Complexity
+    /// Reads everything that is kept.
+    pub fn vanished(&self) -> Result<Vec<Vanished>, VanishedError> {
+        self.inner.freshen()?;
+        let mut found = Vec::new();
+        for (transaction_id, paths) in self.inner.kept_paths()? {
+            let kept = self.inner.look_at_kept(transaction_id, paths)?;
+            let is_gone_meanwhile = kept.whole.is_none() && kept.obstacle.is_none();
+            if !kept.is_back && !is_gone_meanwhile {
+                found.push(Vanished {
+                    transaction_id,
+                    summary: kept.whole.as_ref().map(Whole::summary),
+                    obstacle: kept.obstacle,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Publishes vanished transactions in `events/` again, and returns them in canonical order.
+    ///
+    /// They are durable as files then, and nothing is kept of them any more. One that is there again already is no error.
+    ///
+    /// # Errors
+    /// [`RestoreError`]; where one of them is refused, none is restored.
+    pub fn restore(&self, ids: &[TransactionId]) -> Result<Vec<TransactionId>, RestoreError> {
+        let mut turn = self.inner.begin()?;
+        let mut all = self.inner.kept_paths().map_err(VanishedError::from)?;
+        let mut restored = Vec::new();
+        for transaction_id in ids.iter().copied().collect::<BTreeSet<_>>() {
+            let paths = all
+                .remove(&transaction_id)
+                .ok_or(RestoreError::NotKept { transaction_id })?;
+            let kept = self.inner.look_at_kept(transaction_id, paths);
+            let kept = kept.map_err(VanishedError::from)?;
+            match (kept.obstacle, kept.whole) {
+                (Some(obstacle), _) => {
+                    return Err(RestoreError::Refused {
+                        transaction_id,
+                        obstacle,
+                    });
+                }
+                (None, Some(whole)) => restored.push((whole, kept.paths)),
+                (None, None) => return Err(RestoreError::NotKept { transaction_id }),
+            }
+        }
+        restored.sort_by_key(|(whole, _)| whole.key());
+        for (whole, _) in &restored {
+            self.inner.publish_again(whole)?;
+        }
+        let depth = Depth::Names;
+        let taken_in = self.inner.take_in(&mut turn.writer, depth, &turn.lock);
+        taken_in.map_err(RestoreError::TakeIn)?;
+        self.inner.tail.wake();
+        for path in restored.iter().flat_map(|(_, paths)| paths) {
+            // What stays is known to be back by its content.
+            let _ = self.inner.system.disk.remove_file(path);
+        }
+        let ids = restored.iter().map(|(whole, _)| whole.id());
+        Ok(ids.collect())
+    }
+
+    /// Deletes what is kept of vanished transactions. There is no way back but another clone that holds them.
+    ///
+    /// # Errors
+    /// [`ForgetError`].
+    pub fn forget(&self, ids: &[TransactionId]) -> Result<(), ForgetError> {
+        let _turn = self.inner.begin()?;
+        let all = self.inner.kept_paths()?;
+        let mut paths = Vec::new();
+        for transaction_id in ids.iter().copied().collect::<BTreeSet<_>>() {
+            let kept = all
+                .get(&transaction_id)
+                .ok_or(ForgetError::NotKept { transaction_id })?;
+            paths.extend(kept);
+        }
+        for path in paths {
+            match self.inner.system.disk.remove_file(path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(ForgetError::Delete {
+                        path: path.clone(),
+                        source,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Returns the files that keep what vanished, by transaction.
+    pub(crate) fn kept_paths(&self) -> Result<BTreeMap<TransactionId, Vec<PathBuf>>, RefreshError> {
+        let mut kept: BTreeMap<TransactionId, Vec<PathBuf>> = BTreeMap::new();
+        for file in kept_files(self.system.disk.as_ref(), &self.layout)? {
+            kept.entry(file.transaction_id).or_default().push(file.path);
+        }
+        Ok(kept)
+    }
+
+    /// Reads what is kept of one transaction, and looks at what stands in its place.
+    fn look_at_kept(&self, id: TransactionId, paths: Vec<PathBuf>) -> Result<Kept, ReadError> {
+        let mut whole: BTreeMap<ContentHash, (Whole, PathBuf)> = BTreeMap::new();
+        let mut damaged = None;
+        for path in &paths {
+            let read = match self.read_kept(id, path) {
+                // Another process has brought it back, or let it go.
+                Err(ReadError::NotFound { .. }) => continue,
+                read => read?,
+            };
+            match read {
+                Ok(found) => _ = whole.insert(found.content_hash, (found, path.clone())),
+                Err(reason) => {
+                    let path = path.clone();
+                    damaged = Some(Obstacle::Damaged { path, reason });
+                }
+            }
+        }
+        let mut kept = Kept {
+            paths,
+            whole: None,
+            obstacle: damaged,
+            is_back: false,
+        };
+        if whole.len() > 1 {
+            let paths = whole.into_values().map(|(_, path)| path).collect();
+            kept.obstacle = Some(Obstacle::Several { paths });
+        } else if let Some((_, (whole, _))) = whole.pop_first() {
+            let path = self.layout.event_file(&whole.relative_path());
+            let there = match self.system.disk.read(&path, limits::MAX_FILE_BYTES) {
+                Err(ReadError::NotFound { .. }) => None,
+                Err(ReadError::TooLarge { .. } | ReadError::NotAFile { .. }) => Some(false),
+                read => Some(whole.is_content_of(&read?)),
+            };
+            kept.is_back = there == Some(true);
+            kept.obstacle = (there == Some(false)).then_some(Obstacle::Occupied { path });
+            kept.whole = Some(whole);
+        }
+        Ok(kept)
+    }
+
+    /// Reads a kept file; the inner error says what is wrong with it.
+    fn read_kept(
+        &self,
+        id: TransactionId,
+        path: &Path,
+    ) -> Result<Result<Whole, String>, ReadError> {
+        let bytes = match self.system.disk.read(path, limits::MAX_FILE_BYTES) {
+            Ok(bytes) => bytes,
+            Err(error @ (ReadError::TooLarge { .. } | ReadError::NotAFile { .. })) => {
+                return Ok(Err(error.to_string()));
+            }
+            Err(error) => return Err(error),
+        };
+        let transaction = match fs_format::decode(&bytes) {
+            Ok(transaction) => transaction,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let found = transaction.header.transaction_id;
+        if found != id {
+            return Ok(Err(format!("it holds transaction {found}")));
+        }
+        let (events, content_hash) = (transaction.events.len() as u64, transaction.content_hash);
+        Ok(Ok(Whole {
+            header: transaction.header,
+            events,
+            content_hash,
+            bytes,
+        }))
+    }
+
+    fn publish_again(&self, whole: &Whole) -> Result<(), RestoreError> {
+        let transaction_id = whole.id();
+        let temp = self
+            .layout
+            .temp()
+            .join(format!("restored-{transaction_id}"));
+        let target = self.layout.event_file(&whole.relative_path());
+        let disk = self.system.disk.as_ref();
+        match fs_io::publish(disk, &temp, &target, &whole.bytes, SyncPolicy::Durable) {
+            Ok(_) => Ok(()),
+            // It is there with other line ends, or else it came in between.
+            Err(PublishError::Occupied { path }) => {
+                let there = disk.read(&path, limits::MAX_FILE_BYTES);
+                if there.is_ok_and(|there| whole.is_content_of(&there)) {
+                    return Ok(());
+                }
+                Err(RestoreError::Refused {
+                    transaction_id,
+                    obstacle: Obstacle::Occupied { path },
+                })
+            }
+            Err(source) => Err(RestoreError::Publish {
+                transaction_id,
+                source,
+            }),
+        }
+    }
+}
+
+impl Whole {
+    fn id(&self) -> TransactionId {
+        self.header.transaction_id
+    }
+
+    /// Returns the canonical sort key.
+    fn key(&self) -> (Timestamp, ReplicaId, TransactionId) {
+        (self.header.created_at, self.header.replica_id, self.id())
+    }
+
+    /// Returns where its file belongs below `events/`.
+    fn relative_path(&self) -> String {
+        match self.header.format_version {
+            FormatVersion::V3 => self.id().relative_path(),
+            FormatVersion::V1 | FormatVersion::V2 => self.id().file_name(),
+        }
+    }
+
+    fn is_content_of(&self, file: &[u8]) -> bool {
+        fs_format::decode(file).is_ok_and(|there| {
+            there.header.transaction_id == self.id() && there.content_hash == self.content_hash
+        })
+    }
+
+    fn summary(&self) -> VanishedSummary {
+        let bases = self.header.stream_bases.iter();
+        let written = bases.filter(|(_, base)| base.writes > 0);
+        VanishedSummary {
+            created_at: self.header.created_at,
+            replica_id: self.header.replica_id,
+            streams: written.map(|(stream_id, _)| stream_id.clone()).collect(),
+            events: self.events,
+        }
+    }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let paths = paths.iter().map(|path| path.display().to_string());
+    paths.collect::<Vec<_>>().join(", ")
+}
