@@ -3,6 +3,7 @@
 //! **Invariant**: streams and versions are a function of the set of transactions; numbers are a function of the
 //! journal. Nothing else goes in.
 
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use fs_dag::{Dag, Node, TxIx};
 use fs_format::{CommandId, DecodeError, Event, StreamId, TransactionId};
 
+use crate::derived::Derived;
 use crate::position::{Epoch, Position, Sequence};
 use crate::stored::Stored;
 
@@ -58,9 +60,18 @@ pub struct History {
     events: u64,
     epoch: Option<Epoch>,
     generation: u64,
+    derived: Derived,
 }
 
 impl History {
+    /// Calls `look` with what was worked out from this history, or from less of it, by earlier calls with the same type;
+    /// with its default at first, and whenever another call is at work on it.
+    ///
+    /// So a layer above can keep up with a history that grows, instead of looking at all of it again.
+    pub fn derived<D: Any + Default + Send, T>(&self, look: impl FnOnce(&mut D) -> T) -> T {
+        self.derived.with(look)
+    }
+
     /// Builds the history of these transactions.
     pub(crate) fn build(
         stored: impl IntoIterator<Item = Arc<Stored>>,

@@ -15,6 +15,7 @@ mod catalog;
 mod census;
 mod changes;
 mod codec;
+mod derived;
 mod error;
 mod events;
 mod file;

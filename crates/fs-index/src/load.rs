@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use fs_format::Header;
+
 use crate::bytes::Bytes;
 use crate::error::IndexError;
 use crate::file;
@@ -75,6 +77,29 @@ impl Index {
             next_number: from,
         });
         Ok(())
+    }
+
+    /// Returns the headers of the transactions numbered higher than `number`, in ingestion order; `None` when they are
+    /// more than `most`.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index cannot be read.
+    pub fn headers_after(
+        &self,
+        number: u64,
+        most: usize,
+    ) -> Result<Option<Vec<Header>>, IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(Some(Vec::new()));
+        };
+        let places =
+            self.catalog
+                .transactions_from(number.saturating_add(1), most + 1, &state.dead)?;
+        if places.len() > most {
+            return Ok(None);
+        }
+        let stored = self.load_places(&places)?.into_iter();
+        Ok(Some(stored.map(|stored| stored.header).collect()))
     }
 
     /// Returns the history as of the last [`Index::load_history`]; an empty one when there is no journal yet.

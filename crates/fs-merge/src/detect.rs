@@ -92,9 +92,11 @@ impl Shape {
 /// Returns the open forks, in canonical order of their first members.
 ///
 /// # Complexity
-/// As [`OpenForks::extend`] from nothing.
+/// As [`OpenForks::extend`] from what the history was at the last call.
 pub(crate) fn shapes(history: &History) -> Vec<Shape> {
-    let mut open = OpenForks::new();
-    open.extend(history);
-    open.into_shapes(history.dag())
+    history.derived(|open: &mut OpenForks| {
+        open.extend(history);
+        let shapes = open.shapes(history.dag());
+        shapes.into_iter().cloned().collect()
+    })
 }

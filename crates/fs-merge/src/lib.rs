@@ -33,6 +33,7 @@ mod outcome;
 mod participants;
 pub mod policy;
 mod preview;
+mod quiet;
 mod reconcile;
 mod report;
 mod resolver;

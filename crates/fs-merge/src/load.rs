@@ -15,6 +15,7 @@ use crate::event::{BlockedFork, ForkEvent, Raw, ReadAs, unplaced};
 use crate::fork::{Branch, Decision, ForkContext, ForkedStream, Transaction};
 use crate::nearest::Nearest;
 use crate::participants::settled_by;
+use crate::quiet;
 use crate::stale::{StaleRead, stale_reads_in};
 
 /// Returns the open forks of a store with their events as they are stored, in canonical order of their first members.
@@ -22,7 +23,7 @@ use crate::stale::{StaleRead, stale_reads_in};
 /// # Errors
 /// [`ReadError`].
 pub fn forks(store: &FileEventStore) -> Result<Vec<ForkContext>, ReadError> {
-    let forks = store.with_history(load_all::<Raw>)?;
+    let forks = typed_forks::<Raw>(store)?;
     Ok(forks.into_iter().collect::<Result<_, _>>()?)
 }
 
@@ -36,7 +37,7 @@ pub fn forks(store: &FileEventStore) -> Result<Vec<ForkContext>, ReadError> {
 pub fn typed_forks<E: ReadAs>(
     store: &FileEventStore,
 ) -> Result<Vec<Result<ForkContext<E>, BlockedFork>>, RefreshError> {
-    store.with_history(load_all::<E>)
+    unless_quiet(store, load_all::<E>)
 }
 
 /// Returns the names of the open forks, in the order of [`forks`], without reading their events.
@@ -44,7 +45,26 @@ pub fn typed_forks<E: ReadAs>(
 /// # Errors
 /// [`RefreshError`].
 pub fn open_forks(store: &FileEventStore) -> Result<Vec<ForkId>, RefreshError> {
-    store.with_history(|history| shapes(history).into_iter().map(|shape| shape.id).collect())
+    unless_quiet(store, |history| {
+        shapes(history).into_iter().map(|shape| shape.id).collect()
+    })
+}
+
+/// Returns what `load` makes of the history, unless it can be told without it that no fork is open.
+fn unless_quiet<T>(
+    store: &FileEventStore,
+    load: impl FnOnce(&History) -> Vec<T>,
+) -> Result<Vec<T>, RefreshError> {
+    if quiet::is_quiet(store)? {
+        return Ok(Vec::new());
+    }
+    store.with_history(|history| {
+        let found = load(history);
+        if found.is_empty() {
+            quiet::keep(store, history);
+        }
+        found
+    })
 }
 
 pub(crate) fn load_all<E: ReadAs>(history: &History) -> Vec<Result<ForkContext<E>, BlockedFork>> {

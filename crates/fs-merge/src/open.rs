@@ -287,12 +287,6 @@ impl OpenForks {
         shapes.sort_by(|a, b| place(dag, a).cmp(&place(dag, b)));
         shapes
     }
-
-    pub(crate) fn into_shapes(self, dag: &Dag) -> Vec<Shape> {
-        let mut shapes: Vec<_> = self.forks.into_values().map(|open| open.shape).collect();
-        shapes.sort_by(|a, b| place(dag, a).cmp(&place(dag, b)));
-        shapes
-    }
 }
 
 fn place<'a>(dag: &Dag, shape: &'a Shape) -> (Option<usize>, &'a ForkId) {

@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 mod adopt;
+mod answer;
 mod append;
 mod blocking;
 mod checkpoint;
@@ -53,6 +54,7 @@ mod verify;
 mod wal;
 
 pub use adopt::{AdoptError, Adopted};
+pub use answer::Ingested;
 pub use append::{MergeDraft, SettleError};
 pub use digest::Digest;
 pub use error::{AppendError, OpenError, ReadError, RefreshError, StoreBusy};

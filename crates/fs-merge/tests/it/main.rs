@@ -20,6 +20,7 @@ mod oracle;
 mod outcomes;
 mod plans;
 mod policies;
+mod quiet;
 mod random;
 mod rounds;
 mod settlement;

@@ -1,0 +1,71 @@
+//! Answers about the whole history, kept for the next process.
+//!
+//! They lie in `index/`, so they may go away at any moment, and nothing is lost but time.
+//!
+//! **Invariant**: an answer that is given back is the one that was kept, bit by bit.
+
+use fs_format::Header;
+use fs_index::Epoch;
+use fs_io::SyncPolicy;
+
+use crate::error::RefreshError;
+use crate::store::FileEventStore;
+
+/// How far this working copy's ingestion had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ingested {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The highest number of a transaction.
+    pub number: u64,
+}
+
+impl FileEventStore {
+    /// Returns the headers of the transactions that were ingested since, in ingestion order, without loading the
+    /// history; `None` when another epoch has begun, or they are more than `most`.
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub fn headers_since(
+        &self,
+        since: Ingested,
+        most: usize,
+    ) -> Result<Option<Vec<Header>>, RefreshError> {
+        self.inner.ask(|index| {
+            let is_known =
+                index.epoch() == Some(since.epoch) && since.number <= index.last_number();
+            if is_known {
+                index.headers_after(since.number, most)
+            } else {
+                Ok(None)
+            }
+        })
+    }
+
+    /// Returns the answer that was kept under a name, if it is there and whole.
+    pub fn kept_answer(&self, name: &str) -> Option<Vec<u8>> {
+        let path = self.inner.layout.index().join(name);
+        let disk = &self.inner.system.disk;
+        let mut bytes = disk.read(&path, fs_format::limits::MAX_FILE_BYTES).ok()?;
+        let (answer, checksum) = bytes.split_last_chunk::<4>()?;
+        if crc32fast::hash(answer).to_le_bytes() != *checksum {
+            return None;
+        }
+        bytes.truncate(bytes.len() - 4);
+        Some(bytes)
+    }
+
+    /// Keeps an answer under a name, in the place of the one before. Where that fails, there is none.
+    pub fn keep_answer(&self, name: &str, answer: &[u8]) {
+        let layout = &self.inner.layout;
+        let path = layout.index().join(name);
+        let process = self.inner.system.machine.process_id;
+        let temp = layout.temp().join(format!("{name}-{process}"));
+        let mut bytes = answer.to_vec();
+        bytes.extend_from_slice(&crc32fast::hash(answer).to_le_bytes());
+        let disk = self.inner.system.disk.as_ref();
+        if let Err(error) = fs_io::replace(disk, &temp, &path, &bytes, SyncPolicy::None) {
+            tracing::debug!(%error, name, "the next process will have to work it out again");
+        }
+    }
+}
