@@ -16,18 +16,21 @@ struct Readme;
 
 mod commuting;
 mod conflict;
+pub mod convergence;
 mod detect;
 mod event;
 mod fork;
 mod guard;
 mod load;
 mod merge;
+mod nearest;
 mod outcome;
 mod participants;
 pub mod policy;
-pub mod reconcile;
+mod reconcile;
 mod report;
 mod resolver;
+mod run;
 mod stale;
 
 pub use detect::ForkId;

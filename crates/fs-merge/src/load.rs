@@ -1,4 +1,6 @@
 //! Reading open forks from a store.
+//!
+//! **Invariant**: each is loaded by itself, from one state of the history, so what is wrong with one touches no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +13,7 @@ use serde::Deserialize;
 use crate::detect::{ForkId, Shape, shapes};
 use crate::event::{BlockedFork, ForkEvent, Raw, ReadAs, unplaced};
 use crate::fork::{Branch, Decision, ForkContext, ForkedStream, Transaction};
+use crate::nearest::Nearest;
 use crate::participants::settled_by;
 use crate::stale::{StaleRead, stale_reads_in};
 
@@ -61,6 +64,9 @@ pub(crate) fn load_some<E: ReadAs>(
     let load = |shape| Loader::new(history, shape).load(&stale_reads);
     shapes.iter().map(load).collect()
 }
+
+/// An event as it is stored, with its place among those of the fork.
+type PlacedEvent = ((usize, usize), StoredEvent);
 
 /// Reads one fork.
 struct Loader<'a> {
@@ -221,7 +227,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Returns the events of a transaction, each with its place.
-    fn events(&self, ix: TxIx) -> Result<Vec<((usize, usize), StoredEvent)>, BlockedFork> {
+    fn events(&self, ix: TxIx) -> Result<Vec<PlacedEvent>, BlockedFork> {
         let place = self.place(ix);
         let blocked = |source: Undecodable| BlockedFork::Damaged {
             fork_id: self.shape.id.clone(),
@@ -295,47 +301,5 @@ fn decision(header: &Header) -> Decision {
         },
         // A key that stands there twice, which only another program writes.
         Err(_) => Decision::default(),
-    }
-}
-
-/// Finds the nearest transactions of a fork below one of them.
-struct Nearest<'a> {
-    history: &'a History,
-    /// By chain: the fork's transactions, in the order of the chain.
-    by_chain: BTreeMap<u32, Vec<(u32, TxIx)>>,
-}
-
-impl<'a> Nearest<'a> {
-    fn new(history: &'a History, shape: &Shape) -> Self {
-        let mut by_chain: BTreeMap<u32, Vec<(u32, TxIx)>> = BTreeMap::new();
-        for ix in shape.members.iter().chain(&shape.on_top) {
-            if let Some(at) = history.dag().chain(*ix) {
-                let chain = by_chain.entry(at.chain).or_default();
-                chain.push((at.position, *ix));
-            }
-        }
-        by_chain
-            .values_mut()
-            .for_each(|chain| chain.sort_unstable());
-        Self { history, by_chain }
-    }
-
-    /// # Complexity
-    /// O(c log m + c²) for m transactions of the fork on c chains.
-    fn below(&self, ix: TxIx) -> Vec<TransactionId> {
-        let dag = self.history.dag();
-        let newest_of = |(chain, members): (&u32, &Vec<(u32, TxIx)>)| {
-            let highest = dag.highest_on_chain(ix, *chain)?;
-            let known = members.partition_point(|(position, _)| *position <= highest);
-            let below = members
-                .get(..known)?
-                .iter()
-                .rev()
-                .map(|(_, member)| *member);
-            below.into_iter().find(|member| *member != ix)
-        };
-        let candidates: Vec<_> = self.by_chain.iter().filter_map(newest_of).collect();
-        let nearest = dag.maximal(&candidates);
-        nearest.into_iter().map(|ix| dag.id(ix)).collect()
     }
 }

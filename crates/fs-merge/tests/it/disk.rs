@@ -1,5 +1,6 @@
 //! Histories as stores on a real disk.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -20,6 +21,50 @@ impl Place {
     /// Writes the files of a history and opens the store then.
     pub(crate) fn of(model: &Model) -> Self {
         Self::in_two_batches(model, |_| true)
+    }
+
+    /// Opens a store without any transaction.
+    pub(crate) fn empty() -> Self {
+        Self::of(&Model::default())
+    }
+
+    /// Opens a store with some of the files of a history.
+    pub(crate) fn with_some(model: &Model, some: &[usize]) -> Self {
+        let mut of_some = Model::default();
+        let chosen = some.iter().map(|index| model.transactions[*index].clone());
+        of_some.transactions.extend(chosen);
+        Self::of(&of_some)
+    }
+
+    /// Takes over the files that another store has, as `git merge` does.
+    pub(crate) fn pull(&self, from: &Self) {
+        let own = self.files();
+        for (path, bytes) in from.files() {
+            match own.get(&path) {
+                Some(there) => assert_eq!(*there, bytes, "{path} is the same file everywhere"),
+                None => put_file(self.store.root(), &path, &bytes),
+            }
+        }
+        self.store.refresh().unwrap();
+    }
+
+    /// Returns the transaction files, each by its path below `events/`.
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let events = self.store.root().join("events");
+        let mut files = BTreeMap::new();
+        let mut waiting = vec![events.clone()];
+        while let Some(directory) = waiting.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    waiting.push(path);
+                } else if path.extension().is_some_and(|it| it == "jsonl") {
+                    let name = path.strip_prefix(&events).unwrap().to_str().unwrap();
+                    files.insert(name.to_owned(), fs::read(&path).unwrap());
+                }
+            }
+        }
+        files
     }
 
     /// Opens the store with the files that `first` selects; the others arrive afterwards.
@@ -57,9 +102,13 @@ impl Place {
 }
 
 fn put(root: &Path, tx: &Tx) {
-    let path = root.join("events").join(&tx.path);
+    put_file(root, &tx.path, &tx.bytes);
+}
+
+fn put_file(root: &Path, relative: &str, bytes: &[u8]) {
+    let path = root.join("events").join(relative);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, &tx.bytes).unwrap();
+    fs::write(path, bytes).unwrap();
 }
 
 /// Returns what a fork says, in the words of the oracle.

@@ -1,4 +1,5 @@
-//! Forks, stale reads and settlements, each against the definition by brute force.
+//! Forks, stale reads and settlements against the definition by brute force; contexts, resolvers and convergence between
+//! stores on disk.
 
 #![allow(
     clippy::disallowed_methods,
@@ -6,11 +7,18 @@
     reason = "tests write files of their own and fail by panicking"
 )]
 
+mod asking;
+mod clones;
+mod contexts;
 mod deep;
 mod detection;
 mod disk;
 mod model;
 mod oracle;
+mod outcomes;
+mod plans;
+mod policies;
 mod random;
+mod rounds;
 mod settlement;
 mod stacked;

@@ -1,0 +1,55 @@
+//! A fork's transactions as a graph of their own.
+//!
+//! **Invariant**: who descends from whom among a fork's transactions follows from the edges given here.
+
+use std::collections::BTreeMap;
+
+use fs_dag::TxIx;
+use fs_format::TransactionId;
+use fs_index::History;
+
+use crate::detect::Shape;
+
+/// Finds the nearest transactions of a fork below one of them.
+pub(crate) struct Nearest<'a> {
+    history: &'a History,
+    /// By chain: the fork's transactions, in the order of the chain.
+    by_chain: BTreeMap<u32, Vec<(u32, TxIx)>>,
+}
+
+impl<'a> Nearest<'a> {
+    pub(crate) fn new(history: &'a History, shape: &Shape) -> Self {
+        let mut by_chain: BTreeMap<u32, Vec<(u32, TxIx)>> = BTreeMap::new();
+        for ix in shape.members.iter().chain(&shape.on_top) {
+            if let Some(at) = history.dag().chain(*ix) {
+                let chain = by_chain.entry(at.chain).or_default();
+                chain.push((at.position, *ix));
+            }
+        }
+        by_chain
+            .values_mut()
+            .for_each(|chain| chain.sort_unstable());
+        Self { history, by_chain }
+    }
+
+    /// Returns the newest transactions of the fork that `ix`, one of them, descends from, in canonical order.
+    ///
+    /// # Complexity
+    /// O(c log m + k c) for m transactions of the fork on c chains, k of them nearest.
+    pub(crate) fn below(&self, ix: TxIx) -> Vec<TransactionId> {
+        let dag = self.history.dag();
+        let newest_of = |(chain, members): (&u32, &Vec<(u32, TxIx)>)| {
+            let highest = dag.highest_on_chain(ix, *chain)?;
+            let known = members.partition_point(|(position, _)| *position <= highest);
+            let below = members
+                .get(..known)?
+                .iter()
+                .rev()
+                .map(|(_, member)| *member);
+            below.into_iter().find(|member| *member != ix)
+        };
+        let candidates: Vec<_> = self.by_chain.iter().filter_map(newest_of).collect();
+        let nearest = dag.maximal(&candidates);
+        nearest.into_iter().map(|ix| dag.id(ix)).collect()
+    }
+}
