@@ -98,5 +98,9 @@ pub(crate) enum Command {
         issue: String,
     },
     /// After a git merge, settle what was changed on both sides, as far as the rules decide it
-    Merge,
+    Merge {
+        /// Also while a part of the history is missing, as after a cherry-pick
+        #[arg(long)]
+        anyway: bool,
+    },
 }

@@ -15,7 +15,10 @@ use crate::cli::project::{Project, native, short};
 const LEFT_OPEN: u8 = 4;
 
 /// Settles what the rules decide and tells what is left open.
-pub(crate) fn all(project: &Project) -> Result<ExitCode> {
+///
+/// Where a part of the history is missing, what was written one after the other can look as if it was written side by
+/// side; so nothing is decided then, unless it is to be done `anyway`.
+pub(crate) fn all(project: &Project, anyway: bool) -> Result<ExitCode> {
     let missing = project.store().status()?.dangling;
     for dangling in &missing {
         println!(
@@ -23,21 +26,17 @@ pub(crate) fn all(project: &Project) -> Result<ExitCode> {
             dangling.transaction_id, dangling.missing
         );
     }
-    let mut is_left_open = false;
-    // A settlement can draw another fork into a conflict; that one is looked at again.
+    if !missing.is_empty() && !anyway {
+        return Ok(ExitCode::from(LEFT_OPEN));
+    }
     loop {
         let report = reconcile::<IssueEvent>(project.store(), &Rules::default())?;
         tell_settled(project, &report.settled)?;
+        // A settlement can draw another fork into its conflict; that one is looked at again.
         if report.changed.is_empty() || report.settled.is_empty() {
-            is_left_open |= tell_open(project, &report)?;
-            break;
+            return tell_open(project, &report);
         }
     }
-    Ok(if is_left_open {
-        ExitCode::from(LEFT_OPEN)
-    } else {
-        ExitCode::SUCCESS
-    })
 }
 
 /// Settles an issue with the title that a person chose.
@@ -58,12 +57,7 @@ pub(crate) fn by_title(
         );
     }
     tell_settled(project, &report.settled)?;
-    let is_left_open = tell_open(project, &report)?;
-    Ok(if is_left_open {
-        ExitCode::from(LEFT_OPEN)
-    } else {
-        ExitCode::SUCCESS
-    })
+    tell_open(project, &report)
 }
 
 /// What a merge transaction says about itself.
@@ -91,8 +85,8 @@ fn tell_settled(project: &Project, settled: &[Settled]) -> Result<()> {
     Ok(())
 }
 
-/// Tells what is left open, and how to go on; returns whether anything is.
-fn tell_open(project: &Project, report: &Report) -> Result<bool> {
+/// Tells what is left open, and how to go on.
+fn tell_open(project: &Project, report: &Report) -> Result<ExitCode> {
     let forks = project.forks()?;
     for declined in &report.declined {
         let fork = forks.iter().find(|fork| fork.id == declined.fork_id);
@@ -116,7 +110,11 @@ fn tell_open(project: &Project, report: &Report) -> Result<bool> {
     for fork_id in &report.changed {
         println!("fork {fork_id} changed meanwhile; run `issue-tracker merge` again");
     }
-    Ok(!report.is_complete())
+    Ok(if report.is_complete() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(LEFT_OPEN)
+    })
 }
 
 fn issues(streams: &[fs_format::StreamId]) -> String {

@@ -38,14 +38,14 @@ async fn run(args: Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let project = Project::find(&here)?;
-    let by = author::name(args.author)?;
+    let by = || author::name(args.author.clone());
     let (issue, changes) = match args.command {
         Command::Init => return Ok(ExitCode::SUCCESS),
         Command::List { all } => return print::list(&project, all),
         Command::Show { issue } => return print::show(&project, &project.issue(&issue)?),
-        Command::Merge => return merge::all(&project),
+        Command::Merge { anyway } => return merge::all(&project, anyway),
         Command::Open { title } => {
-            let issue = project::new_issue()?;
+            let (issue, by) = (project::new_issue()?, by()?);
             let open = OpenIssue { issue, by, title };
             let id = project::short(open.issue.as_ref()).to_owned();
             execute(project.store(), open, RetryPolicy::new()).await?;
@@ -57,7 +57,7 @@ async fn run(args: Args) -> Result<ExitCode> {
             title,
             settle: true,
         } => {
-            return merge::by_title(&project, &project.issue(&issue)?, by, title);
+            return merge::by_title(&project, &project.issue(&issue)?, by()?, title);
         }
         Command::Retitle { issue, title, .. } => (issue, vec![Change::Retitled { title }]),
         Command::Comment { issue, text } => (issue, vec![Change::Commented { text }]),
@@ -73,7 +73,7 @@ async fn run(args: Args) -> Result<ExitCode> {
         Command::Close { issue } => (issue, vec![Change::Closed]),
         Command::Reopen { issue } => (issue, vec![Change::Reopened]),
     };
-    let issue = project.issue(&issue)?;
+    let (issue, by) = (project.issue(&issue)?, by()?);
     let change = ChangeIssue { issue, by, changes };
     execute(project.store(), change, RetryPolicy::new()).await?;
     Ok(ExitCode::SUCCESS)

@@ -122,9 +122,15 @@ fn cherry_pick() {
         1,
         "the status names the comment that was left behind"
     );
-    let (_, told) = alice.try_run(&["merge"]);
+    let before = alice.files();
+    let (code, told) = alice.try_run(&["merge"]);
+    assert_eq!(code, 4, "{told}");
     assert!(told.contains("the history is not whole"), "{told}");
-    alice.commit("settle what is there");
+    assert_eq!(
+        alice.files(),
+        before,
+        "nothing is decided on half of the history"
+    );
     alice.run(&["comment", &issue, "work goes on"]);
     alice.commit("go on");
 
@@ -133,8 +139,28 @@ fn cherry_pick() {
     assert_eq!(alice.missing(), 0, "nothing is missing any more");
     alice.run(&["merge"]);
     alice.commit("settle");
+    alice.is_fine();
     let comments = ["since May", "here too", "work goes on"];
     go_on(&alice, &bob, &issue, &comments, &["roof", "urgent"]);
+}
+
+#[test]
+fn cherry_pick_of_a_part_that_is_all_that_ever_comes() {
+    let world = World::in_memory();
+    let (alice, bob, issue) = two(&world);
+    work(&bob, &issue, "here too", "urgent");
+    alice.fetch(&bob);
+    alice.git(&["cherry-pick", "FETCH_HEAD"]);
+    let told = alice.run(&["merge", "--anyway"]);
+    assert!(
+        told.contains("all sides stand"),
+        "it is settled when asked for: {told}"
+    );
+    alice.has(&issue, &[], &["urgent"]);
+    alice.commit("settle");
+
+    // It does come.
+    go_on(&alice, &bob, &issue, &["here too"], &["urgent"]);
 }
 
 #[test]

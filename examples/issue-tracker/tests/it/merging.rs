@@ -43,7 +43,7 @@ fn two_clones_work_offline_and_end_with_the_same_list_and_the_same_files() {
     let (left, right) = (alice.run(&["merge"]), bob.run(&["merge"]));
     assert_eq!(left, right, "both are told the same");
     assert!(
-        left.contains("assigned to bob, after alice"),
+        left.contains("assigned to bob, who was named after alice"),
         "the decision is told: {left}"
     );
     assert_eq!(
