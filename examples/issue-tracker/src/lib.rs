@@ -11,6 +11,11 @@
 
 #![forbid(unsafe_code)]
 
+/// Runs the examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/merging.md")]
+struct Guide;
+
 mod command;
 mod event;
 mod issue;

@@ -7,6 +7,7 @@ use eventcore::StreamId;
 use fs_merge::{ForkContext, Outcome, Resolution, Resolver};
 
 use crate::event::{Change, IssueEvent};
+use crate::issue::Issue;
 use crate::sides::{Combined, Sides};
 
 /// Who the events are by that make up for the order in which two sides were written one after the other.
@@ -21,37 +22,44 @@ pub struct Rules {
 /// A title that a person chose.
 #[derive(Clone, Debug)]
 struct Choice {
+    issue: StreamId,
     by: String,
     title: String,
 }
 
 impl Rules {
-    /// Returns the rules for a person who settles what the title is.
-    pub fn with_title(by: impl Into<String>, title: impl Into<String>) -> Self {
+    /// Returns the rules for when a person settles what the title of an issue is.
+    pub fn with_title(issue: StreamId, by: impl Into<String>, title: impl Into<String>) -> Self {
         let (by, title) = (by.into(), title.into());
         Self {
-            choice: Some(Choice { by, title }),
+            choice: Some(Choice { issue, by, title }),
         }
     }
 
     /// Returns the changes that settle one issue, or why it stays open.
-    fn changes(&self, sides: &Sides, combined: Combined) -> Result<Vec<Change>, String> {
-        let Combined { issue, titles, .. } = combined;
-        let mut changes = sides.now.changes_to(&issue);
-        if let Some(choice) = &self.choice {
+    fn changes(
+        &self,
+        issue: &StreamId,
+        now: &Issue,
+        combined: &Combined,
+    ) -> Result<Vec<Change>, String> {
+        let mut changes = now.changes_to(&combined.issue);
+        let titles = &combined.titles;
+        let choice = self.choice.as_ref().filter(|choice| choice.issue == *issue);
+        if let Some(choice) = choice {
             changes.retain(|change| change.title().is_none());
             // Said even where it is so already: it was decided.
             let title = choice.title.clone();
             changes.push(Change::Retitled { title });
         } else if !titles.is_empty() {
-            let titles = titles
+            let named = titles
                 .iter()
                 .map(|(title, by)| format!("{title:?} by {by}"));
-            let titles: Vec<_> = titles.collect();
+            let named: Vec<_> = named.collect();
             return Err(format!(
                 "it has {} titles: {}",
                 titles.len(),
-                titles.join(", ")
+                named.join(", ")
             ));
         }
         Ok(changes)
@@ -63,15 +71,14 @@ impl Resolver<IssueEvent> for Rules {
         let by = self.choice.as_ref().map_or(NOBODY, |choice| &choice.by);
         let (mut outcome, mut notes) = (Outcome::new(), Vec::new());
         for stream in &fork.streams {
-            let sides = Sides::of(fork, stream);
-            let combined = sides.combined();
-            notes.extend(combined.notes.iter().cloned());
-            let changes = match self.changes(&sides, combined) {
-                Ok(changes) => changes,
-                Err(reason) => return Resolution::unresolvable(reason),
-            };
             let Ok(issue) = StreamId::try_new(stream.stream_id.as_str()) else {
                 return Resolution::unresolvable("it is no issue of this tracker");
+            };
+            let sides = Sides::of(fork, stream);
+            let combined = sides.combined();
+            let changes = match self.changes(&issue, &sides.now, &combined) {
+                Ok(changes) => changes,
+                Err(reason) => return Resolution::unresolvable(reason),
             };
             for change in changes {
                 let (issue, by) = (issue.clone(), by.to_owned());
@@ -80,6 +87,7 @@ impl Resolver<IssueEvent> for Rules {
                     Err(error) => return Resolution::unresolvable(error.to_string()),
                 };
             }
+            notes.extend(combined.notes);
         }
         if let Some(choice) = &self.choice {
             notes.insert(0, format!("the title is {:?}", choice.title));

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fs_merge::{ForkContext, ForkedStream};
+use fs_merge::{ForkContext, ForkEvent, ForkedStream};
 
 use crate::event::{Change, IssueEvent};
 use crate::issue::Issue;
@@ -42,38 +42,31 @@ pub(crate) struct Combined {
 impl Sides {
     /// Reads them from a stream of a fork.
     pub(crate) fn of(fork: &ForkContext<IssueEvent>, stream: &ForkedStream<IssueEvent>) -> Self {
-        let empty = Issue::default;
-        let is_here =
-            |event: &&fs_merge::ForkEvent<IssueEvent>| event.stream_id == stream.stream_id;
-        let events = |events: Vec<&fs_merge::ForkEvent<IssueEvent>>| {
-            let here = events.into_iter().filter(is_here);
-            here.map(|event| event.event.clone()).collect()
+        let new = Issue::default;
+        let sides = fork.branches.iter();
+        let later = fork.on_top.iter().flat_map(|later| &later.events);
+        let is_here = |event: &ForkEvent<IssueEvent>| event.stream_id == stream.stream_id;
+        let after_here = |issue, event: &_| {
+            if is_here(event) {
+                after(issue, event)
+            } else {
+                issue
+            }
         };
         Self {
-            base: stream.ancestor_state(empty(), |issue, event| issue.after(&event.event)),
-            sides: fork
-                .branches
-                .iter()
-                .map(|side| {
-                    stream.branch_state(side, empty(), |issue, event| issue.after(&event.event))
-                })
+            base: stream.ancestor_state(new(), after),
+            sides: sides
+                .map(|side| stream.branch_state(side, new(), after))
                 .collect(),
-            now: fork.merged_state(empty(), |issue, event| {
-                if is_here(&event) {
-                    issue.after(&event.event)
-                } else {
-                    issue
-                }
-            }),
-            since: events(stream.events_since.iter().collect()),
-            later: events(fork.on_top.iter().flat_map(|later| &later.events).collect()),
+            now: fork.merged_state(new(), after_here),
+            since: stream.events_since.iter().map(meant).collect(),
+            later: later.filter(|event| is_here(event)).map(meant).collect(),
         }
     }
 
     /// Combines them.
     pub(crate) fn combined(&self) -> Combined {
         let mut titles = self.titles();
-        let mut notes = Vec::new();
         let title = match titles.len() {
             0 => self.base.title.clone(),
             1 => titles.pop_first().map(|(title, _)| title),
@@ -81,11 +74,12 @@ impl Sides {
         };
         let mut issue = Issue {
             title,
-            assignee: self.assignee(&mut notes),
+            assignee: self.assignee(),
             labels: self.labels(),
-            is_closed: self.is_closed(&mut notes),
+            is_closed: self.is_closed(),
             comments: Vec::new(),
         };
+        // Whoever went on after the merge had seen the sides, so what they did is done to the outcome.
         for event in &self.later {
             if event.change.title().is_some() {
                 titles.clear();
@@ -94,6 +88,7 @@ impl Sides {
         }
         // Nobody takes a comment back.
         issue.comments = self.now.comments.clone();
+        let notes = self.notes(&issue);
         Combined {
             issue,
             titles,
@@ -128,45 +123,60 @@ impl Sides {
     }
 
     /// Returns whether it is closed: as the side has it that changed this.
-    fn is_closed(&self, notes: &mut Vec<String>) -> bool {
+    fn is_closed(&self) -> bool {
         let before = self.base.is_closed;
         let is_changed = self.sides.iter().any(|side| side.is_closed != before);
-        let others = self.sides.iter().filter(|side| !side.is_closed);
-        let said = |side: &Issue| side.comments.len() > self.base.comments.len();
-        if is_changed && !before && others.into_iter().any(said) {
-            notes.push("closed, and what was said meanwhile stays".to_owned());
-        }
         is_changed != before
     }
 
     /// Returns who it is assigned to: as the side has it that changed this, or the last one of several in canonical order.
-    fn assignee(&self, notes: &mut Vec<String>) -> Option<String> {
-        let chosen = self.sides.iter().map(|side| &side.assignee);
-        let mut chosen: BTreeSet<_> = chosen
-            .filter(|chosen| **chosen != self.base.assignee)
-            .collect();
-        let last = self
-            .since
-            .iter()
-            .rev()
-            .find_map(|event| match &event.change {
-                Change::Assigned { to } if chosen.contains(to) => Some(to),
-                _ => None,
-            });
-        let Some(last) = last else {
-            return self.base.assignee.clone();
-        };
-        chosen.remove(last);
-        let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "nobody".to_owned());
-        for other in chosen {
-            notes.push(format!(
-                "assigned to {}, who was named after {}",
-                name(last),
-                name(other)
-            ));
-        }
-        last.clone()
+    fn assignee(&self) -> Option<String> {
+        let assigned = self.assigned();
+        let mut latest = self.since.iter().rev();
+        let last = latest.find_map(|event| match &event.change {
+            Change::Assigned { to } if assigned.contains(to) => Some(to),
+            _ => None,
+        });
+        last.unwrap_or(&self.base.assignee).clone()
     }
+
+    /// Returns whom sides assigned it to, other than before.
+    fn assigned(&self) -> BTreeSet<&Option<String>> {
+        let assigned = self.sides.iter().map(|side| &side.assignee);
+        assigned
+            .filter(|assigned| **assigned != self.base.assignee)
+            .collect()
+    }
+
+    /// Returns what was decided about an issue that somebody may not expect.
+    fn notes(&self, issue: &Issue) -> Vec<String> {
+        let mut notes = Vec::new();
+        let said = |side: &Issue| side.comments.len() > self.base.comments.len();
+        let has_gone_on = |side: &Issue| !side.is_closed && said(side);
+        if issue.is_closed && !self.base.is_closed && self.sides.iter().any(has_gone_on) {
+            notes.push("closed, and what was said meanwhile stays".to_owned());
+        }
+        let assigned = self.assigned();
+        if assigned.contains(&issue.assignee) {
+            let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "nobody".to_owned());
+            let last = name(&issue.assignee);
+            let others = assigned
+                .into_iter()
+                .filter(|other| **other != issue.assignee);
+            let told = others
+                .map(|other| format!("assigned to {last}, who was named after {}", name(other)));
+            notes.extend(told);
+        }
+        notes
+    }
+}
+
+fn after(issue: Issue, event: &ForkEvent<IssueEvent>) -> Issue {
+    issue.after(&event.event)
+}
+
+fn meant(event: &ForkEvent<IssueEvent>) -> IssueEvent {
+    event.event.clone()
 }
 
 #[cfg(test)]

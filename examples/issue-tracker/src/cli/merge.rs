@@ -46,7 +46,7 @@ pub(crate) fn by_title(
     by: String,
     title: String,
 ) -> Result<ExitCode> {
-    let rules = Rules::with_title(by, title);
+    let rules = Rules::with_title(issue.clone(), by, title);
     let report = Reconcile::new(project.store())
         .stream(native(issue)?)
         .run::<IssueEvent>(&rules)?;

@@ -7,6 +7,8 @@
     reason = "the tests look at the files of real repositories"
 )]
 
+#[cfg(unix)]
+mod guide;
 mod history;
 mod merging;
 mod support;

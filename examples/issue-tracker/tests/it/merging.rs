@@ -136,7 +136,11 @@ fn two_titles_are_left_open_until_a_person_chooses() {
             "show says so too"
         );
     }
-    alice.run(&["comment", &issue, "work goes on meanwhile"]);
+    // Work goes on meanwhile.
+    alice.run(&["comment", &issue, "the roofer comes on Monday"]);
+    alice.run(&["label", &issue, "waiting"]);
+    alice.run(&["unlabel", &issue, "urgent"]);
+    alice.run(&["close", &issue]);
 
     let told = alice.run(&["retitle", &issue, "Leaking roof, wet floor", "--settle"]);
     assert!(
@@ -146,11 +150,11 @@ fn two_titles_are_left_open_until_a_person_chooses() {
     exchange(&alice, &bob);
     for person in [&alice, &bob] {
         person.is_fine();
-        person.has(&issue, &["work goes on meanwhile"], &["urgent"]);
+        person.has(&issue, &["the roofer comes on Monday"], &["waiting"]);
+        let listed = person.list();
         assert!(
-            person.list().contains("Leaking roof, wet floor"),
-            "{}",
-            person.list()
+            listed.contains("Leaking roof, wet floor") && listed.contains("closed"),
+            "{listed}"
         );
         let (code, told) = person.try_run(&["retitle", &issue, "Again", "--settle"]);
         assert_eq!(code, 1, "there is nothing to settle any more: {told}");
