@@ -1,5 +1,6 @@
 //! After a git merge: what was decided, and what is left for people to decide.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -18,23 +19,24 @@ const LEFT_OPEN: u8 = 4;
 ///
 /// Where a part of the history is missing, what was written one after the other can look as if it was written side by
 /// side; so nothing is decided then, unless it is to be done `anyway`.
-pub(crate) fn all(project: &Project, anyway: bool) -> Result<ExitCode> {
+pub(crate) fn all(project: &Project, anyway: bool, out: &mut impl Write) -> Result<ExitCode> {
     let missing = project.store().status()?.dangling;
     for dangling in &missing {
-        println!(
+        writeln!(
+            out,
             "the history is not whole: {} follows {}, which is not here; merge the branch that has it",
             dangling.transaction_id, dangling.missing
-        );
+        )?;
     }
     if !missing.is_empty() && !anyway {
         return Ok(ExitCode::from(LEFT_OPEN));
     }
     loop {
         let report = reconcile::<IssueEvent>(project.store(), &Rules::default())?;
-        tell_settled(project, &report.settled)?;
+        tell_settled(project, &report.settled, out)?;
         // A settlement can draw another fork into its conflict; that one is looked at again.
         if report.changed.is_empty() || report.settled.is_empty() {
-            return tell_open(project, &report);
+            return tell_open(project, &report, out);
         }
     }
 }
@@ -45,6 +47,7 @@ pub(crate) fn by_title(
     issue: &StreamId,
     by: String,
     title: String,
+    out: &mut impl Write,
 ) -> Result<ExitCode> {
     let rules = Rules::with_title(issue.clone(), by, title);
     let report = Reconcile::new(project.store())
@@ -56,8 +59,8 @@ pub(crate) fn by_title(
             short(issue.as_ref())
         );
     }
-    tell_settled(project, &report.settled)?;
-    tell_open(project, &report)
+    tell_settled(project, &report.settled, out)?;
+    tell_open(project, &report, out)
 }
 
 /// What a merge transaction says about itself.
@@ -66,7 +69,7 @@ struct Decision {
     reason: String,
 }
 
-fn tell_settled(project: &Project, settled: &[Settled]) -> Result<()> {
+fn tell_settled(project: &Project, settled: &[Settled], out: &mut impl Write) -> Result<()> {
     if settled.is_empty() {
         return Ok(());
     }
@@ -76,17 +79,18 @@ fn tell_settled(project: &Project, settled: &[Settled]) -> Result<()> {
         let header = headers.iter().find(|header| header.transaction_id == id);
         let decision = header.and_then(|header| header.metadata.decode::<Decision>().ok());
         let reason = decision.map_or_else(String::new, |decision| decision.reason);
-        println!(
+        writeln!(
+            out,
             "{} is settled: {}",
             issues(&settled.resolved),
             plain(&reason)
-        );
+        )?;
     }
     Ok(())
 }
 
 /// Tells what is left open, and how to go on.
-fn tell_open(project: &Project, report: &Report) -> Result<ExitCode> {
+fn tell_open(project: &Project, report: &Report, out: &mut impl Write) -> Result<ExitCode> {
     let forks = project.forks()?;
     for declined in &report.declined {
         let fork = forks.iter().find(|fork| fork.id == declined.fork_id);
@@ -97,18 +101,25 @@ fn tell_open(project: &Project, report: &Report) -> Result<ExitCode> {
                 .collect()
         });
         let issues = issues(&streams);
-        println!("{issues} is left open: {}", plain(&declined.reason));
-        println!("  settle it with `issue-tracker retitle {issues} TITLE --settle`");
+        writeln!(out, "{issues} is left open: {}", plain(&declined.reason))?;
+        writeln!(
+            out,
+            "  settle it with `issue-tracker retitle {issues} TITLE --settle`"
+        )?;
     }
     for failed in &report.failed {
-        println!(
+        writeln!(
+            out,
             "fork {} is left open: {}",
             failed.fork_id,
             plain(&told(&failed.error))
-        );
+        )?;
     }
     for fork_id in &report.changed {
-        println!("fork {fork_id} changed meanwhile; run `issue-tracker merge` again");
+        writeln!(
+            out,
+            "fork {fork_id} changed meanwhile; run `issue-tracker merge` again"
+        )?;
     }
     Ok(if report.is_complete() {
         ExitCode::SUCCESS

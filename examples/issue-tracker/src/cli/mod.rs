@@ -6,6 +6,7 @@ mod merge;
 mod print;
 mod project;
 
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -18,38 +19,47 @@ use crate::cli::project::Project;
 
 /// Runs what the command line says; 1 is for what failed, 4 for conflicts that are left open.
 pub(crate) async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut ended = run(Args::parse(), &mut out).await;
+    if let Err(error) = out.flush() {
+        ended = ended.and(Err(error.into()));
+    }
+    match ended {
         Ok(ending) => ending,
+        // Whoever reads the answer has read enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", print::plain(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(args: Args) -> Result<ExitCode> {
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+async fn run(args: Args, out: &mut impl Write) -> Result<ExitCode> {
     let here = std::env::current_dir().context("cannot tell the current directory")?;
     if let Command::Init = args.command {
-        let project = Project::create(&here)?;
-        println!(
-            "issues are kept in {}; commit it with the project",
-            project.root().display()
-        );
+        let root = Project::create(&here)?.root().display().to_string();
+        writeln!(out, "issues are kept in {root}; commit it with the project")?;
         return Ok(ExitCode::SUCCESS);
     }
     let project = Project::find(&here)?;
     let by = || author::name(args.author.clone());
     let (issue, changes) = match args.command {
         Command::Init => return Ok(ExitCode::SUCCESS),
-        Command::List { all } => return print::list(&project, all),
-        Command::Show { issue } => return print::show(&project, &project.issue(&issue)?),
-        Command::Merge { anyway } => return merge::all(&project, anyway),
+        Command::List { all } => return print::list(&project, all, out),
+        Command::Show { issue } => return print::show(&project, &project.issue(&issue)?, out),
+        Command::Merge { anyway } => return merge::all(&project, anyway, out),
         Command::Open { title } => {
             let (issue, by) = (project::new_issue()?, by()?);
             let open = OpenIssue { issue, by, title };
             let id = project::short(open.issue.as_ref()).to_owned();
             execute(project.store(), open, RetryPolicy::new()).await?;
-            println!("{id}");
+            writeln!(out, "{id}")?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Retitle {
@@ -57,7 +67,7 @@ async fn run(args: Args) -> Result<ExitCode> {
             title,
             settle: true,
         } => {
-            return merge::by_title(&project, &project.issue(&issue)?, by()?, title);
+            return merge::by_title(&project, &project.issue(&issue)?, by()?, title, out);
         }
         Command::Retitle { issue, title, .. } => (issue, vec![Change::Retitled { title }]),
         Command::Comment { issue, text } => (issue, vec![Change::Commented { text }]),

@@ -2,6 +2,7 @@
 //!
 //! **Invariant**: what arrives by git is text of others; no control character of it reaches the terminal.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -9,60 +10,58 @@ use eventcore::StreamId;
 use fs_merge::{Resolution, Resolver as _};
 use issue_tracker::{Issue, Rules};
 
-use crate::cli::project::{Project, native, short};
+use crate::cli::project::{History, Project, native, short};
 
 /// Lists the issues, one a line; `!` marks those that were changed on several sides and are not settled.
-pub(crate) fn list(project: &Project, all: bool) -> Result<ExitCode> {
+pub(crate) fn list(project: &Project, all: bool, out: &mut impl Write) -> Result<ExitCode> {
     let forks = project.forks()?;
-    for listed in project.list()? {
-        let issue = &listed.issue;
-        if issue.is_closed && !all {
-            continue;
-        }
-        let stream = native(&listed.stream)?;
-        let mark = if forks.iter().any(|fork| fork.involves(&stream)) {
-            '!'
-        } else {
-            ' '
+    for (stream, history) in project.list()? {
+        let line = match history {
+            Ok(history) => {
+                let issue = amount(&history);
+                if issue.is_closed && !all {
+                    continue;
+                }
+                line(&issue)
+            }
+            Err(error) => format!("({error:#})"),
         };
-        println!(
-            "{}{mark} {}",
-            short(listed.stream.as_ref()),
-            plain(&line(issue))
-        );
+        let native = native(&stream)?;
+        let is_open = forks.iter().any(|fork| fork.involves(&native));
+        let mark = if is_open { '!' } else { ' ' };
+        let id = plain(short(stream.as_ref()));
+        writeln!(out, "{id}{mark} {}", plain(&line))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Shows an issue: how it is, what happened to it, and what is not settled about it.
-pub(crate) fn show(project: &Project, stream: &StreamId) -> Result<ExitCode> {
+pub(crate) fn show(project: &Project, stream: &StreamId, out: &mut impl Write) -> Result<ExitCode> {
     let history = project.history(stream)?;
-    let issue = history
-        .iter()
-        .fold(Issue::default(), |issue, (_, event)| issue.after(event));
-    println!("{}  {}", short(stream.as_ref()), plain(&line(&issue)));
+    let id = plain(short(stream.as_ref()));
+    writeln!(out, "{id}  {}", plain(&line(&amount(&history))))?;
     for (stored, event) in &history {
         let at = stored.created_at.to_string();
         let minute = at.get(..16).unwrap_or(&at).replace('T', " ");
-        println!(
-            "  {minute}  {} {}",
-            plain(&event.by),
-            plain(&event.change.to_string())
-        );
+        let (by, change) = (plain(&event.by), plain(&event.change.to_string()));
+        writeln!(out, "  {minute}  {by} {change}")?;
     }
     let stream = native(stream)?;
-    for fork in project
-        .forks()?
-        .iter()
-        .filter(|fork| fork.involves(&stream))
-    {
+    let forks = project.forks()?;
+    for fork in forks.iter().filter(|fork| fork.involves(&stream)) {
         let open = match Rules::default().resolve(fork) {
             Resolution::Resolve(_) => "settle it with `issue-tracker merge`".to_owned(),
             Resolution::Unresolvable(reason) => plain(&reason),
         };
-        println!("  changed on several sides: {open}");
+        writeln!(out, "  changed on several sides: {open}")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns what a history amounts to.
+fn amount(history: &History) -> Issue {
+    let events = history.iter().map(|(_, event)| event);
+    events.fold(Issue::default(), Issue::after)
 }
 
 /// Returns an issue in one line.

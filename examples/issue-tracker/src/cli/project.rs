@@ -6,10 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use eventcore::StreamId;
-use fs_format::Timestamp;
 use fs_merge::{ForkContext, typed_forks};
 use fs_store::{FileEventStore, OpenError, StoredEvent};
-use issue_tracker::{Issue, IssueEvent};
+use issue_tracker::IssueEvent;
 
 /// Where the store lies in a project: where `trib` looks for it too.
 const DIRECTORY: &str = ".tributary";
@@ -23,13 +22,8 @@ pub(crate) struct Project {
     store: FileEventStore,
 }
 
-/// An issue in a list.
-#[derive(Debug)]
-pub(crate) struct Listed {
-    pub(crate) opened_at: Timestamp,
-    pub(crate) stream: StreamId,
-    pub(crate) issue: Issue,
-}
+/// The events of an issue, each as it is stored and as it is meant.
+pub(crate) type History = Vec<(StoredEvent, IssueEvent)>;
 
 impl Project {
     /// Creates a store in `here`, unless there is one.
@@ -87,8 +81,8 @@ impl Project {
         }
     }
 
-    /// Returns the events of an issue, each as it is stored and as it is meant.
-    pub(crate) fn history(&self, issue: &StreamId) -> Result<Vec<(StoredEvent, IssueEvent)>> {
+    /// Returns the events of an issue in canonical order.
+    pub(crate) fn history(&self, issue: &StreamId) -> Result<History> {
         let events = self.store.stream_events(&native(issue)?)?;
         let meant = events.into_iter().map(|stored| {
             let event = stored.event_data.decode();
@@ -98,24 +92,19 @@ impl Project {
         meant.collect()
     }
 
-    /// Returns all issues, in the order in which they were opened.
-    pub(crate) fn list(&self) -> Result<Vec<Listed>> {
-        let mut list = Vec::new();
-        for stream in self.streams()? {
-            let history = self.history(&stream)?;
-            let Some((first, _)) = history.first() else {
-                continue;
-            };
-            list.push(Listed {
-                opened_at: first.created_at,
-                stream,
-                issue: history
-                    .iter()
-                    .fold(Issue::default(), |issue, (_, event)| issue.after(event)),
-            });
-        }
+    /// Returns all issues in the order in which they were opened, those first that cannot be read.
+    pub(crate) fn list(&self) -> Result<Vec<(StreamId, Result<History>)>> {
+        let streams = self.streams()?.into_iter();
+        let read = streams.map(|stream| {
+            let history = self.history(&stream);
+            (stream, history)
+        });
+        let mut list: Vec<_> = read.collect();
         // Those opened at the same time stay in the order of their streams.
-        list.sort_by_key(|listed| listed.opened_at);
+        list.sort_by_key(|(_, history)| {
+            let first = history.as_ref().ok().and_then(|history| history.first());
+            first.map(|(opened, _)| opened.created_at)
+        });
         Ok(list)
     }
 

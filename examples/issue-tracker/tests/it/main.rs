@@ -11,4 +11,5 @@
 mod guide;
 mod history;
 mod merging;
+mod rounds;
 mod support;

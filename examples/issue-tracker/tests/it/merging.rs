@@ -225,3 +225,33 @@ fn what_cannot_be_done_is_said() {
     assert_eq!(code, 2, "an issue has a title");
     alice.run(&["comment", &issue[..4], "by the beginning of its id"]);
 }
+
+#[test]
+fn an_event_of_a_newer_tracker_hides_no_other_issue() {
+    let world = World::in_memory();
+    let (alice, bob, issue) = two(&world);
+    let newer = alice.open("The door sticks");
+    let stream = format!("issue-{newer}");
+    alice.append_raw(
+        &stream,
+        &format!(r#"{{"issue":"{stream}","by":"eve","change":"frobbed"}}"#),
+    );
+    alice.run(&["comment", &issue, "since May"]);
+    bob.run(&["comment", &issue, "here too"]);
+    exchange(&alice, &bob);
+    let listed = bob.list();
+    assert!(
+        listed.contains(&format!("{newer}  (cannot read event ")),
+        "{listed}"
+    );
+    assert!(
+        listed.contains(&format!("{issue}! It rains in")),
+        "{listed}"
+    );
+    assert!(
+        bob.run(&["merge"]).contains("all sides stand"),
+        "the other fork is settled"
+    );
+    let (code, told) = bob.try_run(&["comment", &newer, "and squeaks"]);
+    assert_eq!(code, 1, "nobody decides on what cannot be read: {told}");
+}

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use fs_merge::forks;
+use fs_store::Append;
 use scenarios::{Repository, World};
 
 /// Somebody who works in a clone.
@@ -59,6 +60,12 @@ impl Person {
     /// Opens an issue.
     pub(crate) fn open(&self, title: &str) -> String {
         self.run(&["open", title]).trim().to_owned()
+    }
+
+    /// Appends an event that the tracker would not.
+    pub(crate) fn append_raw(&self, stream: &str, data: &str) {
+        let event = Append::new().event(scenarios::stream_id(stream), "IssueEvent", data);
+        self.repository.store().append(event.unwrap()).unwrap();
     }
 
     pub(crate) fn git(&self, args: &[&str]) -> String {
