@@ -72,7 +72,8 @@ proptest! {
             prop_assert_eq!(&planned.resolved, &settled.resolved);
             prop_assert_eq!(&planned.bytes, &place.file(&planned.path), "to the byte");
             prop_assert_eq!(planned.header.transaction_id, settled.transaction_id);
-            prop_assert_eq!(planned.events.len() as u64, planned.header.stream_bases.values().map(|it| it.writes).sum::<u64>());
+            let writes = planned.header.stream_bases.values().map(|base| base.writes);
+            prop_assert_eq!(planned.events.len() as u64, writes.sum::<u64>());
         }
         prop_assert_eq!(&dry.declined, &real.declined);
         prop_assert_eq!(&dry.changed, &real.changed, "and what is left to the next call");
