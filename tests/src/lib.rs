@@ -13,6 +13,7 @@ pub mod answers;
 pub mod dice;
 pub mod worker;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -80,16 +81,24 @@ impl World {
 
     /// Clones a repository with settings of its own, as `core.autocrlf=true`.
     pub fn clone_with(&self, from: &Repository, name: &str, settings: &[&str]) -> Repository {
-        let repository = Repository {
-            dir: self.dir.path().join(name),
-        };
+        let settings = settings.iter().flat_map(|setting| ["--config", setting]);
+        let options: Vec<_> = settings.collect();
+        self.cloned(&options, from.dir.as_os_str(), name)
+    }
+
+    /// Clones the newest commit of a repository, without those before it.
+    pub fn clone_shallow(&self, from: &Repository, name: &str) -> Repository {
+        // A path would be cloned whole.
+        let url = format!("file://{}", from.dir.display());
+        self.cloned(&["--depth", "1"], url.as_ref(), name)
+    }
+
+    fn cloned(&self, options: &[&str], from: &OsStr, name: &str) -> Repository {
+        let dir = self.dir.path().join(name);
         let mut command = git();
-        command.args(["clone", "--quiet"]);
-        for setting in settings {
-            command.args(["--config", setting]);
-        }
-        succeed(command.arg(&from.dir).arg(&repository.dir));
-        repository
+        command.args(["clone", "--quiet"]).args(options);
+        succeed(command.arg(from).arg(&dir));
+        Repository { dir }
     }
 }
 

@@ -9,6 +9,12 @@ use super::LAYERS;
 /// Members that are no part of the product: they may depend on any layer, and nothing depends on them.
 const HARNESS: [&str; 3] = ["scenarios", "tributary-benches", "xtask"];
 
+/// Members that show how the product is used: they may depend on any layer, and their tests on [`STAGE`]; nothing depends on them.
+const EXAMPLES: [&str; 1] = ["issue-tracker"];
+
+/// The part of the harness that tests play on.
+const STAGE: &str = "scenarios";
+
 /// A member of the workspace and what its manifest names.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -43,10 +49,11 @@ const RUNTIME: &[&str] = &[
     "fs-store",
     "fs-merge",
     "fs-cli",
+    "issue-tracker",
     "scenarios",
     "tributary-benches",
 ];
-const PROGRAMS: &[&str] = &["fs-cli", "xtask"];
+const PROGRAMS: &[&str] = &["fs-cli", "issue-tracker", "xtask"];
 const FILES: &[&str] = &["fs-io", "scenarios", "tributary-benches", "xtask"];
 
 const fn restriction(
@@ -178,8 +185,9 @@ pub(super) fn check(members: &[Member]) -> Vec<String> {
     let mut violations = Vec::new();
     for member in members {
         let layer = LAYERS.iter().find(|layer| layer.name == member.name);
-        let in_harness = HARNESS.contains(&member.name.as_str());
-        if layer.is_none() && !in_harness {
+        let is_beside = HARNESS.contains(&member.name.as_str());
+        let is_example = EXAMPLES.contains(&member.name.as_str());
+        if layer.is_none() && !is_beside && !is_example {
             violations.push(format!(
                 "{}: has no place among the layers; give it one in xtask/src/layers.rs",
                 member.name
@@ -192,8 +200,13 @@ pub(super) fn check(members: &[Member]) -> Vec<String> {
                 dependency.name,
                 kind(dependency.kind)
             );
-            if HARNESS.contains(&dependency.name.as_str()) {
+            let plays = is_example
+                && dependency.name == STAGE
+                && dependency.kind == DependencyKind::Development;
+            if HARNESS.contains(&dependency.name.as_str()) && !plays {
                 violations.push(format!("{edge}: nothing depends on the harness"));
+            } else if EXAMPLES.contains(&dependency.name.as_str()) {
+                violations.push(format!("{edge}: nothing depends on an example"));
             } else if let Some(layer) = layer
                 && members.iter().any(|other| other.name == dependency.name)
                 && !layer.below.contains(&dependency.name.as_str())
@@ -231,6 +244,7 @@ mod tests {
     fn workspace_with(name: &str, dependencies: &[(&str, DependencyKind)]) -> Vec<Member> {
         let mut names: Vec<&str> = LAYERS.iter().map(|layer| layer.name).collect();
         names.extend(HARNESS);
+        names.extend(EXAMPLES);
         if !names.contains(&name) {
             names.push(name);
         }
@@ -303,6 +317,18 @@ mod tests {
     }
 
     #[test]
+    fn nothing_depends_on_an_example_and_only_its_tests_on_the_stage() {
+        for example in EXAMPLES {
+            assert_eq!(violations("fs-cli", example, Development).len(), 1);
+            assert_eq!(violations("scenarios", example, Development).len(), 1);
+            assert!(violations(example, "fs-merge", Normal).is_empty());
+            assert!(violations(example, STAGE, Development).is_empty());
+            assert_eq!(violations(example, STAGE, Normal).len(), 1);
+            assert_eq!(violations(example, "xtask", Development).len(), 1);
+        }
+    }
+
+    #[test]
     fn a_member_without_a_layer_is_named() {
         let found = check(&workspace_with("fs-new", &[]));
         assert_eq!(found.len(), 1);
@@ -357,7 +383,8 @@ mod tests {
     fn every_layer_is_a_member_of_the_workspace() {
         let workspace = Workspace::locate().unwrap();
         let found = members(workspace.packages());
-        for name in LAYERS.iter().map(|layer| layer.name).chain(HARNESS) {
+        let layers = LAYERS.iter().map(|layer| layer.name);
+        for name in layers.chain(HARNESS).chain(EXAMPLES) {
             assert!(
                 found.iter().any(|member| member.name == name),
                 "{name} is in the rules, so it is a member"

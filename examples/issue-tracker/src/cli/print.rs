@@ -1,0 +1,101 @@
+//! Issues for people to read.
+//!
+//! **Invariant**: what arrives by git is text of others; no control character of it reaches the terminal.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use eventcore::StreamId;
+use fs_merge::{Resolution, Resolver as _};
+use issue_tracker::{Issue, Rules};
+
+use crate::cli::project::{History, Project, native, short};
+
+/// Lists the issues, one a line; `!` marks those that were changed on several sides and are not settled.
+pub(crate) fn list(project: &Project, all: bool, out: &mut impl Write) -> Result<ExitCode> {
+    let forks = project.forks()?;
+    for (stream, history) in project.list()? {
+        let line = match history {
+            Ok(history) => {
+                let issue = amount(&history);
+                if issue.is_closed && !all {
+                    continue;
+                }
+                line(&issue)
+            }
+            Err(error) => format!("({error:#})"),
+        };
+        let native = native(&stream)?;
+        let is_open = forks.iter().any(|fork| fork.involves(&native));
+        let mark = if is_open { '!' } else { ' ' };
+        let id = plain(short(stream.as_ref()));
+        writeln!(out, "{id}{mark} {}", plain(&line))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows an issue: how it is, what happened to it, and what is not settled about it.
+pub(crate) fn show(project: &Project, stream: &StreamId, out: &mut impl Write) -> Result<ExitCode> {
+    let history = project.history(stream)?;
+    let id = plain(short(stream.as_ref()));
+    writeln!(out, "{id}  {}", plain(&line(&amount(&history))))?;
+    for (stored, event) in &history {
+        let at = stored.created_at.to_string();
+        let minute = at.get(..16).unwrap_or(&at).replace('T', " ");
+        let (by, change) = (plain(&event.by), plain(&event.change.to_string()));
+        writeln!(out, "  {minute}  {by} {change}")?;
+    }
+    let stream = native(stream)?;
+    let forks = project.forks()?;
+    for fork in forks.iter().filter(|fork| fork.involves(&stream)) {
+        let open = match Rules::default().resolve(fork) {
+            Resolution::Resolve(_) => "settle it with `issue-tracker merge`".to_owned(),
+            Resolution::Unresolvable(reason) => plain(&reason),
+        };
+        writeln!(out, "  changed on several sides: {open}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns what a history amounts to.
+fn amount(history: &History) -> Issue {
+    let events = history.iter().map(|(_, event)| event);
+    events.fold(Issue::default(), Issue::after)
+}
+
+/// Returns an issue in one line.
+fn line(issue: &Issue) -> String {
+    let mut line = match &issue.title {
+        Some(title) => title.clone(),
+        None => "(opened in a part of the history that is not here)".to_owned(),
+    };
+    for label in &issue.labels {
+        line.push_str(&format!(" #{label}"));
+    }
+    if let Some(name) = &issue.assignee {
+        line.push_str(&format!(" @{name}"));
+    }
+    match issue.comments.len() {
+        0 => {}
+        1 => line.push_str(", 1 comment"),
+        count => line.push_str(&format!(", {count} comments")),
+    }
+    if issue.is_closed {
+        line.push_str(", closed");
+    }
+    line
+}
+
+/// Makes text safe to print.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for c in text.chars() {
+        if c.is_control() {
+            plain.extend(c.escape_default());
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}

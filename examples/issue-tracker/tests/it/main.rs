@@ -1,0 +1,15 @@
+//! The tracker as people use it: the program, in clones of a real git repository.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "the tests look at the files of real repositories"
+)]
+
+#[cfg(unix)]
+mod guide;
+mod history;
+mod merging;
+mod rounds;
+mod support;

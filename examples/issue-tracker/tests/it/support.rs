@@ -1,0 +1,177 @@
+//! People with a clone each, and what they may rely on.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use fs_merge::forks;
+use fs_store::Append;
+use scenarios::{Repository, World};
+
+/// Somebody who works in a clone.
+pub(crate) struct Person {
+    name: &'static str,
+    repository: Repository,
+}
+
+impl Person {
+    /// Creates the repository of a project.
+    pub(crate) fn with_project(world: &World, name: &'static str) -> Self {
+        let repository = world.init(name);
+        Self { name, repository }
+    }
+
+    /// Clones the project.
+    pub(crate) fn joining(&self, world: &World, name: &'static str) -> Self {
+        let repository = world.clone(&self.repository, name);
+        Self { name, repository }
+    }
+
+    /// Clones the newest commit of the project.
+    pub(crate) fn joining_shallowly(&self, world: &World, name: &'static str) -> Self {
+        let repository = world.clone_shallow(&self.repository, name);
+        Self { name, repository }
+    }
+
+    /// Runs the tracker; returns what it printed.
+    pub(crate) fn run(&self, args: &[&str]) -> String {
+        let (code, output) = self.try_run(args);
+        assert_eq!(code, 0, "{} runs {args:?}: {output}", self.name);
+        output
+    }
+
+    /// Runs the tracker; returns its exit code and all that it printed.
+    pub(crate) fn try_run(&self, args: &[&str]) -> (i32, String) {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = Command::new(env!("CARGO_BIN_EXE_issue-tracker"))
+            .current_dir(self.repository.path())
+            .env("ISSUE_TRACKER_AS", self.name)
+            .args(args)
+            .output()
+            .unwrap();
+        let output = [stdout, stderr].map(|output| String::from_utf8(output).unwrap());
+        (status.code().unwrap(), output.concat())
+    }
+
+    /// Opens an issue.
+    pub(crate) fn open(&self, title: &str) -> String {
+        self.run(&["open", title]).trim().to_owned()
+    }
+
+    /// Appends an event that the tracker would not.
+    pub(crate) fn append_raw(&self, stream: &str, data: &str) {
+        let event = Append::new().event(scenarios::stream_id(stream), "IssueEvent", data);
+        self.repository.store().append(event.unwrap()).unwrap();
+    }
+
+    pub(crate) fn git(&self, args: &[&str]) -> String {
+        self.repository.git(args)
+    }
+
+    pub(crate) fn commit(&self, message: &str) {
+        self.repository.commit(message);
+    }
+
+    /// Merges somebody else's main branch.
+    pub(crate) fn pull(&self, other: &Self) {
+        self.repository.merge(&other.repository);
+    }
+
+    /// Fetches somebody else's main branch as `FETCH_HEAD`.
+    pub(crate) fn fetch(&self, other: &Self) {
+        let path = other.repository.path().to_str().unwrap();
+        self.git(&["fetch", "--quiet", path, "main"]);
+    }
+
+    /// Returns all issues, as they are listed.
+    pub(crate) fn list(&self) -> String {
+        self.run(&["list", "--all"])
+    }
+
+    /// Returns the transactions that are missing below what is here.
+    pub(crate) fn missing(&self) -> usize {
+        self.repository.store().status().unwrap().dangling.len()
+    }
+
+    /// Returns every transaction file with its bytes.
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let mut directories = vec![self.repository.event_file("")];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    files.insert(file_name(&path), fs::read(&path).unwrap());
+                }
+            }
+        }
+        files
+    }
+
+    /// Asserts that the history is whole and that nothing is left to settle.
+    pub(crate) fn is_fine(&self) {
+        let store = self.repository.store();
+        let status = store.status().unwrap();
+        assert!(status.is_clean(), "{}: {status:?}", self.name);
+        let open = forks(&store).unwrap();
+        assert_eq!(open, [], "{} has nothing to settle", self.name);
+        let listed = self.list();
+        assert!(!listed.contains("! "), "{}: {listed}", self.name);
+    }
+
+    /// Asserts that there are these issues and no others.
+    pub(crate) fn has_issues(&self, issues: &[&str]) {
+        let listed = self.list();
+        let mut found: Vec<_> = listed.lines().filter_map(|line| line.get(..8)).collect();
+        let mut expected = issues.to_vec();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(
+            found, expected,
+            "{}: no issue is lost or doubled",
+            self.name
+        );
+    }
+
+    /// Asserts that an issue has these comments and labels, each once, and no others.
+    pub(crate) fn has(&self, issue: &str, comments: &[&str], labels: &[&str]) {
+        let shown = self.run(&["show", issue]);
+        let mut said: Vec<_> = shown
+            .lines()
+            .filter_map(|line| line.split_once(" said: ").map(|(_, text)| text))
+            .collect();
+        let mut expected = comments.to_vec();
+        said.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(
+            said, expected,
+            "{}: no comment is lost or doubled",
+            self.name
+        );
+        let line = shown.lines().next().unwrap();
+        let mut found: Vec<_> = line
+            .split(' ')
+            .filter_map(|word| word.strip_prefix('#'))
+            .collect();
+        let mut expected = labels.to_vec();
+        for word in &mut found {
+            *word = word.trim_end_matches(',');
+        }
+        expected.sort_unstable();
+        assert_eq!(
+            found, expected,
+            "{}: no label is lost or doubled",
+            self.name
+        );
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
