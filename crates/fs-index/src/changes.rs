@@ -10,7 +10,8 @@ use fs_format::TransactionId;
 use fs_io::FileKind;
 
 use crate::error::IndexError;
-use crate::index::{Depth, Index};
+use crate::index::Index;
+use crate::look::Depth;
 use crate::record::Place;
 use crate::replay::FLAT;
 use crate::scan::{self, Listing, Stamp};

@@ -8,10 +8,12 @@
 
 #![forbid(unsafe_code)]
 
+mod append;
 mod arrivals;
 mod bytes;
 mod cache;
 mod catalog;
+mod catch_up;
 mod census;
 mod changes;
 mod codec;
@@ -23,9 +25,11 @@ mod flush;
 mod frame;
 mod history;
 mod index;
+mod ingest;
 mod journal;
 mod layout;
 mod load;
+mod look;
 mod manifest;
 mod position;
 mod preview;
@@ -45,9 +49,10 @@ mod vanished;
 pub use error::IndexError;
 pub use events::RawEvent;
 pub use history::{History, Placed, Undecodable, Write};
-pub use index::{Depth, Index, Observed, StalePosition};
+pub use index::{Index, StalePosition};
 pub use journal::JournalId;
 pub use layout::Layout;
+pub use look::{Depth, Observed};
 pub use position::{Epoch, Position, Sequence};
 pub use preview::{Incoming, Preview};
 pub use progress::Progress;

@@ -17,8 +17,8 @@ use fs_io::{Clock, Disk, FileKind, Stat};
 
 use crate::codec::{Fields, Writer};
 use crate::error::IndexError;
-use crate::index::Depth;
 use crate::layout::Layout;
+use crate::look::Depth;
 
 /// Step of the time stamps where they have no fraction of a second (the coarsest in use, FAT, steps by two seconds).
 const COARSE_NANOS: i64 = 2_000_000_000;

@@ -9,7 +9,7 @@ use fs_format::Location;
 use super::Census;
 use crate::error::IndexError;
 use crate::history::History;
-use crate::index::Depth;
+use crate::look::Depth;
 use crate::preview::{Incoming, Preview};
 use crate::scan;
 use crate::stored::Stored;

@@ -15,7 +15,7 @@ use super::Census;
 use super::examine::Examined;
 use crate::error::IndexError;
 use crate::file::{self, Found};
-use crate::index::Depth;
+use crate::look::Depth;
 use crate::record::Place;
 use crate::scan;
 use crate::stored::Stored;

@@ -1,0 +1,126 @@
+//! Recording what this process has just published, and every other write to the journal.
+//!
+//! **Invariant**: a record is written before it is taken over, and taken over by the writer as by every reader.
+
+use std::collections::BTreeMap;
+
+use fs_format::TransactionId;
+use fs_io::{LockGuard, SyncPolicy};
+
+use crate::arrivals::key_of;
+use crate::changes::Changes;
+use crate::error::IndexError;
+use crate::index::Index;
+use crate::journal::Entry;
+use crate::look::Depth;
+use crate::record::{self, Origin};
+use crate::replay::Replayed;
+use crate::scan::{self, Stamp};
+use crate::stored::Stored;
+
+impl Index {
+    /// Records transactions that were just published by the holder of the lock, who ingested everything before.
+    ///
+    /// The records are not synced: after a power cut the files are found again, known to be of this working copy, and a
+    /// new epoch begins. That of a merge transaction is synced, since such a file is nobody's own.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the journal cannot be written. The transactions stand all the same: they are ingested by the
+    /// next refresh.
+    pub fn record_appends(
+        &mut self,
+        appended: Vec<Stored>,
+        _lock: &LockGuard,
+    ) -> Result<(), IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(());
+        };
+        let mut sync = SyncPolicy::None;
+        let mut stamps = BTreeMap::new();
+        let mut batch: BTreeMap<TransactionId, Stored> = BTreeMap::new();
+        for (mut stored, number) in appended.into_iter().zip(state.next_number..) {
+            let id = stored.id();
+            let path = id.relative_path();
+            let stat = self.system.disk.stat(&self.layout.event_file(&path));
+            stored.modified_nanos = stat.ok().flatten().map_or(0, |stat| stat.modified_nanos);
+            stored.number = number;
+            stored.origin = Origin::Appended;
+            if stored.header.replica_id.is_nil() {
+                sync = SyncPolicy::Durable;
+            }
+            let (directory, _) = scan::split(&path);
+            if let Some(before) = state.directories.get(directory) {
+                stamps.insert(directory.to_owned(), *before);
+            }
+            batch.insert(id, stored);
+        }
+        let mut changes_the_order = false;
+        for stored in batch.values() {
+            if !self.is_plain(state, &Changes::default(), &batch, stored)? {
+                return self.take_census(Depth::Names);
+            }
+            let header = &stored.header;
+            let is_on_all_heads = state
+                .heads
+                .keys()
+                .all(|head| header.parents.iter().any(|it| it.transaction_id == *head));
+            changes_the_order |= Some(key_of(header)) < state.greatest_key()
+                || (state.is_irregular && !is_on_all_heads);
+        }
+        let mut appended: Vec<&Stored> = batch.values().collect();
+        appended.sort_unstable_by_key(|stored| stored.number);
+        let mut payloads: Vec<_> = appended.into_iter().map(Stored::record).collect();
+        if changes_the_order {
+            payloads.push(record::generation(state.generation + 1));
+        }
+        let disk = self.system.disk.as_ref();
+        let restamped: BTreeMap<String, Option<Stamp>> = stamps
+            .into_iter()
+            .filter_map(|(directory, before)| {
+                let stamp = scan::restamp(disk, &self.layout, &directory, &before)?;
+                Some((directory, Some(stamp)))
+            })
+            .collect();
+        if !restamped.is_empty() {
+            payloads.push(record::directories(&restamped));
+        }
+        self.write(&payloads, sync)
+    }
+
+    /// Adds records to the journal and takes them over.
+    pub(crate) fn write(
+        &mut self,
+        payloads: &[Vec<u8>],
+        sync: SyncPolicy,
+    ) -> Result<(), IndexError> {
+        let result = self.try_write(payloads, sync);
+        if result.is_err() {
+            self.forget();
+        }
+        result
+    }
+
+    pub(crate) fn try_write(
+        &mut self,
+        payloads: &[Vec<u8>],
+        sync: SyncPolicy,
+    ) -> Result<(), IndexError> {
+        let offsets = self.journal.append(payloads, sync)?;
+        let entries: Vec<_> = payloads
+            .iter()
+            .zip(offsets)
+            .map(|(payload, offset)| Entry {
+                record: record::parse(payload).expect("it was written by this version"),
+                payload: payload.clone().into(),
+                offset,
+            })
+            .collect();
+        let replayed = self.replay(&entries)?;
+        debug_assert_eq!(replayed, Replayed::All, "a writer knows what it writes");
+        if self.is_flush_due() {
+            // Until another flush succeeds, the tail answers.
+            let _ = self.flush();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! Taking in what came and taking out what went, under the write lock.
+//!
+//! **Invariant**: afterwards the index is that of the files as they were at the look, by whichever way: judged from itself
+//! where it is plain (`arrivals.rs`), by a census of all files elsewhere.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fs_io::{LockGuard, SyncPolicy};
+
+use crate::catch_up::Caught;
+use crate::census::Census;
+use crate::error::IndexError;
+use crate::index::Index;
+use crate::journal::{Journal, Tail as Look};
+use crate::look::Depth;
+use crate::record::{self};
+use crate::state::State;
+use crate::stored::Stored;
+
+impl Index {
+    /// Brings the index up to date with the files.
+    ///
+    /// # Errors
+    /// As [`Index::observe`], and [`IndexError`] when the journal or the bytes of vanished transactions cannot be
+    /// written; the next call starts over.
+    pub fn ingest(&mut self, depth: Depth, _lock: &LockGuard) -> Result<(), IndexError> {
+        let result = match self.try_ingest(depth) {
+            Err(IndexError::Damaged { .. }) => {
+                self.forget();
+                self.take_census(depth)
+            }
+            other => other,
+        };
+        if result.is_err() {
+            self.forget();
+        }
+        result
+    }
+
+    pub(crate) fn try_ingest(&mut self, depth: Depth) -> Result<(), IndexError> {
+        let caught = self.catch_up()?;
+        if depth == Depth::Files || caught != Caught::Up || self.has_lost_its_end() {
+            return self.start_over(depth);
+        }
+        let Some(state) = &self.state else {
+            return Ok(());
+        };
+        let boot = self.boot_record(state);
+        let write_boot = |index: &mut Self| match boot {
+            Some(boot) => index.write(&[boot], SyncPolicy::Durable),
+            None => Ok(()),
+        };
+        if self.found.is_none() && self.may_wait(depth) {
+            return write_boot(self);
+        }
+        let Some((changes, looked)) = self.changes_now(depth)? else {
+            return Ok(());
+        };
+        if changes.is_empty() {
+            self.note(changes.stamps, looked);
+            return write_boot(self);
+        }
+        let Some(state) = &self.state else {
+            return Ok(());
+        };
+        let plan = self.judge(state, &changes)?;
+        let is_plain = plan
+            .as_ref()
+            .is_some_and(|plan| !self.has_lost_some(state, plan));
+        self.compared_nanos = Some(looked);
+        match plan {
+            Some(plan) if is_plain => self.commit(plan, changes),
+            _ => self.take_census(depth),
+        }
+    }
+
+    /// Builds the index from what is plain where there is none, and from a census otherwise.
+    pub(crate) fn start_over(&mut self, depth: Depth) -> Result<(), IndexError> {
+        self.create_directories()?;
+        let mut journal = Journal::new(Arc::clone(&self.system.disk), &self.layout);
+        let is_new = depth != Depth::Files && matches!(journal.look()?, Look::Unusable);
+        if is_new && self.build()? {
+            return Ok(());
+        }
+        self.take_census(depth)
+    }
+
+    /// Creates what somebody may have deleted with the index.
+    pub(crate) fn create_directories(&self) -> Result<(), IndexError> {
+        for directory in ["index", "local/tmp", "local/vanished"] {
+            let (disk, root) = (self.system.disk.as_ref(), self.layout.own_root());
+            fs_io::create_dirs(disk, root, Path::new(directory), SyncPolicy::Durable)
+                .map_err(IndexError::CreateDirectory)?;
+        }
+        Ok(())
+    }
+
+    /// Builds the index anew after [`IndexError::Damaged`].
+    ///
+    /// # Errors
+    /// As [`Index::ingest`].
+    pub fn repair(&mut self, _lock: &LockGuard) -> Result<(), IndexError> {
+        self.forget();
+        let result = self.take_census(Depth::Names);
+        if result.is_err() {
+            self.forget();
+        }
+        result
+    }
+
+    /// Works everything out from the files and the journal, and writes the index anew.
+    pub(crate) fn take_census(&mut self, depth: Depth) -> Result<(), IndexError> {
+        self.create_directories()?;
+        let mut census = self.new_census();
+        census.ingest(depth)?;
+        self.troubles = census.troubles();
+        self.adopt(census)
+    }
+
+    pub(crate) fn new_census(&self) -> Census {
+        Census::new(
+            self.system.clone(),
+            self.layout.clone(),
+            self.own.clone(),
+            self.progress.clone(),
+        )
+    }
+
+    pub(crate) fn is_another_boot(&self, state: &State) -> bool {
+        state.boot_id.is_none() || state.boot_id != self.system.machine.boot_id
+    }
+
+    pub(crate) fn boot_record(&self, state: &State) -> Option<Vec<u8>> {
+        let boot_id = self.system.machine.boot_id.as_ref();
+        boot_id
+            .filter(|_| self.is_another_boot(state))
+            .map(|boot_id| record::boot(boot_id))
+    }
+
+    /// Returns whether the record of a file that is not known may have been lost by a power cut.
+    pub(crate) fn may_be_lost(&self, state: &State, stored: &Stored) -> bool {
+        let replica_id = stored.header.replica_id;
+        let own = self.own.contains(&replica_id) || state.last_appended.contains_key(&replica_id);
+        own && !state.once_vanished.contains(&stored.id())
+    }
+}

@@ -1,0 +1,177 @@
+//! Looking for what came and went, without the lock and without writing anything.
+//!
+//! **Invariant**: a look finds whatever came or went before it, but for what comparing less often leaves for a later one
+//! ([`Depth::Recent`]).
+
+use std::collections::BTreeMap;
+
+use crate::catch_up::Caught;
+use crate::changes::Changes;
+use crate::error::IndexError;
+use crate::index::Index;
+use crate::journal::JournalId;
+use crate::load::Loaded;
+use crate::scan::Stamp;
+
+/// Up to so many directories are compared at every look.
+const FEW_DIRECTORIES: usize = 16;
+
+/// More are compared again after this time for each of them, so that comparing stays a small part of the work.
+const PATIENCE_NANOS_PER_DIRECTORY: i64 = 50_000;
+
+/// How closely files are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Names that came and went; where there are many directories or large ones, not more often than a fraction of the
+    /// time allows.
+    Recent,
+    /// Names that came and went.
+    Names,
+    /// Also the length and time of every known file; where they differ, its content.
+    Files,
+}
+
+/// What a look without the lock found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "what has come or gone is not in the history before it is ingested"]
+pub enum Observed {
+    /// The index is that of the files.
+    Current,
+    /// Something came or went; the holder of the write lock is to ingest it.
+    Changed,
+}
+
+/// What came and went, with what was known when that was found.
+#[derive(Debug)]
+pub(crate) struct FoundChanges {
+    changes: Changes,
+    journal_id: Option<JournalId>,
+    journal_end: u64,
+    looked_nanos: i64,
+}
+
+impl Index {
+    /// Reads what other handles recorded and looks for files that came or went; takes no lock and writes nothing.
+    ///
+    /// # Errors
+    /// [`IndexError`] when a directory or the journal cannot be read. Files that cannot be used are no errors; they are
+    /// listed by [`Index::troubles`].
+    pub fn observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
+        let observed = self.try_observe(depth);
+        if observed.is_err() {
+            // What is held open may be at fault.
+            self.forget();
+        }
+        match observed {
+            Err(IndexError::Damaged { .. }) => Ok(Observed::Changed),
+            other => other,
+        }
+    }
+
+    pub(crate) fn try_observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
+        self.found = None;
+        if self.catch_up()? != Caught::Up || self.has_lost_its_end() {
+            return Ok(Observed::Changed);
+        }
+        if depth == Depth::Files {
+            return self.inspect();
+        }
+        let Some(state) = self.state.as_ref().filter(|_| !self.may_wait(depth)) else {
+            return Ok(Observed::Current);
+        };
+        let now = self.system.clock.now_unix_nanos();
+        let changes = self.changes(state, depth)?;
+        if changes.is_empty() {
+            self.note(changes.stamps, now);
+            return Ok(Observed::Current);
+        }
+        self.found = Some(FoundChanges {
+            changes,
+            journal_id: self.journal.id(),
+            journal_end: self.journal.end(),
+            looked_nanos: now,
+        });
+        Ok(Observed::Changed)
+    }
+
+    /// Returns what came and went, as the look before this call found it if nothing was recorded since, and when that
+    /// was looked for. What came since then is found by the next look.
+    pub(crate) fn changes_now(
+        &mut self,
+        depth: Depth,
+    ) -> Result<Option<(Changes, i64)>, IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(None);
+        };
+        let is_current = |found: &FoundChanges| {
+            found.journal_id == self.journal.id() && found.journal_end == self.journal.end()
+        };
+        if let Some(found) = self.found.take().filter(is_current) {
+            let mut changes = found.changes;
+            // One may be back: a checkout writes files anew.
+            for id in std::mem::take(&mut changes.gone) {
+                let path = self.path_of(id)?;
+                let stat = self.system.disk.stat(&self.layout.event_file(&path));
+                if matches!(stat, Ok(None)) {
+                    changes.gone.insert(id);
+                }
+            }
+            return Ok(Some((changes, found.looked_nanos)));
+        }
+        let now = self.system.clock.now_unix_nanos();
+        Ok(Some((self.changes(state, depth)?, now)))
+    }
+
+    /// Returns whether what is known is the present state, where that can be told by a few looks.
+    pub fn is_current_at_a_glance(&mut self) -> bool {
+        let Some(state) = &self.state else {
+            return false;
+        };
+        let few = state.directories.len() <= FEW_DIRECTORIES;
+        self.journal.is_at_its_end()
+            && (self.may_wait(Depth::Recent)
+                || few && matches!(self.observe(Depth::Recent), Ok(Observed::Current)))
+    }
+
+    /// Looks at every file; what is known of the whole is not touched.
+    pub(crate) fn inspect(&mut self) -> Result<Observed, IndexError> {
+        let mut census = self.new_census();
+        let observed = census.observe(Depth::Files)?;
+        if observed == Observed::Current {
+            self.troubles = census.troubles();
+            if self.loaded.is_none() {
+                self.loaded = Some(Loaded::of(census.history));
+            }
+        }
+        Ok(observed)
+    }
+
+    /// Keeps stamps of directories in which nothing came or went.
+    pub(crate) fn note(&mut self, stamps: BTreeMap<String, Option<Stamp>>, now: i64) {
+        self.compared_nanos = Some(now);
+        let Some(state) = &mut self.state else {
+            return;
+        };
+        for (directory, stamp) in stamps {
+            match stamp {
+                Some(stamp) => _ = state.directories.insert(directory, stamp),
+                None => _ = state.directories.remove(&directory),
+            }
+        }
+    }
+
+    /// Returns whether the directories were compared a short while ago, as such things go.
+    pub(crate) fn may_wait(&self, depth: Depth) -> bool {
+        let (Depth::Recent, Some(state), Some(compared)) =
+            (depth, &self.state, self.compared_nanos)
+        else {
+            return false;
+        };
+        let directories = state.directories.len();
+        let patience = i64::try_from(directories)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(PATIENCE_NANOS_PER_DIRECTORY);
+        let since = self.system.clock.now_unix_nanos().saturating_sub(compared);
+        directories > FEW_DIRECTORIES && (0..patience).contains(&since)
+    }
+}
