@@ -32,6 +32,8 @@ mod report;
 mod resolver;
 mod run;
 mod stale;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use detect::ForkId;
 pub use event::{BlockedFork, ForkEvent, Raw, ReadAs};

@@ -10,6 +10,8 @@
 mod asking;
 mod clones;
 mod contexts;
+#[cfg(feature = "testing")]
+mod convergence;
 mod deep;
 mod detection;
 mod disk;

@@ -1,0 +1,41 @@
+//! Clones come together, and the test kit finds the resolvers with which they do not.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fs_merge::testing::{Convergence, CounterExample, Fault, assert_converges};
+use fs_merge::{ForkContext, Outcome, Raw, Resolution, policy};
+use fs_store::{Append, ExpectedVersion};
+use proptest::prelude::*;
+
+use crate::model::stream;
+
+/// Appends to one or two of three streams; some decide on the version of another, which they only read.
+fn appends() -> impl Strategy<Value = Append> + Clone {
+    let stream = || prop::sample::select(vec!["a", "b", "c"]).prop_map(stream);
+    let kind = prop::sample::select(vec!["Added", "Titled"]);
+    let read = prop_oneof![3 => Just(None), 1 => (stream(), 0..3_u64).prop_map(Some)];
+    let events = prop::collection::vec((stream(), kind, 0..100_u8), 1..3);
+    (events, read).prop_map(|(events, read)| {
+        let append = events.into_iter().fold(Append::new(), |append, (stream_id, kind, number)| {
+            append.event(stream_id, kind, &number.to_string()).unwrap()
+        });
+        match read {
+            Some((stream_id, version)) => append.expect(stream_id, ExpectedVersion::Exact(version)),
+            None => append,
+        }
+    })
+}
+
+/// Keeps nothing, and says so on each stream.
+fn decided(fork: &ForkContext) -> Resolution {
+    let outcome = fork.streams.iter().fold(Outcome::new(), |outcome, of| {
+        let seen = of.version().to_string();
+        outcome.event(of.stream_id.clone(), "Decided", &seen).unwrap()
+    });
+    outcome.reason("the rule says so").into()
+}
+
+#[test]
+fn a_rule_that_goes_by_the_fork_alone_brings_all_together() {
+    assert_converges(decided, appends());
+}
