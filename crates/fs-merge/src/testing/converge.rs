@@ -15,15 +15,16 @@ use super::action::Action;
 use super::fault::Fault;
 use super::place::Medium;
 use super::rest::come_to_rest;
-use super::script::Script;
+use super::script::{Script, Step};
 use super::scripts::scripts;
+use super::shorten::shortened;
 use super::world::World;
 use crate::event::ReadAs;
 use crate::fork::ForkContext;
 use crate::resolver::{Resolution, Resolver};
 
-/// How many failing scripts may be tried in search of a shorter one.
-const SHRINKING: u32 = 2000;
+/// How many scripts proptest may try in search of a shorter one that fails.
+const SHRINKING: u32 = 256;
 
 /// Asserts that clones that settle by this resolver come together, whatever happens to them before.
 ///
@@ -103,6 +104,9 @@ impl<S: Strategy<Value: Action> + Clone + 'static> Convergence<S> {
     ///
     /// # Errors
     /// The shortest that was found.
+    ///
+    /// # Panics
+    /// When the strategy gives no actions.
     pub fn check<E: ReadAs>(
         &self,
         resolver: &impl Resolver<E>,
@@ -116,33 +120,46 @@ impl<S: Strategy<Value: Action> + Clone + 'static> Convergence<S> {
     ///
     /// # Errors
     /// The shortest that was found.
+    ///
+    /// # Panics
+    /// When the strategy gives no actions.
     pub fn check_each<E: ReadAs, R: Resolver<E>>(
         &self,
         resolver_of: impl Fn(usize) -> R,
     ) -> Result<(), Box<CounterExample<S::Value>>> {
-        let found = RefCell::new(None);
-        let scripts = scripts(self.replicas.clone(), self.steps, self.actions.clone());
-        let played = TestRunner::new(self.config()).run(&scripts, |script| {
+        let attempt = |script: Script<S::Value>| {
             let resolvers: Vec<_> = (0..script.replicas).map(&resolver_of).collect();
             let ask = |replica: usize, fork: &ForkContext<E>| match resolvers.get(replica) {
                 Some(resolver) => resolver.resolve(fork),
                 None => Resolution::unresolvable("there is no such replica"),
             };
-            let outcome = play(self.medium, &script, &ask);
-            outcome.map_err(|(fault, story)| {
-                let reason = fault.to_string();
-                *found.borrow_mut() = Some(Box::new(CounterExample {
+            let played = play(self.medium, &script, &ask);
+            played.map_err(|(fault, story)| {
+                Box::new(CounterExample {
                     script,
                     fault,
                     story,
-                }));
+                })
+            })
+        };
+        let found = RefCell::new(None);
+        let scripts = scripts(self.replicas.clone(), self.steps, self.actions.clone());
+        let played = TestRunner::new(self.config()).run(&scripts, |script| {
+            attempt(script).map_err(|example| {
+                let reason = example.fault.to_string();
+                *found.borrow_mut() = Some(example);
                 TestCaseError::fail(reason)
             })
         });
-        match found.into_inner() {
-            Some(found) if played.is_err() => Err(found),
-            _ => Ok(()),
-        }
+        let Some(found) = found.into_inner() else {
+            // Not a case was played that could have failed: the actions were rejected too often, say.
+            return match played {
+                Ok(()) => Ok(()),
+                Err(error) => panic!("the actions give no script to play: {error}"),
+            };
+        };
+        let shorter = shortened(&found.script, |script| attempt(script).err());
+        Err(shorter.unwrap_or(found))
     }
 
     fn config(&self) -> Config {
@@ -217,7 +234,7 @@ fn play<E: ReadAs, A: Action>(
     let mut play = || {
         for step in &script.steps {
             let replica = match step {
-                super::script::Step::Reconcile { replica } => *replica,
+                Step::Reconcile { replica } => *replica,
                 _ => 0,
             };
             world.play(step, &|fork: &ForkContext<E>| ask(replica, fork))?;

@@ -22,9 +22,9 @@ pub enum Fault {
         /// The other.
         second: String,
     },
-    /// Two replicas that saw the same fork decided differently.
+    /// Two replicas that saw the same fork, or one that saw it twice, decided differently.
     #[error(
-        "two replicas decided differently about the same fork, {fork}, so each exchange brings a new conflict\n  replica {}: {}\n  replica {}: {}",
+        "the same fork, {fork}, was decided differently, so clones do not come together\n  replica {}: {}\n  replica {}: {}",
         first.0, first.1, second.0, second.1
     )]
     Disagreement {

@@ -48,6 +48,7 @@ mod rest;
 mod script;
 mod scripts;
 mod settling;
+mod shorten;
 mod words;
 mod world;
 

@@ -5,7 +5,7 @@
 //!
 //! *Not done here*: git. Files are carried from one replica to another as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,8 +102,18 @@ impl Place {
 
     /// Returns the files below `events/`.
     pub(crate) fn files(&self) -> Result<Files, Failure> {
-        let events = self.events();
         let mut files = Files::new();
+        for path in self.paths()? {
+            let bytes = self.disk.read(&self.events().join(&path), NO_LIMIT)?;
+            files.insert(path, bytes);
+        }
+        Ok(files)
+    }
+
+    /// Returns the paths of the files below `events/`.
+    pub(crate) fn paths(&self) -> Result<BTreeSet<String>, Failure> {
+        let events = self.events();
+        let mut paths = BTreeSet::new();
         let mut waiting = vec![String::new()];
         while let Some(directory) = waiting.pop() {
             for entry in self.disk.list(&events.join(&directory))? {
@@ -117,14 +127,13 @@ impl Place {
                 match entry.kind {
                     FileKind::Directory => waiting.push(path),
                     FileKind::File if name.ends_with(".jsonl") => {
-                        let bytes = self.disk.read(&events.join(&path), NO_LIMIT)?;
-                        files.insert(path, bytes);
+                        paths.insert(path);
                     }
                     _ => {}
                 }
             }
         }
-        Ok(files)
+        Ok(paths)
     }
 
     /// Puts a file below `events/`, as a checkout does, unless there is one of that name.

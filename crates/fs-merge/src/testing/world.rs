@@ -217,6 +217,11 @@ impl World {
         files.map_err(Fault::store(replica))
     }
 
+    fn paths(&self, replica: usize) -> Result<BTreeSet<String>, Fault> {
+        let paths = self.replicas[replica].place.paths();
+        paths.map_err(Fault::store(replica))
+    }
+
     /// Gives files to a replica; returns which transactions are new to it.
     pub(crate) fn deliver(
         &self,
@@ -226,8 +231,8 @@ impl World {
         line_ends: LineEnds,
     ) -> Result<BTreeSet<TransactionId>, Fault> {
         let place = &self.replicas[to].place;
-        let held = self.files(to)?;
-        let missing = files.iter().filter(|(path, _)| !held.contains_key(*path));
+        let held = self.paths(to)?;
+        let missing = files.iter().filter(|(path, _)| !held.contains(*path));
         let mut came = BTreeSet::new();
         for (index, (path, bytes)) in missing.enumerate() {
             if let Arriving::Part(mask) = arriving
@@ -242,19 +247,26 @@ impl World {
             put.map_err(Fault::store(to))?;
             came.extend(id_of(path));
         }
-        self.store(to).refresh().map_err(Fault::store(to))?;
+        if !came.is_empty() {
+            self.refresh(to)?;
+        }
         Ok(came)
     }
 
     /// Lets a replica have these files and no others.
     fn replace(&self, replica: usize, files: &Files) -> Result<(), Fault> {
-        let held = self.files(replica)?;
+        let held = self.paths(replica)?;
         let place = &self.replicas[replica].place;
-        for path in held.keys().filter(|path| !files.contains_key(*path)) {
+        for path in held.iter().filter(|path| !files.contains_key(*path)) {
             place.remove(path).map_err(Fault::store(replica))?;
         }
         self.deliver(files, replica, Arriving::All, LineEnds::Kept)?;
-        Ok(())
+        self.refresh(replica)
+    }
+
+    fn refresh(&self, replica: usize) -> Result<(), Fault> {
+        let refreshed = self.store(replica).refresh();
+        refreshed.map_err(Fault::store(replica))
     }
 
     fn act<A: Action>(&mut self, replica: usize, action: &A) -> Result<(), Fault> {

@@ -23,4 +23,6 @@ mod policies;
 mod random;
 mod rounds;
 mod settlement;
+#[cfg(feature = "testing")]
+mod simulated;
 mod stacked;
