@@ -14,6 +14,11 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// Runs the examples of the guide to testing resolvers.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../../../docs/guide/testing-resolvers.md")]
+struct TestingResolvers;
+
 mod commuting;
 mod conflict;
 pub mod convergence;

@@ -24,7 +24,7 @@ pub enum Fault {
     },
     /// Two replicas that saw the same fork, or one that saw it twice, decided differently.
     #[error(
-        "the same fork, {fork}, was decided differently, so clones do not come together\n  replica {}: {}\n  replica {}: {}",
+        "the same fork, {fork}, was decided differently\n  replica {}: {}\n  replica {}: {}",
         first.0, first.1, second.0, second.1
     )]
     Disagreement {

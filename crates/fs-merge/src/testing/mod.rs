@@ -5,7 +5,7 @@
 //! end all reconcile and exchange, and must then hold the same files in the same order, with no fork open that the
 //! resolver has not declined. A script after which they do not is made shorter and told step by step.
 //!
-//! ```
+//! ```no_run
 //! use fs_format::StreamId;
 //! use fs_merge::{ForkContext, Outcome, Resolution, testing::assert_converges};
 //! use fs_store::Append;
