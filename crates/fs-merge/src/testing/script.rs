@@ -108,6 +108,48 @@ pub struct Script<A> {
     pub ending: Ending,
 }
 
+impl<A> Step<A> {
+    /// Returns the step about other replicas; the sides of a partition stay as they are.
+    pub(crate) fn renumbered(self, on: impl Fn(usize) -> usize) -> Self {
+        match self {
+            Self::Act { replica, action } => Self::Act {
+                replica: on(replica),
+                action,
+            },
+            Self::Pull {
+                from,
+                to,
+                arriving,
+                line_ends,
+            } => Self::Pull {
+                from: on(from),
+                to: on(to),
+                arriving,
+                line_ends,
+            },
+            Self::Skew { replica, seconds } => Self::Skew {
+                replica: on(replica),
+                seconds,
+            },
+            Self::Reset { replica, count } => Self::Reset {
+                replica: on(replica),
+                count,
+            },
+            Self::Switch { replica } => Self::Switch {
+                replica: on(replica),
+            },
+            Self::Copy { from, to } => Self::Copy {
+                from: on(from),
+                to: on(to),
+            },
+            Self::Reconcile { replica } => Self::Reconcile {
+                replica: on(replica),
+            },
+            Self::Exchange | Self::Partition { .. } => self,
+        }
+    }
+}
+
 impl<A: fmt::Debug> fmt::Display for Step<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

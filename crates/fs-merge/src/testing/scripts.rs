@@ -98,45 +98,9 @@ where
 
 /// Returns the step among this many replicas.
 fn within<A>(step: Step<A>, replicas: usize) -> Step<A> {
-    let on = |replica: usize| replica % replicas;
-    match step {
-        Step::Act { replica, action } => Step::Act {
-            replica: on(replica),
-            action,
-        },
-        Step::Pull {
-            from,
-            to,
-            arriving,
-            line_ends,
-        } => Step::Pull {
-            from: on(from),
-            to: on(to),
-            arriving,
-            line_ends,
-        },
-        Step::Partition { mut sides } => {
-            sides.truncate(replicas);
-            Step::Partition { sides }
-        }
-        Step::Skew { replica, seconds } => Step::Skew {
-            replica: on(replica),
-            seconds,
-        },
-        Step::Reset { replica, count } => Step::Reset {
-            replica: on(replica),
-            count,
-        },
-        Step::Switch { replica } => Step::Switch {
-            replica: on(replica),
-        },
-        Step::Copy { from, to } => Step::Copy {
-            from: on(from),
-            to: on(to),
-        },
-        Step::Reconcile { replica } => Step::Reconcile {
-            replica: on(replica),
-        },
-        Step::Exchange => Step::Exchange,
+    let mut step = step.renumbered(|replica| replica % replicas);
+    if let Step::Partition { sides } = &mut step {
+        sides.truncate(replicas);
     }
+    step
 }

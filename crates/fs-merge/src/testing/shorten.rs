@@ -31,19 +31,16 @@ pub(crate) fn shortened<A: Clone, F>(
 
 /// Returns the scripts that have one thing less.
 fn without_one<A: Clone>(script: &Script<A>) -> impl Iterator<Item = Script<A>> {
-    let last = script.replicas.saturating_sub(1);
-    let is_idle = last > 0 && !script.steps.iter().any(|step| mentions(step, last));
-    let fewer = is_idle.then(|| Script {
-        replicas: last,
-        ..script.clone()
-    });
+    let idle = (0..script.replicas).filter(|replica| !acts(script, *replica));
+    let fewer = idle.map(|replica| without_replica(script, replica));
+    let fewer = fewer.filter(|script| script.replicas > 0);
     let simpler = (script.ending == Ending::Turns).then(|| Script {
         ending: Ending::Rounds,
         ..script.clone()
     });
     let steps = (0..script.steps.len()).rev();
     let without = steps.map(|at| without(script, &[at]));
-    fewer.into_iter().chain(simpler).chain(without)
+    fewer.chain(simpler).chain(without)
 }
 
 /// Returns the scripts that lack two steps, where there are few.
@@ -66,16 +63,33 @@ fn without<A: Clone>(script: &Script<A>, left_out: &[usize]) -> Script<A> {
     }
 }
 
-fn mentions<A>(step: &Step<A>, wanted: usize) -> bool {
-    match step {
+/// Returns whether a step is about a replica, partitions apart.
+fn acts<A>(script: &Script<A>, wanted: usize) -> bool {
+    script.steps.iter().any(|step| match step {
         Step::Act { replica, .. }
         | Step::Skew { replica, .. }
         | Step::Reset { replica, .. }
         | Step::Switch { replica }
         | Step::Reconcile { replica } => *replica == wanted,
         Step::Pull { from, to, .. } | Step::Copy { from, to } => [*from, *to].contains(&wanted),
-        Step::Partition { sides } => sides.len() > wanted,
-        Step::Exchange => false,
+        Step::Partition { .. } | Step::Exchange => false,
+    })
+}
+
+fn without_replica<A: Clone>(script: &Script<A>, gone: usize) -> Script<A> {
+    let steps = script.steps.iter().cloned().map(|step| match step {
+        Step::Partition { mut sides } => {
+            if gone < sides.len() {
+                sides.remove(gone);
+            }
+            Step::Partition { sides }
+        }
+        step => step.renumbered(|replica| replica - usize::from(replica > gone)),
+    });
+    Script {
+        replicas: script.replicas - 1,
+        steps: steps.collect(),
+        ending: script.ending,
     }
 }
 
@@ -91,8 +105,8 @@ mod tests {
             steps: vec![
                 act(0, 1),
                 Step::Exchange,
-                act(1, 2),
-                act(2, 1),
+                act(2, 2),
+                act(1, 1),
                 Step::Exchange,
                 act(3, 3),
                 Step::Partition {
