@@ -8,6 +8,7 @@
 
 mod branches;
 mod cleaned;
+mod converging;
 mod damage;
 mod forks;
 mod gap;
