@@ -35,6 +35,28 @@ pub enum Fault {
         /// Another replica, or the same at another time, and its answer.
         second: (usize, String),
     },
+    /// Two replicas that saw the same fork decided alike, and yet wrote different files; no resolver can do anything about that.
+    #[error(
+        "the same fork, {fork}, was decided alike and written differently\n  {first}\n  {second}"
+    )]
+    DifferentFiles {
+        /// The fork.
+        fork: String,
+        /// The one transaction.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Members of a fork that was settled are still in conflict.
+    #[error("a fork was settled in part at replica {replica}: {fork}; what is left: {left}")]
+    HalfSettled {
+        /// Where.
+        replica: usize,
+        /// The fork.
+        fork: String,
+        /// A fork that is open and has members of it.
+        left: String,
+    },
     /// A decision could not be carried out.
     #[error("a fork could not be settled at replica {replica}: {error}")]
     Unsettled {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fs_format::TransactionId;
+
 use super::fault::Fault;
 use super::words::{answer, did};
 use super::world::World;
@@ -20,6 +22,8 @@ pub(crate) struct Answered {
     replica: usize,
     /// What a decision writes, apart from what follows from the history; of those that decline, only that they do.
     decision: Option<String>,
+    /// What was written, where no parent was missing: versions are counted over what is there.
+    transaction_id: Option<TransactionId>,
 }
 
 /// How a replica stands when nothing is left that it can settle.
@@ -61,17 +65,7 @@ impl World {
                     after: after.len(),
                 });
             }
-            let is_settled = |fork: &&ForkContext| {
-                let mut settled = report.settled.iter();
-                settled.any(|settled| settled.fork_id == fork.id)
-            };
-            let mut others = before.iter().filter(|fork| !is_settled(fork));
-            if let Some(hidden) = others.find(|fork| !is_shown(fork, &after)) {
-                return Err(Fault::HiddenFork {
-                    replica,
-                    fork: self.names.fork(hidden),
-                });
-            }
+            self.look_at_each(replica, &before, &report, &after)?;
             if report.settled.is_empty() {
                 let declined = report.declined.into_iter();
                 rest.declined = declined.map(|it| (it.fork_id, it.reason)).collect();
@@ -85,6 +79,39 @@ impl World {
             }
             before = after;
         }
+    }
+
+    /// Checks that forks that were settled are gone, and that all others are still there.
+    fn look_at_each(
+        &self,
+        replica: usize,
+        before: &[ForkContext],
+        report: &Report,
+        after: &[ForkContext],
+    ) -> Result<(), Fault> {
+        for fork in before {
+            let mut settled = report.settled.iter();
+            let is_settled = settled.any(|settled| settled.fork_id == fork.id);
+            let own = members(fork);
+            let left = after.iter().find(|other| !members(other).is_disjoint(&own));
+            match left {
+                Some(left) if is_settled => {
+                    return Err(Fault::HalfSettled {
+                        replica,
+                        fork: self.names.fork(fork),
+                        left: self.names.fork(left),
+                    });
+                }
+                _ if !is_settled && !is_shown(fork, after) => {
+                    return Err(Fault::HiddenFork {
+                        replica,
+                        fork: self.names.fork(fork),
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn forks(&self, replica: usize) -> Result<Vec<ForkContext>, Fault> {
@@ -110,55 +137,76 @@ impl World {
         report: &Report,
     ) -> Result<(), Fault> {
         let headers = self.transactions(replica)?;
+        let held: BTreeSet<_> = headers.iter().map(|header| header.transaction_id).collect();
+        let mut parents = headers.iter().flat_map(|header| &header.parents);
+        let is_whole = parents.all(|parent| held.contains(&parent.transaction_id));
         let events = self.events(replica)?;
-        let mut answers = Vec::new();
-        for settled in &report.settled {
-            let header = headers
-                .iter()
-                .find(|it| it.transaction_id == settled.transaction_id);
-            let own = events
-                .iter()
-                .filter(|it| it.transaction_id == settled.transaction_id);
-            let decision = header.map(|header| did(&own.collect::<Vec<_>>(), &header.metadata));
-            answers.push((&settled.fork_id, decision));
-        }
+        let in_words = |id: TransactionId| {
+            let header = headers.iter().find(|header| header.transaction_id == id)?;
+            let own = events.iter().filter(|event| event.transaction_id == id);
+            Some(did(&own.collect::<Vec<_>>(), &header.metadata))
+        };
+        let settled = report.settled.iter().map(|settled| {
+            let id = settled.transaction_id;
+            (&settled.fork_id, in_words(id), is_whole.then_some(id))
+        });
         let declined = report.declined.iter();
-        answers.extend(declined.map(|declined| (&declined.fork_id, None)));
-        for (fork_id, decision) in answers {
+        let declined = declined.map(|declined| (&declined.fork_id, None, None));
+        for (fork_id, decision, transaction_id) in settled.chain(declined) {
             let Some(fork) = before.iter().find(|fork| fork.id == *fork_id) else {
                 continue;
             };
-            let earlier = self.answered.iter().find(|it| it.fork == *fork);
-            match earlier {
-                Some(earlier) if earlier.decision != decision => {
-                    let in_words = |decision: &Option<String>| {
-                        let decision = decision.clone();
-                        decision.unwrap_or_else(|| "declined".to_owned())
-                    };
-                    return Err(Fault::Disagreement {
-                        fork: self.names.fork(fork),
-                        first: (earlier.replica, in_words(&earlier.decision)),
-                        second: (replica, in_words(&decision)),
-                    });
-                }
-                Some(_) => {}
-                None => self.answered.push(Answered {
-                    fork: fork.clone(),
-                    replica,
-                    decision,
-                }),
+            let answered = Answered {
+                fork: fork.clone(),
+                replica,
+                decision,
+                transaction_id,
+            };
+            match self.answered.iter().find(|it| it.fork == *fork) {
+                Some(earlier) => self.compare_two(earlier, &answered)?,
+                None => self.answered.push(answered),
             }
         }
         Ok(())
     }
+
+    fn compare_two(&self, earlier: &Answered, later: &Answered) -> Result<(), Fault> {
+        let fork = self.names.fork(&later.fork);
+        if earlier.decision != later.decision {
+            return Err(Fault::Disagreement {
+                fork,
+                first: earlier.in_words(),
+                second: later.in_words(),
+            });
+        }
+        match (earlier.transaction_id, later.transaction_id) {
+            (Some(one), Some(other)) if one != other => Err(Fault::DifferentFiles {
+                fork,
+                first: self.names.get(one),
+                second: self.names.get(other),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Answered {
+    fn in_words(&self) -> (usize, String) {
+        let decision = self.decision.clone();
+        (
+            self.replica,
+            decision.unwrap_or_else(|| "declined".to_owned()),
+        )
+    }
+}
+
+fn members(fork: &ForkContext) -> BTreeSet<TransactionId> {
+    let members = fork.members().into_iter();
+    members.map(|member| member.transaction_id).collect()
 }
 
 /// Returns whether all of a fork is still in one open fork.
 fn is_shown(fork: &ForkContext, open: &[ForkContext]) -> bool {
-    let members = |fork: &ForkContext| -> BTreeSet<_> {
-        let members = fork.members().into_iter();
-        members.map(|member| member.transaction_id).collect()
-    };
     let own = members(fork);
     open.iter().any(|other| {
         let mut streams = fork.streams.iter();
