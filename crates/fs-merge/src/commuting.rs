@@ -28,8 +28,8 @@ impl<E> Resolver<E> for Decline {
 
 type Kind<E> = Arc<dyn for<'e> Fn(&'e ForkEvent<E>) -> Cow<'e, str> + Send + Sync>;
 
-/// Accepts forks as they stand in which all events that are in conflict commute, by what the application declares; hands
-/// every other fork to another resolver, or declines it.
+/// Accepts forks as they stand in which all events that are in conflict commute, by what the application declares;
+/// hands every other fork to another resolver, or declines it.
 ///
 /// ```
 /// use fs_merge::policy::{Commuting, Latest};
@@ -90,8 +90,8 @@ impl<E, R> Commuting<E, R> {
         self
     }
 
-    /// Declares that any two events of one stream commute, for the streams that match a glob pattern; and that decisions
-    /// about such a stream do.
+    /// Declares that any two events of one stream commute, for the streams that match a glob pattern; and that any two
+    /// decisions about such a stream do.
     ///
     /// # Errors
     /// When it is no pattern.

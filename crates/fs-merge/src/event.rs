@@ -1,7 +1,7 @@
 //! The events of a fork, raw or as the application's own type.
 //!
-//! **Invariant**: an event of a fork is decoded, or the fork is blocked by an error that names it; it is never left out.
-//! It holds nothing that two clones would tell differently.
+//! **Invariant**: an event of a fork is decoded, or the fork is blocked by an error that names it; it is never left
+//! out. It holds nothing that two clones would tell differently.
 
 use std::ops::Deref;
 

@@ -137,7 +137,8 @@ impl<E> ForkContext<E> {
         members
     }
 
-    /// Folds the events of the fork's streams below the fork, in canonical order: the state that all sides started from.
+    /// Folds the events of the fork's streams below the fork, in canonical order: the state that all sides started
+    /// from.
     ///
     /// [`ForkedStream::ancestor_state`] does so for one stream.
     pub fn ancestor_state<S>(&self, initial: S, fold: impl FnMut(S, &ForkEvent<E>) -> S) -> S {

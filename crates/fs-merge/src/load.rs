@@ -132,6 +132,10 @@ impl<'a> Loader<'a> {
             .flat_map(|stream| &stream.events_since)
             .map(|event| event.transaction_id)
             .collect();
+        let since: Vec<_> = since
+            .into_iter()
+            .filter_map(|id| dag.index_of(id))
+            .collect();
         Ok(ForkContext {
             id: self.shape.id.clone(),
             streams,
@@ -259,13 +263,12 @@ impl<'a> Loader<'a> {
     }
 
     /// Selects those that the head descends from, and the head.
-    fn seen_by(&self, head: TxIx, of: &BTreeSet<TransactionId>) -> BTreeSet<TransactionId> {
+    fn seen_by(&self, head: TxIx, of: &[TxIx]) -> BTreeSet<TransactionId> {
         let dag = self.history.dag();
-        let is_seen = |id: &&TransactionId| {
-            let ix = dag.index_of(**id);
-            ix.is_some_and(|ix| ix == head || dag.is_ancestor(ix, head))
-        };
-        of.iter().filter(is_seen).copied().collect()
+        let seen = of
+            .iter()
+            .filter(|ix| **ix == head || dag.is_ancestor(**ix, head));
+        seen.map(|ix| dag.id(*ix)).collect()
     }
 
     /// Selects the stale reads that have to do with the fork.

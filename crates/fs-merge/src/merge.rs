@@ -1,8 +1,8 @@
 //! Merge transactions: what a decision about a fork is written as.
 //!
-//! **Invariant**: a merge transaction is a pure function of the fork and the outcome, so two clones that settle the same
-//! fork alike write the same file, and git merges it with itself. Nothing is written about a fork that is not as it was
-//! when it was decided upon.
+//! **Invariant**: a merge transaction is a pure function of the fork and the outcome, so two clones that settle the
+//! same fork alike write the same file, and git merges it with itself. Nothing is written about a fork that is not as
+//! it was when it was decided upon.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use fs_index::History;
 use fs_store::{FileEventStore, MergeDraft, SettleError};
 
 use crate::detect::{Shape, shapes};
-use crate::fork::{ForkContext, Transaction};
+use crate::fork::{ForkContext, ForkedStream, Transaction};
 use crate::outcome::Outcome;
 use crate::participants::settled_by;
 use crate::report::{Planned, ReconcileError, Settled};
@@ -160,26 +160,26 @@ pub(crate) fn prepare<E>(
     })
 }
 
-/// Returns whether a fork consists of what the resolver saw.
+/// Returns whether a fork consists of what the resolver saw, and has as many events below it.
 pub(crate) fn is_as_seen<E>(history: &History, shape: &Shape, fork: &ForkContext<E>) -> bool {
+    if shape.id != fork.id {
+        return false;
+    }
     let dag = history.dag();
-    let same = |now: &[TxIx], seen: &[Transaction<E>]| {
-        now.iter()
-            .map(|ix| dag.id(*ix))
-            .eq(seen.iter().map(|transaction| transaction.transaction_id))
+    let ids = |now: &[TxIx]| now.iter().map(|ix| dag.id(*ix)).collect::<Vec<_>>();
+    let seen = |seen: &[&Transaction<E>]| {
+        let seen = seen.iter().map(|transaction| transaction.transaction_id);
+        seen.collect::<Vec<_>>()
     };
-    let branches = shape.heads.iter().map(|head| shape.branch(dag, *head));
-    let streams = shape.streams.iter().zip(&fork.streams);
-    shape.id == fork.id
+    let newest = shape.newest(dag);
+    let is_same_stream = |(now, seen): (&StreamId, &ForkedStream<E>)| {
+        // An older transaction may arrive late, and be below the fork.
+        *now == seen.stream_id && version_below(history, dag, now, &newest) == seen.version()
+    };
+    ids(&shape.members) == seen(&fork.members())
+        && ids(&shape.on_top) == seen(&fork.on_top.iter().collect::<Vec<_>>())
         && shape.streams.len() == fork.streams.len()
-        && streams
-            .into_iter()
-            .all(|((now, _), seen)| *now == seen.stream_id)
-        && shape.heads.len() == fork.branches.len()
-        && branches
-            .zip(&fork.branches)
-            .all(|(now, seen)| same(&now, &seen.transactions))
-        && same(&shape.on_top, &fork.on_top)
+        && shape.streams.keys().zip(&fork.streams).all(is_same_stream)
 }
 
 /// Makes the merge transaction of a fork and an outcome.

@@ -182,8 +182,8 @@ impl Outcome {
     /// have decided differently.
     ///
     /// # Errors
-    /// [`OutcomeError::Json`] when the text is no JSON object or is nested too deeply, [`OutcomeError::Reserved`] when it
-    /// has a member `author` or `reason`.
+    /// [`OutcomeError::Json`] when the text is no JSON object or is nested too deeply, [`OutcomeError::Reserved`] when
+    /// it has a member `author` or `reason`.
     pub fn metadata(mut self, metadata: &str) -> Result<Self, OutcomeError> {
         let metadata = Json::compact_object(metadata)?;
         let members: BTreeMap<String, IgnoredAny> = metadata.decode().map_err(JsonError::from)?;

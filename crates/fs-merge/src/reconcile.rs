@@ -1,7 +1,7 @@
 //! Settling forks: the resolver decides, a merge transaction records it.
 //!
-//! **Invariant**: nothing here picks a winner. One fork is settled by one transaction or not at all, and none is lost from
-//! sight: each is settled, declined, failed, or changed, and reported so. What several clones come to is in
+//! **Invariant**: nothing here picks a winner. One fork is settled by one transaction or not at all, and none is lost
+//! from sight: each is settled, declined, failed, or changed, and reported so. What several clones come to is in
 //! [`convergence`](crate::convergence).
 
 use fs_format::StreamId;
@@ -23,7 +23,7 @@ use crate::run::{Run, agreed};
 /// settled. What is wrong with one fork is in the report.
 pub fn reconcile<E: ReadAs>(
     store: &FileEventStore,
-    resolver: &impl Resolver<E>,
+    resolver: &(impl Resolver<E> + ?Sized),
 ) -> Result<Report, ReconcileError> {
     Reconcile::new(store).run(resolver)
 }
@@ -82,9 +82,9 @@ impl<'s> Reconcile<'s> {
 
     /// Asks the resolver only once about each fork.
     ///
-    /// For a person who is asked, and for rules that are known not to be deterministic: such clones decide differently, which shows up
-    /// as a fork of resolutions. Without this, each fork is asked about three times, twice as it is and once with
-    /// its branches in the opposite order, and is refused with [`ReconcileError::NonDeterministicResolver`] when the
+    /// For a person who is asked, and for rules that are known not to be deterministic: clones decide differently then,
+    /// which shows up as a fork of resolutions. Without this, each fork is asked about three times, twice as it is and
+    /// once with its branches in the opposite order, and is refused with [`ReconcileError::NonDeterministicResolver`] when the
     /// answers differ in anything.
     pub fn ask_once(mut self) -> Self {
         self.asks_once = true;
@@ -95,7 +95,10 @@ impl<'s> Reconcile<'s> {
     ///
     /// # Errors
     /// As [`reconcile`].
-    pub fn run<E: ReadAs>(self, resolver: &impl Resolver<E>) -> Result<Report, ReconcileError> {
+    pub fn run<E: ReadAs>(
+        self,
+        resolver: &(impl Resolver<E> + ?Sized),
+    ) -> Result<Report, ReconcileError> {
         let mut run = Run::start(&self)?;
         while let Some(mut fork) = run.next()? {
             let first = resolver.resolve(&fork);

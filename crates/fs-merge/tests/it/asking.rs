@@ -10,6 +10,8 @@ use fs_merge::{
     Resolution, Resolver, forks, policy, reconcile,
 };
 
+use fs_store::ExpectedVersion;
+
 use crate::clones::{Issue, append, append_raw, labelled, opened, titled, two};
 use crate::disk::Place;
 use crate::model::stream;
@@ -204,6 +206,73 @@ fn a_fork_that_another_process_changes_meanwhile_is_reported_as_changed() {
         "only one of two is written"
     );
     assert!(place.store.verify().unwrap().is_ok());
+}
+
+/// Another handle appends to both sides of forks all the while.
+#[test]
+fn settling_while_others_append_is_settled_or_changed_and_never_half_done() {
+    const APPENDS: usize = 30;
+    let place = forked(&["s", "t", "u"]);
+    let other = fs_store::FileEventStore::open(place.store.root()).unwrap();
+    let decide = |fork: &ForkContext| {
+        let streams = fork.streams.iter();
+        let outcome = streams.fold(Outcome::new(), |outcome, of| {
+            let outcome = outcome.event(of.stream_id.clone(), "Decided", "0").unwrap();
+            outcome.expect(of.stream_id.clone(), ExpectedVersion::Exact(of.version()))
+        });
+        Resolution::Resolve(outcome)
+    };
+    let mut settled = Vec::new();
+    std::thread::scope(|scope| {
+        let appending = scope.spawn(|| {
+            for nth in 0..APPENDS {
+                let name = ["s", "t", "u"][nth % 3];
+                let append = fs_store::Append::new()
+                    .event(stream(name), "T", "9")
+                    .unwrap();
+                other.append(append).unwrap();
+            }
+        });
+        while !(appending.is_finished() && place.forks().is_empty()) {
+            let report = reconcile(&place.store, &decide).unwrap();
+            assert!(
+                report.failed.is_empty() && report.declined.is_empty(),
+                "settled, or changed: {report:?}"
+            );
+            settled.extend(report.settled);
+        }
+        appending.join().unwrap();
+    });
+    assert_eq!(
+        settled.len(),
+        3,
+        "each fork is settled once, and ordinary appends make none"
+    );
+    let headers = place.store.transactions().unwrap();
+    for settled in &settled {
+        let header = headers
+            .iter()
+            .find(|header| header.transaction_id == settled.transaction_id)
+            .expect("what is reported as settled is there");
+        assert!(header.resolves.keys().eq(&settled.resolved));
+    }
+    assert_eq!(headers.len(), 3 * 2 + APPENDS + 3, "and nothing else");
+    assert!(place.store.verify().unwrap().is_ok());
+}
+
+#[test]
+fn a_rule_can_be_chosen_at_run_time() {
+    let place = forked(&["s", "t"]);
+    let rules: [(&str, &dyn Resolver); 2] = [("s", &policy::Latest), ("t", &policy::AcceptAll)];
+    for (name, rule) in rules {
+        let report = Reconcile::new(&place.store)
+            .stream(stream(name))
+            .run(rule)
+            .unwrap();
+        assert_eq!(report.settled.len(), 1, "{name} is settled");
+    }
+    let counts = ["s", "t"].map(|name| place.store.stream_events(&stream(name)).unwrap().len());
+    assert_eq!(counts, [3, 2], "each by its own rule");
 }
 
 /// Not ready when it is first asked.

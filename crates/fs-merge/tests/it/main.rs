@@ -1,5 +1,5 @@
-//! Forks, stale reads and settlements against the definition by brute force; contexts, resolvers and convergence between
-//! stores on disk.
+//! Forks, stale reads and settlements against the definition by brute force; contexts, resolvers and convergence
+//! between stores on disk.
 
 #![allow(
     clippy::disallowed_methods,

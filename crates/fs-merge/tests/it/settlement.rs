@@ -212,6 +212,30 @@ fn settling_again_with_the_same_outcome_finds_the_fork_gone() {
     );
 }
 
+/// ```text
+///        A {s}
+///   R --<           R arrives when the fork was looked at, and changes the state that A and B started from
+///        B {s}
+/// ```
+#[test]
+fn a_fork_with_something_new_below_it_is_looked_at_again() {
+    let mut model = Model::default();
+    let r = model.write(0, &[], &["s"]);
+    let a = model.write(0, &[r], &["s"]);
+    let b = model.write(1, &[r], &["s"]);
+    let place = Place::with_some(&model, &[a, b]);
+    let fork = place.forks().remove(0);
+    place.pull(&Place::of(&model));
+    assert_eq!(place.forks()[0].id, fork.id, "the fork has the same heads");
+    let refused = settle(&place.store, &fork, &Outcome::new()).unwrap_err();
+    assert!(
+        matches!(refused, fs_merge::ReconcileError::ForkChanged { .. }),
+        "got {refused:?}"
+    );
+    settle(&place.store, &place.forks()[0], &Outcome::new()).unwrap();
+    assert_eq!(place.forks(), []);
+}
+
 #[test]
 fn only_a_head_can_be_kept() {
     let mut model = Model::default();
