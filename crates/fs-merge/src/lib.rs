@@ -2,7 +2,7 @@
 //!
 //! Streams that were written concurrently are forks. [`forks`] shows them as an application needs to see them;
 //! [`reconcile`] asks the application's [`Resolver`] and records each decision as a merge transaction. [`policy`] has
-//! resolvers to choose from.
+//! resolvers to choose from. With the feature `testing`, the module of that name tests resolvers.
 //!
 //! **Invariant**: this crate never picks a winner by itself, and everything it says depends on the set of
 //! transactions only.

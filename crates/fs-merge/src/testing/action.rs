@@ -1,4 +1,6 @@
 //! What an application does at a replica.
+//!
+//! **Invariant**: the kit knows nothing of the application but this.
 
 use std::fmt::Debug;
 

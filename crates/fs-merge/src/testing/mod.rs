@@ -41,6 +41,7 @@
 //! steps longer than a test takes, or asks a server, looks like one that does not.
 
 mod action;
+mod carrying;
 mod converge;
 mod fault;
 mod place;

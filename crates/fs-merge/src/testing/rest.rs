@@ -1,4 +1,6 @@
 //! The end of a script: the replicas come together, and must then agree.
+//!
+//! **Invariant**: nobody appends any more. The rounds are as many as [`reconcile`](crate::reconcile) proves to be enough.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -13,7 +15,7 @@ use crate::event::ReadAs;
 use crate::fork::ForkContext;
 use crate::resolver::Resolution;
 
-/// How many rounds, or turns of each replica, are enough: [`reconcile`](crate::reconcile) has the proof.
+/// How many rounds, or turns of each replica, are enough.
 const ROUNDS: usize = 2;
 
 /// Lets the replicas come together, and checks that they agree and that nobody has anything left to do.

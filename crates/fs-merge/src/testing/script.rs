@@ -201,10 +201,7 @@ impl<A: fmt::Debug> fmt::Display for Step<A> {
             }
             Self::Switch { replica } => write!(f, "replica {replica} switches to its other branch"),
             Self::Copy { from, to } => {
-                write!(
-                    f,
-                    "replica {to} is replaced by a copy of replica {from}, identity and all"
-                )
+                write!(f, "replica {to} is replaced by a copy of replica {from}")
             }
             Self::Reconcile { replica } => write!(f, "replica {replica} reconciles"),
         }

@@ -1,4 +1,7 @@
 //! Random scripts.
+//!
+//! **Invariant**: every script is one that can be played. Half of the steps append or carry files; trouble is rarer, so that
+//! there is something to be troubled.
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};

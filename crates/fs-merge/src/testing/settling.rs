@@ -91,24 +91,29 @@ impl World {
     ) -> Result<(), Fault> {
         for fork in before {
             let mut settled = report.settled.iter();
-            let is_settled = settled.any(|settled| settled.fork_id == fork.id);
-            let own = members(fork);
-            let left = after.iter().find(|other| !members(other).is_disjoint(&own));
-            match left {
-                Some(left) if is_settled => {
-                    return Err(Fault::HalfSettled {
-                        replica,
-                        fork: self.names.fork(fork),
-                        left: self.names.fork(left),
-                    });
+            match settled.find(|settled| settled.fork_id == fork.id) {
+                None if is_shown(fork, after) => {}
+                None => {
+                    let fork = self.names.fork(fork);
+                    return Err(Fault::HiddenFork { replica, fork });
                 }
-                _ if !is_settled && !is_shown(fork, after) => {
-                    return Err(Fault::HiddenFork {
-                        replica,
-                        fork: self.names.fork(fork),
+                Some(settled) => {
+                    // Other decisions may have drawn its members into another conflict, on a stream of their own choice.
+                    let others = report.settled.iter().map(|other| other.transaction_id);
+                    let others = others.filter(|id| *id != settled.transaction_id).collect();
+                    let own = members(fork);
+                    let left = after.iter().find(|open| {
+                        let open = members(open);
+                        !open.is_disjoint(&own) && open.is_disjoint(&others)
                     });
+                    if let Some(left) = left {
+                        return Err(Fault::HalfSettled {
+                            replica,
+                            fork: self.names.fork(fork),
+                            left: self.names.fork(left),
+                        });
+                    }
                 }
-                _ => {}
             }
         }
         Ok(())

@@ -1,4 +1,7 @@
 //! Short names for transactions, and what they do in words.
+//!
+//! **Invariant**: a transaction has one name throughout a story. Two decisions that say the same write the same events and
+//! metadata.
 
 use std::collections::BTreeMap;
 
