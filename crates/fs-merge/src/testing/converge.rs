@@ -186,8 +186,7 @@ impl<S: Strategy<Value: Action> + Clone + 'static> Convergence<S> {
 
 /// A script after which replicas do not come together.
 ///
-/// It displays as what is wrong and the story of the script.
-#[derive(Debug)]
+/// It displays as what is wrong and the story of the script, for `unwrap` too.
 #[non_exhaustive]
 pub struct CounterExample<A> {
     /// The script.
@@ -218,7 +217,13 @@ impl<A> fmt::Display for CounterExample<A> {
     }
 }
 
-impl<A: fmt::Debug> std::error::Error for CounterExample<A> {
+impl<A> fmt::Debug for CounterExample<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{self}")
+    }
+}
+
+impl<A> std::error::Error for CounterExample<A> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.fault)
     }

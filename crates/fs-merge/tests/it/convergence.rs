@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fs_merge::testing::{Convergence, CounterExample, Fault, Script, Step, assert_converges};
+use fs_merge::testing::{
+    Convergence, CounterExample, Fault, Script, Step, World, assert_converges,
+};
 use fs_merge::{Contradiction, ForkContext, Outcome, Raw, Resolution, Resolver, policy};
 use fs_store::{Append, ExpectedVersion};
 use proptest::prelude::*;
@@ -82,12 +84,43 @@ fn so_does_a_rule_that_declines_some_and_writes_elsewhere() {
         if fork.involves(&stream("a")) && fork.branches.len() > 2 {
             return Resolution::unresolvable("too many sides");
         }
-        let data = format!("\"{}\"", fork.id);
-        let outcome = Outcome::new().event(stream("c"), "Decided", &data);
-        outcome.unwrap().into()
+        write_on_c(fork)
     };
     let convergence = Convergence::of(appends()).cases(16).seed(3);
     convergence.check(&rule).unwrap();
+}
+
+fn write_on_c(fork: &ForkContext) -> Resolution {
+    let data = format!("\"{}\"", fork.id);
+    let outcome = Outcome::new().event(stream("c"), "Decided", &data);
+    outcome.unwrap().into()
+}
+
+/// Whoever wrote on c is a member of a fork that was settled, and then in conflict with the other decision, which is no fault.
+#[test]
+fn a_decision_may_conflict_with_who_was_in_another_fork() {
+    let act = |replica: usize, streams: &[&str]| {
+        let append = streams.iter().fold(Append::new(), |append, name| {
+            append.event(stream(name), "Added", "0").unwrap()
+        });
+        Step::Act {
+            replica,
+            action: append,
+        }
+    };
+    let mut world = World::in_memory(2).unwrap();
+    let steps = [
+        act(0, &["b"]),
+        act(1, &["a"]),
+        act(0, &["a"]),
+        act(1, &["b", "c"]),
+        Step::Exchange,
+        Step::Reconcile { replica: 0 },
+    ];
+    for step in &steps {
+        world.play(step, &write_on_c).unwrap();
+    }
+    assert_eq!(fs_merge::forks(world.store(0)).unwrap(), []);
 }
 
 /// Returns what is found against a resolver.
