@@ -9,6 +9,7 @@
 mod adopted;
 mod branches;
 mod cleaned;
+mod converging;
 mod damage;
 mod dangling;
 mod foretold;

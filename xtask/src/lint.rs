@@ -32,10 +32,13 @@ pub(crate) fn clippy(workspace: &Workspace) -> Result<()> {
     ))
 }
 
-/// Builds the documentation of every member.
+/// Builds the documentation of every member, with all features.
 pub(crate) fn docs(workspace: &Workspace) -> Result<()> {
     run_command(
-        cargo(workspace.root(), ["doc", "--workspace", "--no-deps"])
-            .env("RUSTDOCFLAGS", "-Dwarnings"),
+        cargo(
+            workspace.root(),
+            ["doc", "--workspace", "--no-deps", "--all-features"],
+        )
+        .env("RUSTDOCFLAGS", "-Dwarnings"),
     )
 }

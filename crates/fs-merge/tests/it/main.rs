@@ -10,6 +10,8 @@
 mod asking;
 mod clones;
 mod contexts;
+#[cfg(feature = "testing")]
+mod convergence;
 mod deep;
 mod detection;
 mod disk;
@@ -24,4 +26,6 @@ mod quiet;
 mod random;
 mod rounds;
 mod settlement;
+#[cfg(feature = "testing")]
+mod simulated;
 mod stacked;

@@ -1,0 +1,61 @@
+//! A test kit for resolvers: do clones that settle by yours come together, whatever happens to them?
+//!
+//! [`assert_converges`] plays random [`Script`]s over simulated replicas: they append, exchange all or some of their
+//! files, are cut off from each other, have wrong clocks, lose files, switch branches, are copied, and reconcile. In the
+//! end all reconcile and exchange, and must then hold the same files in the same order, with no fork open that the
+//! resolver has not declined. A script after which they do not is made shorter and told step by step.
+//!
+//! ```no_run
+//! use fs_format::StreamId;
+//! use fs_merge::{ForkContext, Outcome, Resolution, testing::assert_converges};
+//! use fs_store::Append;
+//! use proptest::prelude::*;
+//!
+//! /// The longer branch wins; of two that are as long, the one with the smaller head.
+//! fn longest(fork: &ForkContext) -> Resolution {
+//!     let longest = fork.branches.iter().max_by_key(|branch| {
+//!         (branch.transactions.len(), std::cmp::Reverse(branch.head))
+//!     });
+//!     match longest.and_then(|branch| Outcome::keep(fork, branch.head)) {
+//!         Some(outcome) => outcome.into(),
+//!         None => Resolution::unresolvable("no branch"),
+//!     }
+//! }
+//!
+//! let titled = (0..2_u8, 0..9_u8).prop_map(|(issue, title)| {
+//!     let issue = StreamId::new(format!("issue-{issue}")).expect("a name without wildcards");
+//!     let append = Append::new().event(issue, "Titled", &title.to_string());
+//!     append.expect("a number is JSON")
+//! });
+//! assert_converges(longest, titled);
+//! ```
+//!
+//! [`Convergence`] has the choices: how many replicas, how long, on the real disk, a resolver for each replica.
+//! [`World`] plays single steps, for tests that tell a story of their own.
+//!
+//! **Invariant**: a test is the same each time. It goes deeper where `TRIBUTARY_CASES` or `PROPTEST_CASES` says how many
+//! scripts are to be tried, and elsewhere where `PROPTEST_RNG_SEED` does.
+//!
+//! # Limitations
+//! No git, no power cuts, and no two processes on one working copy at once. A resolver that reads the wall clock in
+//! steps longer than a test takes, or asks a server, looks like one that does not.
+
+mod action;
+mod carrying;
+mod converge;
+mod fault;
+mod place;
+mod rest;
+mod script;
+mod scripts;
+mod settling;
+mod shorten;
+mod words;
+mod world;
+
+pub use action::Action;
+pub use converge::{Convergence, CounterExample, assert_converges};
+pub use fault::Fault;
+pub use script::{Arriving, Ending, LineEnds, Script, Step};
+pub use scripts::scripts;
+pub use world::World;

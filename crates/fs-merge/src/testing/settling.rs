@@ -1,0 +1,240 @@
+//! Reconciling at one replica, with what has to hold each time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fs_format::TransactionId;
+
+use super::fault::Fault;
+use super::words::{answer, did};
+use super::world::World;
+use crate::detect::ForkId;
+use crate::event::ReadAs;
+use crate::fork::ForkContext;
+use crate::load::forks;
+use crate::reconcile::reconcile;
+use crate::report::{ReconcileError, Report};
+use crate::resolver::Resolver;
+
+/// A fork as a replica saw it, and what was decided.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    fork: ForkContext,
+    replica: usize,
+    /// What a decision writes, apart from what follows from the history; of those that decline, only that they do.
+    decision: Option<String>,
+    /// What was written, where no parent was missing: versions are counted over what is there.
+    transaction_id: Option<TransactionId>,
+}
+
+/// How a replica stands when nothing is left that it can settle.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    /// The forks that the resolver declined, with its reasons.
+    pub(crate) declined: BTreeMap<ForkId, String>,
+    /// What it wrote.
+    pub(crate) wrote: Vec<String>,
+}
+
+impl World {
+    /// Lets a replica reconcile until nothing is left that it can settle.
+    pub(crate) fn reconcile<E: ReadAs>(
+        &mut self,
+        replica: usize,
+        resolver: &impl Resolver<E>,
+    ) -> Result<Rest, Fault> {
+        let mut rest = Rest::default();
+        let mut before = self.forks(replica)?;
+        let limit = self.limit(replica, &before)?;
+        loop {
+            let report = reconcile::<E>(self.store(replica), resolver);
+            let report = report.map_err(Fault::store(replica))?;
+            let wrote = self.name_new(replica)?;
+            for line in &wrote {
+                self.story.push(format!("replica {replica} writes {line}"));
+            }
+            rest.wrote.extend(wrote);
+            if let Some(failed) = report.failed.first() {
+                return Err(unsettled(replica, &failed.error));
+            }
+            self.compare(replica, &before, &report)?;
+            let after = self.forks(replica)?;
+            if after.len() > before.len() {
+                return Err(Fault::MoreForks {
+                    replica,
+                    before: before.len(),
+                    after: after.len(),
+                });
+            }
+            self.look_at_each(replica, &before, &report, &after)?;
+            if report.settled.is_empty() {
+                let declined = report.declined.into_iter();
+                rest.declined = declined.map(|it| (it.fork_id, it.reason)).collect();
+                return Ok(rest);
+            }
+            if rest.wrote.len() > limit {
+                return Err(Fault::Endless {
+                    replica,
+                    settlements: rest.wrote.len(),
+                });
+            }
+            before = after;
+        }
+    }
+
+    /// Checks that forks that were settled are gone, and that all others are still there.
+    fn look_at_each(
+        &self,
+        replica: usize,
+        before: &[ForkContext],
+        report: &Report,
+        after: &[ForkContext],
+    ) -> Result<(), Fault> {
+        for fork in before {
+            let mut settled = report.settled.iter();
+            match settled.find(|settled| settled.fork_id == fork.id) {
+                None if is_shown(fork, after) => {}
+                None => {
+                    let fork = self.names.fork(fork);
+                    return Err(Fault::HiddenFork { replica, fork });
+                }
+                Some(settled) => {
+                    // Other decisions may have drawn its members into another conflict, on a stream of their own choice.
+                    let others = report.settled.iter().map(|other| other.transaction_id);
+                    let others = others.filter(|id| *id != settled.transaction_id).collect();
+                    let own = members(fork);
+                    let left = after.iter().find(|open| {
+                        let open = members(open);
+                        !open.is_disjoint(&own) && open.is_disjoint(&others)
+                    });
+                    if let Some(left) = left {
+                        return Err(Fault::HalfSettled {
+                            replica,
+                            fork: self.names.fork(fork),
+                            left: self.names.fork(left),
+                        });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn forks(&self, replica: usize) -> Result<Vec<ForkContext>, Fault> {
+        forks(self.store(replica)).map_err(Fault::store(replica))
+    }
+
+    /// Returns after how many settlements a resolver must have come to an end: f (1 + s) as
+    /// [`reconcile`](crate::reconcile) proves, and one for each transaction that a decision on another stream can
+    /// conflict with.
+    fn limit(&self, replica: usize, open: &[ForkContext]) -> Result<usize, Fault> {
+        let transactions = self.transactions(replica)?;
+        let settling = transactions
+            .iter()
+            .filter(|header| !header.resolves.is_empty());
+        Ok(open.len() * (1 + settling.count()) + transactions.len())
+    }
+
+    /// Compares the answers with all that were given about the same forks before.
+    fn compare(
+        &mut self,
+        replica: usize,
+        before: &[ForkContext],
+        report: &Report,
+    ) -> Result<(), Fault> {
+        let headers = self.transactions(replica)?;
+        let held: BTreeSet<_> = headers.iter().map(|header| header.transaction_id).collect();
+        let mut parents = headers.iter().flat_map(|header| &header.parents);
+        let is_whole = parents.all(|parent| held.contains(&parent.transaction_id));
+        let events = self.events(replica)?;
+        let in_words = |id: TransactionId| {
+            let header = headers.iter().find(|header| header.transaction_id == id)?;
+            let own = events.iter().filter(|event| event.transaction_id == id);
+            Some(did(&own.collect::<Vec<_>>(), &header.metadata))
+        };
+        let settled = report.settled.iter().map(|settled| {
+            let id = settled.transaction_id;
+            (&settled.fork_id, in_words(id), is_whole.then_some(id))
+        });
+        let declined = report.declined.iter();
+        let declined = declined.map(|declined| (&declined.fork_id, None, None));
+        for (fork_id, decision, transaction_id) in settled.chain(declined) {
+            let Some(fork) = before.iter().find(|fork| fork.id == *fork_id) else {
+                continue;
+            };
+            let answered = Answered {
+                fork: fork.clone(),
+                replica,
+                decision,
+                transaction_id,
+            };
+            match self.answered.iter().find(|it| it.fork == *fork) {
+                Some(earlier) => self.compare_two(earlier, &answered)?,
+                None => self.answered.push(answered),
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_two(&self, earlier: &Answered, later: &Answered) -> Result<(), Fault> {
+        let fork = self.names.fork(&later.fork);
+        if earlier.decision != later.decision {
+            return Err(Fault::Disagreement {
+                fork,
+                first: earlier.in_words(),
+                second: later.in_words(),
+            });
+        }
+        match (earlier.transaction_id, later.transaction_id) {
+            (Some(one), Some(other)) if one != other => Err(Fault::DifferentFiles {
+                fork,
+                first: self.names.get(one),
+                second: self.names.get(other),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Answered {
+    fn in_words(&self) -> (usize, String) {
+        let decision = self.decision.clone();
+        (
+            self.replica,
+            decision.unwrap_or_else(|| "declined".to_owned()),
+        )
+    }
+}
+
+fn members(fork: &ForkContext) -> BTreeSet<TransactionId> {
+    let members = fork.members().into_iter();
+    members.map(|member| member.transaction_id).collect()
+}
+
+/// Returns whether all of a fork is still in one open fork.
+fn is_shown(fork: &ForkContext, open: &[ForkContext]) -> bool {
+    let own = members(fork);
+    open.iter().any(|other| {
+        let mut streams = fork.streams.iter();
+        streams.all(|stream| other.involves(&stream.stream_id)) && members(other).is_superset(&own)
+    })
+}
+
+fn unsettled(replica: usize, error: &ReconcileError) -> Fault {
+    match error {
+        ReconcileError::NonDeterministicResolver {
+            how, first, second, ..
+        } => Fault::Contradiction {
+            replica,
+            how: *how,
+            first: answer(first),
+            second: answer(second),
+        },
+        error => {
+            let source = std::error::Error::source(error);
+            Fault::Unsettled {
+                replica,
+                error: source.map_or(error.to_string(), |source| format!("{error}: {source}")),
+            }
+        }
+    }
+}
