@@ -6,9 +6,12 @@
     reason = "tests set up directories and fail by panicking"
 )]
 
+mod asking;
+mod choices;
 mod follow;
 mod input;
 mod merge_check;
+mod pictures;
 mod repair;
 mod repository;
 mod settling;

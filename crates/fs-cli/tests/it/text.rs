@@ -27,7 +27,7 @@ fn redacted(here: &Here, text: &str) -> String {
         .collect()
 }
 
-fn assert_says(here: &Here, args: &[&str], expected: &str) {
+pub(crate) fn assert_says(here: &Here, args: &[&str], expected: &str) {
     assert_eq!(redacted(here, &here.fine(args)), expected, "trib {args:?}");
 }
 
