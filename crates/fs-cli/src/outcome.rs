@@ -12,7 +12,7 @@ use crate::output::Output;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Fine,
-    /// `status --check` found something, or `merge-check` a fork.
+    /// `status --check` found something, `merge-check` a fork, or `resolve --all` one that it could not settle.
     NotClean,
     /// `verify` found something.
     Damaged,

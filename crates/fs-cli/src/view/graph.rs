@@ -3,9 +3,9 @@
 //! ```text
 //! ○    N, on top
 //! ├─╮
-//! │ ●  A2, branch 2
+//! │ ●  A2, the head of branch 2
 //! │ ○  A1
-//! ● │  B1, branch 1
+//! ● │  B1, the head of branch 1
 //! ├─╯
 //! ○    R, where the stream starts from
 //! ```
