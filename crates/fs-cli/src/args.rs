@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 /// An event store that merges like git.
@@ -51,9 +52,13 @@ pub(crate) enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Show the open forks
-    Forks,
-    /// Settle one fork, on all its streams at once
+    /// Show the open forks: who wrote what, side by side, and how to settle them
+    Forks {
+        /// One fork, or those that involve a stream; all without it
+        #[arg(value_name = "FORK|STREAM")]
+        fork: Option<String>,
+    },
+    /// Settle a fork, on all its streams at once; asks on a terminal what to do when no choice is given
     Resolve(ResolveArgs),
     /// Tell which forks a `git merge REV` would make, and touch nothing; exit with 4 if any
     ///
@@ -155,23 +160,48 @@ pub(crate) struct EventsArgs {
 }
 
 #[derive(Args, Debug)]
-#[command(group = clap::ArgGroup::new("outcome").required(true))]
+#[command(group = clap::ArgGroup::new("choice"))]
 pub(crate) struct ResolveArgs {
     /// The fork, or a stream that one fork involves
-    #[arg(value_name = "FORK|STREAM")]
-    pub(crate) fork: String,
+    #[arg(value_name = "FORK|STREAM", conflicts_with = "all")]
+    pub(crate) fork: Option<String>,
 
     /// Append the events of the branch with this head again as the outcome
-    #[arg(long, value_name = "TX", group = "outcome")]
+    #[arg(long, value_name = "TX", group = "choice")]
     pub(crate) keep: Option<String>,
 
-    /// Append these events as the outcome, `-` for standard input: {"events":[{"stream_id","event_type","event_data","metadata"?}]}
-    #[arg(long, value_name = "FILE", group = "outcome")]
+    /// Let all branches stand as they are; no event is appended
+    #[arg(long, group = "choice")]
+    pub(crate) accept: bool,
+
+    /// Keep the branch whose head is the last in canonical order
+    #[arg(long, group = "choice")]
+    pub(crate) latest: bool,
+
+    /// Append these events as the outcome, `-` for standard input:
+    /// {"events":[{"stream_id","event_type","event_data","metadata"?}],"expect":{"stream":3}?}
+    #[arg(long, value_name = "FILE", group = "choice")]
     pub(crate) events: Option<PathBuf>,
 
-    /// Why; recorded in the merge transaction
+    /// Ask what to do, one fork after the other, also where there is no terminal
+    #[arg(long, short, group = "choice")]
+    pub(crate) interactive: bool,
+
+    /// Every open fork, with --accept or --latest
+    #[arg(long, conflicts_with_all = ["keep", "events"])]
+    pub(crate) all: bool,
+
+    /// Show the transaction that would be written, and write nothing
     #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Why; recorded in the merge transaction
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) reason: Option<String>,
+
+    /// Who decided; recorded in the merge transaction, and nobody without this
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) author: Option<String>,
 }
 
 /// What the caller knows of a stream's version.

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use fs_format::{CommandId, JsonError, StreamId, limits};
 use fs_io::System;
+use fs_merge::Outcome;
 use fs_store::{Append, ExpectedVersion};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -38,21 +39,21 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
 /// An event as callers write it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct EventIn {
-    pub(crate) stream_id: String,
-    pub(crate) event_type: String,
-    pub(crate) event_data: Box<RawValue>,
+struct EventIn {
+    stream_id: String,
+    event_type: String,
+    event_data: Box<RawValue>,
     #[serde(default)]
-    pub(crate) metadata: Option<Box<RawValue>>,
+    metadata: Option<Box<RawValue>>,
 }
 
 impl EventIn {
-    pub(crate) fn metadata(&self) -> &str {
+    fn metadata(&self) -> &str {
         self.metadata.as_deref().map_or("{}", RawValue::get)
     }
 
     /// Returns the error for an event whose data or metadata breaks a rule.
-    pub(crate) fn refused(&self, error: JsonError) -> Usage {
+    fn refused(&self, error: JsonError) -> Usage {
         Usage(format!(
             "an event of stream {:?} cannot be stored: {error}",
             self.stream_id
@@ -71,11 +72,13 @@ pub(crate) struct TransactionIn {
     metadata: Option<Box<RawValue>>,
 }
 
-/// Events as callers write them.
+/// What settles a fork, as callers write it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct EventsIn {
-    pub(crate) events: Vec<EventIn>,
+pub(crate) struct OutcomeIn {
+    events: Vec<EventIn>,
+    #[serde(default)]
+    expect: BTreeMap<String, ExpectIn>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +93,36 @@ enum ExpectIn {
 enum ExpectWord {
     New,
     Any,
+}
+
+impl From<ExpectIn> for ExpectedVersion {
+    fn from(expect: ExpectIn) -> Self {
+        match expect {
+            ExpectIn::Version(version) => Self::Exact(version),
+            ExpectIn::Word(ExpectWord::New) => Self::New,
+            ExpectIn::Word(ExpectWord::Any) => Self::Any,
+        }
+    }
+}
+
+impl OutcomeIn {
+    pub(crate) fn into_outcome(self) -> anyhow::Result<Outcome> {
+        let mut outcome = Outcome::new();
+        for event in &self.events {
+            outcome = outcome
+                .event_with_metadata(
+                    stream_id(&event.stream_id)?,
+                    &event.event_type,
+                    event.event_data.get(),
+                    event.metadata(),
+                )
+                .map_err(|error| event.refused(error))?;
+        }
+        for (stream, expect) in self.expect {
+            outcome = outcome.expect(stream_id(&stream)?, expect.into());
+        }
+        Ok(outcome)
+    }
 }
 
 impl TransactionIn {
@@ -111,12 +144,7 @@ impl TransactionIn {
                 .map_err(|error| event.refused(error))?;
         }
         for (stream, expect) in self.expect {
-            let expected = match expect {
-                ExpectIn::Version(version) => ExpectedVersion::Exact(version),
-                ExpectIn::Word(ExpectWord::New) => ExpectedVersion::New,
-                ExpectIn::Word(ExpectWord::Any) => ExpectedVersion::Any,
-            };
-            append = append.expect(stream_id(&stream)?, expected);
+            append = append.expect(stream_id(&stream)?, expect.into());
         }
         if let Some(id) = self.command_id {
             append = append.command_id(command_id(&id)?);

@@ -13,6 +13,7 @@ mod locate;
 mod outcome;
 mod output;
 mod progress;
+mod view;
 
 use std::process::ExitCode;
 

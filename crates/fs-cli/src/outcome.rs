@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use fs_merge::ReconcileError;
 use fs_store::AppendError;
 
 use crate::output::Output;
@@ -11,7 +12,7 @@ use crate::output::Output;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Fine,
-    /// `status --check` found something, or `merge-check` a fork.
+    /// `status --check` found something, `merge-check` a fork, or `resolve --all` one that it could not settle.
     NotClean,
     /// `verify` found something.
     Damaged,
@@ -49,17 +50,25 @@ pub(crate) fn report(error: &anyhow::Error, output: &Output) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     output.failure(error);
-    let is_conflict = |cause: &(dyn std::error::Error + 'static)| {
-        matches!(
-            cause.downcast_ref(),
-            Some(AppendError::VersionConflict { .. } | AppendError::ForkedStream { .. })
-        )
-    };
-    if error.chain().any(is_conflict) {
+    if error.chain().any(is_version_conflict) {
         ExitCode::from(3)
     } else if error.is::<Usage>() {
         ExitCode::from(2)
     } else {
         ExitCode::from(1)
     }
+}
+
+/// Returns whether something is not at the version that the caller decided on.
+fn is_version_conflict(cause: &(dyn std::error::Error + 'static)) -> bool {
+    // A settlement says what an append says in its own words, so it is not among its causes.
+    let append = match cause.downcast_ref() {
+        Some(ReconcileError::VersionConflict { .. }) => return true,
+        Some(ReconcileError::Append(append)) => Some(append),
+        _ => cause.downcast_ref(),
+    };
+    matches!(
+        append,
+        Some(AppendError::VersionConflict { .. } | AppendError::ForkedStream { .. })
+    )
 }

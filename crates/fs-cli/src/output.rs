@@ -43,6 +43,17 @@ impl Output {
         self.write(|out| writeln!(out, "{line}"))
     }
 
+    /// Asks a question, to be answered on the same line.
+    pub(crate) fn ask(&mut self, question: &str) -> anyhow::Result<()> {
+        self.write(|out| write!(out, "{question}"))?;
+        self.flush()
+    }
+
+    /// Returns whether answers are for programs.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Lets those who wait for an answer have what there is of it.
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
         self.write(|out| out.flush())

@@ -63,7 +63,7 @@ pub(crate) fn line(event: &StoredEvent) -> String {
         plain(event.stream_id.as_str()),
         event.version,
         plain(&event.event_type),
-        event.event_data
+        plain(event.event_data.as_str())
     )
 }
 

@@ -1,13 +1,15 @@
 //! `trib forks`
 
-use fs_format::{StreamId, TransactionId};
-use fs_merge::{Branch, ForkContext, ForkId, Transaction, forks};
+use fs_format::{Json, ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_merge::{Branch, ForkContext, ForkId, ForkedStream, StaleRead, Transaction, forks};
 use fs_store::FileEventStore;
 use serde::Serialize;
 
-use crate::commands::events::{EventOut, line};
+use crate::commands::events::EventOut;
+use crate::commands::find::named;
 use crate::outcome::Ending;
-use crate::output::{Output, plain};
+use crate::output::Output;
+use crate::view::{View, fork_text, in_order, settle_text};
 
 #[derive(Serialize)]
 struct ForkOut<'a> {
@@ -16,12 +18,15 @@ struct ForkOut<'a> {
     branches: Vec<BranchOut<'a>>,
     common: Vec<TransactionId>,
     on_top: Vec<TransactionId>,
+    transactions: Vec<TransactionOut<'a>>,
+    stale_reads: &'a [StaleRead],
 }
 
 #[derive(Serialize)]
 struct StreamOut<'a> {
     stream_id: &'a StreamId,
     base_version: u64,
+    fork_point: &'a [TransactionId],
 }
 
 #[derive(Serialize)]
@@ -31,11 +36,32 @@ struct BranchOut<'a> {
     events: Vec<EventOut<'a>>,
 }
 
-pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
-    let forks = forks(store)?;
-    let answer: Vec<_> = forks.iter().map(fork_out).collect();
+#[derive(Serialize)]
+struct TransactionOut<'a> {
+    transaction_id: TransactionId,
+    replica_id: ReplicaId,
+    created_at: Timestamp,
+    after: &'a [TransactionId],
+    metadata: &'a Json<'static>,
+    settles: &'a [StreamId],
+    author: Option<&'a str>,
+    reason: Option<&'a str>,
+}
+
+pub(crate) fn run(
+    store: &FileEventStore,
+    name: Option<&str>,
+    output: &mut Output,
+) -> anyhow::Result<Ending> {
+    let mut forks = forks(store)?;
+    if let Some(name) = name {
+        forks = named(forks, name)?;
+    }
+    let answer: Vec<_> = forks.iter().map(ForkOut::from).collect();
     output.answer(&answer, || {
-        let mut blocks: Vec<_> = forks.iter().map(text).collect();
+        let view = View::of_output();
+        let whole = |fork| format!("{}\n\n{}", fork_text(fork, &view), settle_text(fork));
+        let mut blocks: Vec<_> = forks.iter().map(whole).collect();
         if blocks.is_empty() {
             blocks.push("no fork is open".to_owned());
         }
@@ -44,82 +70,58 @@ pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result
     Ok(Ending::Fine)
 }
 
-fn fork_out(fork: &ForkContext) -> ForkOut<'_> {
-    ForkOut {
-        fork_id: &fork.id,
-        streams: fork
-            .streams
-            .iter()
-            .map(|stream| StreamOut {
-                stream_id: &stream.stream_id,
-                base_version: stream.base_version,
-            })
-            .collect(),
-        branches: fork.branches.iter().map(branch_out).collect(),
-        common: ids(&fork.common),
-        on_top: ids(&fork.on_top),
+impl<'a> From<&'a ForkContext> for ForkOut<'a> {
+    fn from(fork: &'a ForkContext) -> Self {
+        let transactions = in_order(fork).into_iter();
+        Self {
+            fork_id: &fork.id,
+            streams: fork.streams.iter().map(StreamOut::from).collect(),
+            branches: fork.branches.iter().map(BranchOut::from).collect(),
+            common: ids(&fork.common),
+            on_top: ids(&fork.on_top),
+            transactions: transactions.map(TransactionOut::from).collect(),
+            stale_reads: &fork.stale_reads,
+        }
     }
 }
 
-fn branch_out(branch: &Branch) -> BranchOut<'_> {
-    BranchOut {
-        head: branch.head,
-        transactions: ids(&branch.transactions),
-        events: branch.events().map(|event| EventOut::new(event)).collect(),
+impl<'a> From<&'a ForkedStream> for StreamOut<'a> {
+    fn from(stream: &'a ForkedStream) -> Self {
+        Self {
+            stream_id: &stream.stream_id,
+            base_version: stream.base_version,
+            fork_point: &stream.fork_point,
+        }
+    }
+}
+
+impl<'a> From<&'a Branch> for BranchOut<'a> {
+    fn from(branch: &'a Branch) -> Self {
+        Self {
+            head: branch.head,
+            transactions: ids(&branch.transactions),
+            events: branch.events().map(|event| EventOut::new(event)).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Transaction> for TransactionOut<'a> {
+    fn from(it: &'a Transaction) -> Self {
+        let decision = it.decision.as_ref();
+        Self {
+            transaction_id: it.transaction_id,
+            replica_id: it.replica_id,
+            created_at: it.created_at,
+            after: &it.after,
+            metadata: &it.metadata,
+            settles: &it.settles,
+            author: decision.and_then(|of| of.author.as_deref()),
+            reason: decision.and_then(|of| of.reason.as_deref()),
+        }
     }
 }
 
 fn ids(transactions: &[Transaction]) -> Vec<TransactionId> {
-    transactions
-        .iter()
-        .map(|transaction| transaction.transaction_id)
-        .collect()
-}
-
-fn text(fork: &ForkContext) -> String {
-    let streams: Vec<_> = fork
-        .streams
-        .iter()
-        .map(|stream| {
-            format!(
-                "{} (after version {})",
-                plain(stream.stream_id.as_str()),
-                stream.base_version
-            )
-        })
-        .collect();
-    let mut lines = vec![format!("fork {} on {}", fork.id, streams.join(", "))];
-    if !fork.common.is_empty() {
-        lines.push("  below every branch, and in conflict too".to_owned());
-        fork.common
-            .iter()
-            .for_each(|transaction| tell(transaction, &mut lines));
-    }
-    for branch in &fork.branches {
-        lines.push(format!("  branch {}", branch.head));
-        branch
-            .transactions
-            .iter()
-            .for_each(|transaction| tell(transaction, &mut lines));
-    }
-    if !fork.on_top.is_empty() {
-        lines.push(format!(
-            "  {} transaction(s) appended on top since",
-            fork.on_top.len()
-        ));
-    }
-    if let Some(branch) = fork.branches.first() {
-        lines.push(format!("  settle it with `trib resolve {} --keep {}`, or with events of your own by `--events FILE`", fork.id, branch.head));
-    }
-    lines.join("\n")
-}
-
-/// Adds what a transaction did and who wrote it.
-fn tell(transaction: &Transaction, lines: &mut Vec<String>) {
-    lines.push(format!(
-        "    {}  by replica {}",
-        transaction.created_at, transaction.replica_id
-    ));
-    let events = transaction.events.iter();
-    lines.extend(events.map(|event| format!("      {}", line(event))));
+    let ids = transactions.iter().map(|it| it.transaction_id);
+    ids.collect()
 }

@@ -4,7 +4,8 @@ mod adopt;
 mod append;
 mod demo;
 mod digest;
-mod events;
+pub(crate) mod events;
+mod find;
 mod forks;
 mod init;
 mod log;
@@ -42,7 +43,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         Command::Streams => events::streams(&open()?, output),
         Command::Log => log::run(&open()?, output),
         Command::Status { check } => status::run(&open()?, check, output),
-        Command::Forks => forks::run(&open()?, output),
+        Command::Forks { fork } => forks::run(&open()?, fork.as_deref(), output),
         Command::Resolve(args) => resolve::run(&open()?, args, output),
         Command::MergeCheck { revision } => {
             merge_check::run(&locate::root(cli.store.as_deref())?, &revision, output)

@@ -6,9 +6,12 @@
     reason = "tests set up directories and fail by panicking"
 )]
 
+mod asking;
+mod choices;
 mod follow;
 mod input;
 mod merge_check;
+mod pictures;
 mod repair;
 mod repository;
 mod settling;
@@ -47,7 +50,7 @@ impl Here {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_trib"));
         command.current_dir(self.path()).args(args);
-        command.env_remove("TRIB_STORE");
+        command.env_remove("TRIB_STORE").env_remove("COLUMNS");
         repository::isolate(&mut command);
         command
     }
@@ -404,8 +407,11 @@ fn a_fork_is_shown_and_settled() {
         let here = forked();
         let forks = here.json(&["forks"]);
         let fork = &forks[0];
-        assert_keys(fork, "fork_id streams branches common on_top");
-        assert_keys(&fork["streams"][0], "stream_id base_version");
+        assert_keys(
+            fork,
+            "fork_id streams branches common on_top transactions stale_reads",
+        );
+        assert_keys(&fork["streams"][0], "stream_id base_version fork_point");
         assert_keys(&fork["branches"][0], "head transactions events");
         let text = here.fine(&["forks"]);
         assert!(
@@ -427,7 +433,7 @@ fn a_fork_is_shown_and_settled() {
                 "outcome.json",
             ])
         };
-        assert_keys(&settled, "transaction_id resolved");
+        assert_keys(&settled, "fork_id transaction_id resolved");
         assert_eq!(settled["resolved"], serde_json::json!(["s"]));
         assert_eq!(here.json(&["forks"]), serde_json::json!([]));
         assert_eq!(here.lines(&["read", "s"]).len(), 3);

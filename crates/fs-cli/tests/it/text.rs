@@ -15,6 +15,7 @@ fn redacted(here: &Here, text: &str) -> String {
             30 if bare.ends_with('Z') && bare.contains('T') => "<time>",
             64 if is_hex(bare) => "<sha256>",
             16 if is_hex(bare) => "<fork>",
+            11 if bare.ends_with('…') => "<start>",
             _ => return word.to_owned(),
         };
         format!("{name}{rest}")
@@ -26,7 +27,7 @@ fn redacted(here: &Here, text: &str) -> String {
         .collect()
 }
 
-fn assert_says(here: &Here, args: &[&str], expected: &str) {
+pub(crate) fn assert_says(here: &Here, args: &[&str], expected: &str) {
     assert_eq!(redacted(here, &here.fine(args)), expected, "trib {args:?}");
 }
 
@@ -96,19 +97,33 @@ fn a_fork_from_the_first_look_to_the_end() {
     assert_says(
         &here,
         &["forks"],
-        "fork <fork> on s (after version 0)\n  \
-         branch <id>\n    <time>  by replica <id>\n      s 1  Left  1\n  \
-         branch <id>\n    <time>  by replica <id>\n      s 2  Right  2\n  \
-         settle it with `trib resolve <fork> --keep <id>`, or with events of your own by `--events FILE`\n",
+        r"
+fork <fork> on s (after version 0)
+
+  ●  <id>  branch 2, <time>
+  │  by replica <id>
+  │ ●  <id>  branch 1, <time>
+  ├─╯  by replica <id>
+  ~  nothing yet of s
+
+  branch 1                                        │ branch 2
+  <time>                  │ <time>
+    by replica <start>                          │   by replica <start>
+    s 1  Left  1                                  │   s 2  Right  2
+
+  settle it with one of
+    trib resolve <fork> --keep <id>   branch 1
+    trib resolve <fork> --keep <id>   branch 2, as --latest does
+    trib resolve <fork> --accept        all as they stand
+    trib resolve <fork> --events FILE   events of your own
+"
+        .trim_start(),
     );
     let forks = here.json(&["forks"]);
     let head = forks[0]["branches"][0]["head"].as_str().unwrap();
     here.fine(&["append", "s", "After", "3"]);
     let shown = here.fine(&["forks"]);
-    assert!(
-        shown.contains("1 transaction(s) appended on top since"),
-        "{shown}"
-    );
+    assert!(shown.contains("on top, 1 transaction(s) since"), "{shown}");
     assert_says(
         &here,
         &["resolve", "s", "--keep", head],

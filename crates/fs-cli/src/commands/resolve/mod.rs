@@ -1,0 +1,122 @@
+//! `trib resolve`
+//!
+//! **Invariant**: nothing is decided that was not asked for, by an option or by an answer to a question.
+
+mod answer;
+mod ask;
+mod choice;
+
+use std::io::{IsTerminal, stdin, stdout};
+
+use fs_merge::{
+    ForkContext, Outcome, Raw, Reconcile, ReconcileError, Resolution, forks, plan, settle,
+};
+use fs_store::FileEventStore;
+
+use crate::args::ResolveArgs;
+use crate::commands::find::the_one;
+use crate::outcome::{Ending, Usage};
+use crate::output::Output;
+use answer::{Done, ReportOut};
+use choice::Choice;
+
+pub(crate) fn run(
+    store: &FileEventStore,
+    args: ResolveArgs,
+    output: &mut Output,
+) -> anyhow::Result<Ending> {
+    let Some(choice) = Choice::of(&args) else {
+        check_that_one_can_be_asked(&args, output)?;
+        return ask::run(store, &args, output);
+    };
+    let Some(name) = &args.fork else {
+        return if args.all {
+            settle_all(store, &choice, &args, output)
+        } else {
+            Err(Usage("name the fork or one of its streams, as `trib forks` lists them, or give --all with --accept or --latest".to_owned()).into())
+        };
+    };
+    let fork = the_one(forks(store)?, name)?;
+    let outcome = choice.outcome(&fork)?;
+    let outcome = signed(outcome, &args, args.reason.as_deref());
+    let done = carry_out(store, &fork, &outcome, &args).map_err(told)?;
+    output.answer(&done.out(), || done.text())?;
+    Ok(Ending::Fine)
+}
+
+/// # Errors
+/// [`Usage`] when there is nobody to ask, naming the choices.
+fn check_that_one_can_be_asked(args: &ResolveArgs, output: &Output) -> Result<(), Usage> {
+    if output.is_json() && args.interactive {
+        return Err(Usage(
+            "questions are not asked in JSON; leave --json or --interactive away".to_owned(),
+        ));
+    }
+    let is_terminal = || stdin().is_terminal() && stdout().is_terminal();
+    if args.interactive || !output.is_json() && is_terminal() {
+        return Ok(());
+    }
+    Err(Usage("say what to do with the fork that `trib forks` shows: --keep TX, --accept, --latest or --events FILE; without one, it is only asked on a terminal".to_owned()))
+}
+
+/// Writes the merge transaction, or tells what would be written.
+fn carry_out(
+    store: &FileEventStore,
+    fork: &ForkContext,
+    outcome: &Outcome,
+    args: &ResolveArgs,
+) -> Result<Done, ReconcileError> {
+    if args.dry_run {
+        plan(store, fork, outcome).map(|planned| Done::Planned(Box::new(planned)))
+    } else {
+        settle(store, fork, outcome).map(Done::Settled)
+    }
+}
+
+fn settle_all(
+    store: &FileEventStore,
+    choice: &Choice,
+    args: &ResolveArgs,
+    output: &mut Output,
+) -> anyhow::Result<Ending> {
+    let reason = args.reason.as_deref();
+    let resolver = |fork: &ForkContext| match choice.outcome(fork) {
+        Ok(outcome) => Resolution::Resolve(signed(outcome, args, reason)),
+        Err(error) => Resolution::unresolvable(error.to_string()),
+    };
+    let mut reconcile = Reconcile::new(store);
+    if args.dry_run {
+        reconcile = reconcile.dry_run();
+    }
+    let report = reconcile.run::<Raw>(&resolver)?;
+    let out = ReportOut::from(&report);
+    output.answer(&out, || out.text())?;
+    Ok(if report.is_complete() {
+        Ending::Fine
+    } else {
+        Ending::NotClean
+    })
+}
+
+/// Adds who decided and why to an outcome.
+fn signed(outcome: Outcome, args: &ResolveArgs, reason: Option<&str>) -> Outcome {
+    let outcome = match &args.author {
+        Some(author) => outcome.author(author),
+        None => outcome,
+    };
+    match reason {
+        Some(reason) => outcome.reason(reason),
+        None => outcome,
+    }
+}
+
+/// Adds what to do to the failure of a settlement.
+fn told(error: ReconcileError) -> anyhow::Error {
+    let is_changed = matches!(error, ReconcileError::ForkChanged { .. });
+    let error = anyhow::Error::new(error);
+    if is_changed {
+        error.context("nothing was written: look again with `trib forks`, then decide anew")
+    } else {
+        error
+    }
+}

@@ -1,0 +1,50 @@
+//! Forks as people see them: a small graph, then the events of the branches side by side.
+//!
+//! **Invariant**: what is shown follows from the fork and the [`View`] alone. Where the output is no terminal, neither
+//! the clock nor the size of a window has a part in it. Nothing that others wrote reaches a terminal as a control
+//! character.
+
+mod columns;
+mod fork;
+mod graph;
+mod order;
+mod time;
+mod wrap;
+
+use std::io::{IsTerminal, stdout};
+
+use console::Term;
+use fs_io::System;
+
+pub(crate) use fork::{fork_text, settle_text};
+pub(crate) use order::in_order;
+
+/// The width where nothing tells another.
+const DEFAULT_WIDTH: usize = 100;
+
+/// A window that is narrower still is written to as if it had this width.
+const MIN_WIDTH: usize = 40;
+
+/// Who looks: how wide the text may be, and from which time on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    /// In columns of a terminal.
+    width: usize,
+    /// Nanoseconds since 1970, on a terminal: times are shown as ages.
+    now: Option<i64>,
+}
+
+impl View {
+    /// Returns the view of who reads standard output.
+    pub(crate) fn of_output() -> Self {
+        let is_terminal = stdout().is_terminal();
+        let told = std::env::var("COLUMNS").ok();
+        let told = told.and_then(|told| told.trim().parse().ok());
+        let measured = || Some(usize::from(Term::stdout().size_checked()?.1));
+        let width = told.or_else(|| is_terminal.then(measured).flatten());
+        Self {
+            width: width.unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH),
+            now: is_terminal.then(|| System::real().clock.now_unix_nanos()),
+        }
+    }
+}
