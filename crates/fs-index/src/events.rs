@@ -200,7 +200,9 @@ impl Index {
                 Some(group) => group,
                 None if run.len() >= FEW => self.group(nth, &(0..=u64::MAX))?,
                 None => {
-                    let places = self.places(run.iter().copied())?;
+                    let mut ascending = run.to_vec();
+                    ascending.sort_unstable();
+                    let places = self.places(ascending)?;
                     Arc::new(self.gather(&self.payloads(&places)?)?)
                 }
             };

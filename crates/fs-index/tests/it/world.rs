@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fs_format::{ContentHash, Encoded, EventId, ReplicaId, TransactionId};
 use fs_index::{
-    All, Depth, Epoch, History, Index, IndexError, Layout, Observed, Placed, Position, Reason,
-    Stored,
+    All, Depth, Effort, Epoch, History, Index, IndexError, Layout, Observed, Placed, Position,
+    Reason, Stored,
 };
 use fs_io::sim::Simulation;
 use fs_io::{Disk, LockGuard, SyncPolicy, Wait};
@@ -218,6 +218,15 @@ pub(crate) fn load(index: &mut Index) {
             expected,
             "{stream_id} reads as in the history"
         );
+        let expected: Vec<_> = expected.iter().map(|(_, _, position)| *position).collect();
+        for effort in [Effort::Any, Effort::Little] {
+            let scanned = index.scan_stream(stream_id, 1, effort, |event| event.position);
+            assert_eq!(
+                scanned.unwrap().as_ref(),
+                Some(&expected),
+                "{stream_id} scans as it reads, {effort:?}"
+            );
+        }
     }
     let ingested: Vec<_> = history
         .ingested_from(1)
@@ -229,6 +238,12 @@ pub(crate) fn load(index: &mut Index) {
         read.unwrap(),
         ingested,
         "the events are those of the history"
+    );
+    let scanned = index.scan_ingested(None, &All, usize::MAX, Effort::Any, |event| event.position);
+    assert_eq!(
+        scanned.unwrap(),
+        Some(ingested),
+        "the events scan as they read"
     );
     assert_eq!(
         index.epoch(),
