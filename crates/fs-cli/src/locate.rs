@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use fs_store::{FileEventStore, OpenError, StoreOptions};
+use fs_store::{FileEventStore, NoStore, OpenError, StoreOptions};
 
 use crate::progress;
 
@@ -22,8 +22,14 @@ pub(crate) fn not_opened(error: OpenError) -> anyhow::Error {
     match error {
         OpenError::NotAStore { root, found } => {
             let root = root.display();
+            let create = match found {
+                NoStore::Nothing | NoStore::NoEvents => {
+                    format!("create one with `trib init {root}`")
+                }
+                _ => "move that away".to_owned(),
+            };
             anyhow!(
-                "there is no event store at {root}: {found}; create one with `trib init {root}`, or name another with --store DIR"
+                "there is no event store at {root}: {found}; {create}, or name another with --store DIR"
             )
         }
         error => error.into(),
