@@ -61,7 +61,9 @@ impl FileEventStore {
             let git_path = format!("events/{path}");
             let restore = Reason::Content(String::new()).advice(&git_path);
             let find_its_commit = || {
-                format!("find the commit that brought it with `git log -- {git_path}` in the store's directory, and ask who made it")
+                format!(
+                    "find the commit that brought it with `git log -- {git_path}` in the store's directory, and ask who made it"
+                )
             };
             found.checked += 1;
             let bytes = match self
