@@ -40,6 +40,11 @@ fn a_directory_whose_contents_are_restored_goes_on_after_the_pull() {
     check(Restore::InPlace, Append::After);
 }
 
+#[test]
+fn a_directory_whose_contents_are_restored_goes_on_before_the_pull() {
+    check(Restore::InPlace, Append::BeforeAndAfter);
+}
+
 /// Restores a backup and checks that appends go on.
 fn check(restore: Restore, append: Append) {
     let world = World::new();

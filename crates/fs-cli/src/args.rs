@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+
+/// The environment variable that names the store.
+pub(crate) const STORE_VARIABLE: &str = "TRIB_STORE";
 
 /// An event store that merges like git.
 #[derive(Debug, Parser)]
@@ -15,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 )]
 pub(crate) struct Cli {
     /// The store; without it the nearest `.tributary/` upwards
-    #[arg(long, global = true, value_name = "DIR", env = "TRIB_STORE")]
+    #[arg(long, global = true, value_name = "DIR", env = STORE_VARIABLE, value_parser = directory())]
     pub(crate) store: Option<PathBuf>,
 
     /// Answer in JSON
@@ -218,6 +221,11 @@ pub(crate) fn expected(text: &str) -> Result<Expect, String> {
             .map(|version| Expect(ExpectedVersion::Exact(version)))
             .map_err(|_| "give a number, `new` or `any`".to_owned()),
     }
+}
+
+/// Takes an empty name too, of which clap would say that it was typed.
+fn directory() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

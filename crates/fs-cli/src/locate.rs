@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use fs_io::{FileKind, System};
-use fs_store::{FileEventStore, StoreOptions};
+use anyhow::{Context, anyhow, bail};
+use fs_store::{FileEventStore, NoStore, OpenError, StoreOptions};
 
 use crate::progress;
 
@@ -15,7 +14,26 @@ pub(crate) const STORE_DIR: &str = ".tributary";
 pub(crate) fn open(given: Option<&Path>) -> anyhow::Result<FileEventStore> {
     let root = root(given)?;
     let options = StoreOptions::default().progress(progress::bar());
-    Ok(FileEventStore::open_existing_with(root, options)?)
+    FileEventStore::open_existing_with(root, options).map_err(not_opened)
+}
+
+/// Says how a store is created or named on the command line, where there is none.
+pub(crate) fn not_opened(error: OpenError) -> anyhow::Error {
+    match error {
+        OpenError::NotAStore { root, found } => {
+            let root = root.display();
+            let create = match found {
+                NoStore::Nothing | NoStore::NoEvents => {
+                    format!("create one with `trib init {root}`")
+                }
+                _ => "move that away".to_owned(),
+            };
+            anyhow!(
+                "there is no event store at {root}: {found}; {create}, or name another with --store DIR"
+            )
+        }
+        error => error.into(),
+    }
 }
 
 /// Returns the root of the store that is meant, without opening it; one that was given need not be there.
@@ -28,16 +46,16 @@ pub(crate) fn root(given: Option<&Path>) -> anyhow::Result<PathBuf> {
 
 fn nearest() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("cannot tell the current directory")?;
-    let disk = System::real().disk;
-    let is_store = |root: &PathBuf| {
-        disk.stat(&root.join("events"))
-            .ok()
-            .flatten()
-            .is_some_and(|stat| stat.kind == FileKind::Directory)
-    };
-    let found = here
-        .ancestors()
-        .map(|dir| dir.join(STORE_DIR))
-        .find(is_store);
-    found.with_context(|| format!("there is no {STORE_DIR} store in {} or above; run `trib init` to create one, or name one with --store DIR", here.display()))
+    for root in here.ancestors().map(|dir| dir.join(STORE_DIR)) {
+        match FileEventStore::look_for(&root) {
+            Ok(()) => return Ok(root),
+            Err(OpenError::NotAStore { .. }) => {}
+            // What is appended does not go into another store because the nearest cannot be looked into.
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bail!(
+        "there is no {STORE_DIR} store in {} or above; run `trib init` to create one, or name one with --store DIR",
+        here.display()
+    )
 }

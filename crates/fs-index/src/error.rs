@@ -1,9 +1,9 @@
 //! What can go wrong while the index is read or written.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use fs_io::{CreateDirsError, ReadError, ReplaceError};
+use fs_io::{CreateDirsError, Disk, FileKind, ReadError, ReplaceError};
 
 /// A failure of the index; the files in `events/` are untouched by all of them.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +40,24 @@ pub enum IndexError {
     /// A directory of the index could not be created.
     #[error("cannot create a directory of the index")]
     CreateDirectory(#[source] CreateDirsError),
-    /// A new journal could not be put in place.
-    #[error("cannot put a new ingestion journal in place")]
-    Replace(#[source] ReplaceError),
+    /// A file of the index could not be written anew.
+    #[error("cannot write {path} of the index anew")]
+    Replace {
+        /// The journal or the manifest.
+        path: PathBuf,
+        /// Why not.
+        source: ReplaceError,
+    },
+    /// Something stands in the place of a file of the index.
+    #[error(
+        "{path} is {kind} where a file of the index belongs; move it away, and the file is made anew"
+    )]
+    InTheWay {
+        /// What is in the way.
+        path: PathBuf,
+        /// What it is.
+        kind: FileKind,
+    },
     /// The journal is larger than this machine can address.
     #[error(
         "the ingestion journal {path} has {len} bytes, more than fit in memory; delete it to have it rebuilt"
@@ -71,4 +86,18 @@ pub enum IndexError {
     /// The operating system gave no random bytes for a new epoch.
     #[error("the operating system gave no random bytes")]
     Random(#[source] io::Error),
+}
+
+impl IndexError {
+    /// Returns the error for a file of the index that was not replaced.
+    pub(crate) fn not_replaced(disk: &dyn Disk, path: &Path, source: ReplaceError) -> Self {
+        let path = path.to_owned();
+        match disk.stat(&path) {
+            Ok(Some(stat)) if stat.kind == FileKind::Directory => Self::InTheWay {
+                path,
+                kind: stat.kind,
+            },
+            _ => Self::Replace { path, source },
+        }
+    }
 }

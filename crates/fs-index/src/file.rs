@@ -3,6 +3,8 @@
 //! **Invariant**: names are checked before anything is opened, sizes before anything is read, nothing is followed, and
 //! whatever is not taken is reported with its reason.
 
+use std::error::Error;
+
 use fs_format::{Location, NameError, limits};
 use fs_io::{FileKind, ReadError, Stat, System};
 use rayon::prelude::*;
@@ -105,8 +107,16 @@ pub(crate) fn decode(
         },
         Err(ReadError::NotFound { .. }) => Found::Missing(Ok(location)),
         Err(ReadError::TooLarge { len, .. }) => trouble(Reason::TooLarge { len }),
-        Err(error) => trouble(Reason::Unreadable(error.to_string())),
+        Err(ReadError::NotAFile { kind, .. }) => trouble(Reason::NotAFile(kind)),
+        Err(error) => trouble(Reason::Unreadable(cause_of(&error))),
     }
+}
+
+/// Returns what an error says, as the system has it; the path is named beside it.
+fn cause_of(error: &ReadError) -> String {
+    error
+        .source()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Reads a file that is as it should be; `None` for any other, which is to be looked at more closely.
@@ -164,4 +174,24 @@ pub(crate) fn in_parts<I: Sync, T: Send>(items: &[I], work: impl Fn(&[I]) -> T +
     }
     let part = items.len().div_ceil(rayon::current_num_threads());
     items.par_chunks(part).map(&work).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_unreadable_file_says_why_and_names_itself_once() {
+        let error = ReadError::Io {
+            path: "/store/events/x.jsonl".into(),
+            source: io::Error::other("the disk is on fire"),
+        };
+        let reason = Reason::Unreadable(cause_of(&error)).to_string();
+        assert_eq!(
+            reason, "cannot be read: the disk is on fire",
+            "the cause is told, and the path stands beside it"
+        );
+    }
 }

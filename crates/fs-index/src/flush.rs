@@ -22,6 +22,7 @@ use crate::replay::entry_of;
 use crate::segment::{self, Entry, Segment, SegmentId};
 use crate::state::{Head, State};
 use crate::stored::Stored;
+use crate::sweep;
 
 /// So many transactions are replayed at an open at most, but for those of the last batch.
 const MOST_IN_TAIL: usize = 64;
@@ -72,6 +73,7 @@ impl Index {
         self.covered = self.journal.end();
         self.save_manifest()?;
         self.remove_segments(replaced);
+        sweep::sweep_temp(&self.system, &self.layout);
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 //! An append-only file. It starts with a head that names it; then come frames (`frame.rs`) of records (`record.rs`).
 //!
 //! ```text
-//! | "tribjnl" 0x02 | journal id: 16 random bytes | crc32 of the 24 bytes before: u32 LE | 4 zero bytes | frames ...
+//! | "tribjnl" 0x03 | journal id: 16 random bytes | inode: u64 LE | born, in ns: i64 LE | crc32 of these 40 bytes: u32 LE |
+//! | 4 zero bytes | frames ...
 //! ```
 //!
 //! **Invariant**: a record that was read once is never read otherwise: bytes are only added, by the holder of the
@@ -11,12 +12,21 @@
 //! Readers take no lock; they stop before a batch of frames that is not whole yet, so that nobody reads half of what
 //! happened: a transaction that went away without the new epoch, an arrival without the new generation.
 //!
+//! A journal that lies in another file than the one it was made as came back from a backup, and may lack what was read
+//! and appended since: it is none. So positions that were given out mean nothing else, and nobody appends as the
+//! replica whose last transactions it does not know.
+//!
+//! # Limitations
+//! Old bytes written over the same file (`rsync --inplace`), and a file system set back as a whole, are not told apart
+//! from a journal to which nothing was added. Where the time at which a file was made is not known, nor is a file that
+//! was given the inode of its predecessor.
+//!
 //! *Not done here*: deciding what arrived and what vanished (`arrivals.rs`, `census`).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fs_io::{Disk, File, FileId, FileKind, ReadError, SyncPolicy};
+use fs_io::{Disk, File, FileId, FileKind, ReadError, Stat, SyncPolicy};
 
 use crate::bytes::Bytes;
 use crate::error::IndexError;
@@ -24,8 +34,8 @@ use crate::frame::{self, Next};
 use crate::layout::Layout;
 use crate::record::{self, Record};
 
-const MAGIC: [u8; 8] = *b"tribjnl\x02";
-const HEAD: usize = 32;
+const MAGIC: [u8; 8] = *b"tribjnl\x03";
+const HEAD: usize = 48;
 
 /// So many bytes before a place tell it from the same place of a journal that was cut and written on.
 const MARKED: u64 = 64;
@@ -283,7 +293,7 @@ impl Journal {
     /// Writes a new journal in the place of whatever is there; the caller holds the write lock.
     ///
     /// # Errors
-    /// [`IndexError::Replace`]; the old one is still there then.
+    /// [`IndexError::Replace`] and [`IndexError::InTheWay`]; the old one is still there then.
     pub(crate) fn replace(
         &mut self,
         layout: &Layout,
@@ -297,19 +307,23 @@ impl Journal {
             .map(|payload| frame::HEAD + payload.len())
             .sum();
         let mut bytes = Vec::with_capacity(HEAD + size);
-        bytes.extend_from_slice(&head(id));
+        bytes.resize(HEAD, 0);
         frame::push_batch(&mut bytes, payloads);
+        let end = bytes.len() as u64;
         let temp = layout
             .temp()
             .join(format!("journal-{}", uuid::Uuid::from_bytes(id)));
-        fs_io::replace(self.disk.as_ref(), &temp, &self.path, &bytes, sync)
-            .map_err(IndexError::Replace)?;
-        let end = bytes.len() as u64;
+        let named = |file: &Stat| {
+            bytes[..HEAD].copy_from_slice(&head(id, Place::of(file)));
+            bytes
+        };
+        fs_io::replace_knowing_itself(self.disk.as_ref(), &temp, &self.path, named, sync)
+            .map_err(|error| IndexError::not_replaced(self.disk.as_ref(), &self.path, error))?;
         self.known = self.open()?.map(|found| Known { end, ..found });
         Ok(())
     }
 
-    /// Opens the file; `None` when there is none, or it is no journal.
+    /// Opens the file; `None` when there is none, or it is no journal, or one that was made as another file.
     fn open(&self) -> Result<Option<Known>, IndexError> {
         let reader = match self.disk.open_read(&self.path) {
             Ok(reader) => reader,
@@ -320,10 +334,11 @@ impl Journal {
         let head = reader
             .read_at(0, HEAD)
             .map_err(|source| self.unread(source))?;
-        let file_id = reader.stat().map_err(|source| self.unread(source))?.file_id;
-        Ok(parse_head(&head).map(|id| Known {
+        let stat = reader.stat().map_err(|source| self.unread(source))?;
+        let found = parse_head(&head).filter(|(_, place)| place.may_be(&stat));
+        Ok(found.map(|(id, _)| Known {
             id,
-            file_id,
+            file_id: stat.file_id,
             reader,
             end: HEAD as u64,
             writer: None,
@@ -398,16 +413,106 @@ fn offsets(start: u64, payloads: &[Vec<u8>]) -> Vec<u64> {
     payloads.iter().map(offset).collect()
 }
 
-fn head(id: JournalId) -> [u8; HEAD] {
+/// The file that a journal was made as, as far as the system tells one from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    inode: Option<u64>,
+    born_nanos: Option<i64>,
+}
+
+impl Place {
+    /// Stands for an inode that is not known; no file system gives it out.
+    const NO_INODE: u64 = 0;
+    /// Stands for a time that is not known.
+    const UNBORN: i64 = i64::MIN;
+
+    fn of(file: &Stat) -> Self {
+        // The device is left out, since its number may be another after each boot.
+        Self {
+            inode: file.file_id.map(|id| id.inode),
+            born_nanos: file.born_nanos,
+        }
+    }
+
+    /// Returns whether a journal that was made here may be this file: nothing that is known of both differs.
+    fn may_be(self, file: &Stat) -> bool {
+        fn agree<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+            one.zip(other).is_none_or(|(one, other)| one == other)
+        }
+        let now = Self::of(file);
+        agree(self.inode, now.inode) && agree(self.born_nanos, now.born_nanos)
+    }
+}
+
+fn head(id: JournalId, place: Place) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..8].copy_from_slice(&MAGIC);
     head[8..24].copy_from_slice(&id);
-    let crc = crc32fast::hash(&head[..24]).to_le_bytes();
-    head[24..28].copy_from_slice(&crc);
+    let inode = place.inode.unwrap_or(Place::NO_INODE);
+    head[24..32].copy_from_slice(&inode.to_le_bytes());
+    let born = place.born_nanos.unwrap_or(Place::UNBORN);
+    head[32..40].copy_from_slice(&born.to_le_bytes());
+    let crc = crc32fast::hash(&head[..40]).to_le_bytes();
+    head[40..44].copy_from_slice(&crc);
     head
 }
 
-fn parse_head(bytes: &[u8]) -> Option<JournalId> {
+fn parse_head(bytes: &[u8]) -> Option<(JournalId, Place)> {
     let id: JournalId = bytes.get(8..24)?.try_into().ok()?;
-    (bytes == head(id)).then_some(id)
+    let inode = u64::from_le_bytes(bytes.get(24..32)?.try_into().ok()?);
+    let born = i64::from_le_bytes(bytes.get(32..40)?.try_into().ok()?);
+    let place = Place {
+        inode: Some(inode).filter(|inode| *inode != Place::NO_INODE),
+        born_nanos: Some(born).filter(|born| *born != Place::UNBORN),
+    };
+    (bytes == head(id, place)).then_some((id, place))
+}
+
+#[cfg(test)]
+mod tests {
+    use fs_io::FileId;
+
+    use super::*;
+
+    fn file(inode: Option<u64>, born_nanos: Option<i64>) -> Stat {
+        Stat {
+            kind: FileKind::File,
+            len: 0,
+            modified_nanos: 0,
+            changed_nanos: None,
+            born_nanos,
+            file_id: inode.map(|inode| FileId { device: 1, inode }),
+        }
+    }
+
+    #[test]
+    fn a_head_names_the_file_it_was_made_as() {
+        let all = [
+            file(Some(7), Some(-5)),
+            file(Some(7), None),
+            file(None, None),
+        ];
+        for made in &all {
+            let place = Place::of(made);
+            assert_eq!(
+                parse_head(&head([3; 16], place)),
+                Some(([3; 16], place)),
+                "a head reads as it was written"
+            );
+            for now in &all {
+                assert!(
+                    place.may_be(now),
+                    "what is not known tells nothing: {made:?}, {now:?}"
+                );
+            }
+            assert!(
+                place.inode.is_none() || !place.may_be(&file(Some(8), Some(-5))),
+                "another inode is another file: {made:?}"
+            );
+        }
+        assert!(
+            !Place::of(&all[0]).may_be(&file(Some(7), Some(-4))),
+            "an inode that was given out again is another file"
+        );
+    }
 }

@@ -4,7 +4,7 @@
 //! <root>/
 //!   events/       committed, the only truth       (fs-format names the files in it)
 //!   index/        rebuildable                     journal, manifest, *.segment
-//!   local/        this working copy's own         identity, lock, tmp/, vanished/, checkpoints/, ...
+//!   local/        this working copy's own         identity, lock, wal, tmp/, vanished/, checkpoints/, ...
 //! ```
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! The rebuildable local index of an event store.
 //!
-//! It watches `events/`, keeps an ingestion journal with the bytes of every transaction it has seen, and answers from
-//! memory what the files add up to: canonical order, streams and versions, positions.
+//! It watches `events/`, keeps an ingestion journal with the bytes of every transaction it has seen, and answers what
+//! the files add up to: canonical order, streams and versions, positions. The answers come from sorted segments of the
+//! journal on disk, from its end behind them, which is in memory, and from a cache of events that were read before.
 //!
 //! **Invariant**: `index/` may be deleted at any moment; nothing is lost but time, and a new epoch tells consumers so.
 //! Within an epoch, no event is given two positions, none is skipped, and nothing that was read is read otherwise.
@@ -42,6 +43,7 @@ mod scan_events;
 mod segment;
 mod state;
 mod stored;
+mod sweep;
 mod tail;
 mod trouble;
 mod vanished;
@@ -60,5 +62,6 @@ pub use read::{All, Select, Streams};
 pub use scan_events::Effort;
 pub use state::Head;
 pub use stored::Stored;
+pub use sweep::sweep_temp;
 pub use trouble::{Reason, Trouble};
 pub use vanished::{KeptFile, kept_files};

@@ -69,7 +69,7 @@ impl Manifest {
     /// It is not synced: after a power cut it is whole, an older one, or none.
     ///
     /// # Errors
-    /// [`IndexError::Replace`].
+    /// [`IndexError::Replace`] and [`IndexError::InTheWay`].
     pub(crate) fn save(&self, disk: &dyn Disk, layout: &Layout) -> Result<(), IndexError> {
         let mut to = Writer::default();
         to.raw(&self.journal_id).u64(self.covered).u32(self.mark);
@@ -86,6 +86,6 @@ impl Manifest {
             &to.finish(),
             SyncPolicy::None,
         )
-        .map_err(IndexError::Replace)
+        .map_err(|error| IndexError::not_replaced(disk, &layout.manifest(), error))
     }
 }

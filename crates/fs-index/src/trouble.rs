@@ -26,7 +26,7 @@ pub enum Reason {
     NotAFile(FileKind),
     /// It does not decode, or says something else than its name.
     Content(String),
-    /// It was written by a newer version of the format.
+    /// It was written by a newer version of the format, as the text says.
     Newer(String),
     /// It is larger than any transaction file.
     TooLarge {
@@ -53,6 +53,33 @@ impl Reason {
     /// Returns whether the file may become whole by itself or by a checkout.
     pub fn is_incomplete(&self) -> bool {
         matches!(self, Reason::Incomplete(_))
+    }
+
+    /// Returns what can be done about it; `path` is the file's as it is to be typed.
+    pub fn advice(&self, path: &str) -> String {
+        match self {
+            Reason::Incomplete(_) | Reason::Content(_) => {
+                format!("restore it with `git checkout -- {path}` in the store's directory")
+            }
+            Reason::Name(_) => {
+                "give it back the name it was written under, or move it out of events/".to_owned()
+            }
+            Reason::NotAFile(_) => format!(
+                "move it away; if a transaction is to be there, restore it with `git checkout -- {path}` in the store's directory"
+            ),
+            Reason::Newer(_) => "read it with a newer version of this program".to_owned(),
+            Reason::TooLarge { .. } => {
+                "move it out of events/, since no version writes one so large".to_owned()
+            }
+            Reason::Unreadable(_) => "see that this user may read it".to_owned(),
+            Reason::Duplicate { .. } => "delete this copy".to_owned(),
+            Reason::Altered { .. } => format!(
+                "find the commit that changed it with `git log -- {path}` in the store's directory, and take the file from before that"
+            ),
+            Reason::Cycle => format!(
+                "no program writes that: find the commit that brought it with `git log -- {path}` in the store's directory, and revert it"
+            ),
+        }
     }
 
     /// Returns whether other files have a say in it.
@@ -87,7 +114,7 @@ impl fmt::Display for Reason {
             }
             Reason::NotAFile(_) => f.write_str("not a regular file"),
             Reason::Content(what) => f.write_str(what),
-            Reason::Newer(what) => write!(f, "written by a newer version: {what}"),
+            Reason::Newer(what) => f.write_str(what),
             Reason::TooLarge { len } => write!(
                 f,
                 "{len} bytes, more than the {} of the largest transaction file",

@@ -65,6 +65,9 @@ pub struct Stat {
     pub modified_nanos: i64,
     /// When the content or the attributes were last changed (`ctime`), where the system knows.
     pub changed_nanos: Option<i64>,
+    /// When the file was made, where the system knows and lets nobody give it to another file: not on Windows. With it, a file can be told
+    /// from a later one that was given the same inode.
+    pub born_nanos: Option<i64>,
     /// The identity, where the system tells.
     pub file_id: Option<FileId>,
 }

@@ -83,5 +83,8 @@ pub(crate) fn refused(wanted: &'static str, found: FileKind) -> io::Error {
     } else {
         io::ErrorKind::InvalidInput
     };
-    io::Error::new(kind, format!("{found} stands where {wanted} is expected"))
+    io::Error::new(
+        kind,
+        format!("{found} stands where {wanted} is expected; move it away"),
+    )
 }

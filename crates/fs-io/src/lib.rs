@@ -34,7 +34,7 @@ pub use lock::{LockError, LockGuard, Wait};
 pub use private::PrivateDir;
 pub use publish::{
     CreateDirsError, NewFile, PublishError, Published, ReplaceError, Step, SyncPolicy, create_dirs,
-    make_all_durable, make_durable, publish, publish_all, replace,
+    make_all_durable, make_durable, publish, publish_all, replace, replace_knowing_itself,
 };
 pub use system::{Clock, Machine, Random, System};
 pub use watch::{Changed, Deadline, Watch};

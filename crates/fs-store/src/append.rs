@@ -123,7 +123,7 @@ impl FileEventStore {
         if writer.unsynced.is_empty() && !writer.wal.is_there() {
             return Ok(());
         }
-        let lock = self.inner.lock()?;
+        let lock = self.inner.lock_to_write()?;
         self.inner.take_in(&mut writer, Depth::Names, &lock)?;
         let unsynced = std::mem::take(&mut writer.unsynced);
         let disk = self.inner.system.disk.as_ref();
@@ -148,6 +148,11 @@ impl Writer {
 }
 
 impl Inner {
+    fn lock_to_write(&self) -> Result<LockGuard, AppendError> {
+        let locked = self.lock();
+        locked.map_err(|error| AppendError::not_locked(self.layout.root(), error))
+    }
+
     /// Takes the write lock and brings everything up to date.
     pub(crate) fn begin(&self) -> Result<Turn<'_>, AppendError> {
         if self.private.is_some() {
@@ -157,14 +162,14 @@ impl Inner {
         }
         let mut writer = self.writer();
         writer.refuse_when_poisoned()?;
-        let mut lock = self.lock()?;
+        let mut lock = self.lock_to_write()?;
         // Taking in may take long enough for `git clean` to delete the lock, and for somebody else to take the new one.
         for _ in 0..LOCKS_LOST {
             if !self.take_in(&mut writer, Depth::Recent, &lock)? || lock.is_named() {
                 break;
             }
             drop(lock);
-            lock = self.lock()?;
+            lock = self.lock_to_write()?;
         }
         Ok(Turn {
             inner: self,

@@ -1,11 +1,11 @@
 //! What a store refuses or fails to do.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fs_format::{EncodeError, EventId, StreamId, TransactionId};
 use fs_index::{IndexError, Position, StalePosition, Undecodable};
-use fs_io::{LockError, PublishError};
+use fs_io::{FileKind, LockError, PublishError};
 
 use crate::wal::LogError;
 
@@ -15,11 +15,31 @@ use crate::wal::LogError;
 pub enum OpenError {
     /// There is no store.
     #[error(
-        "there is no event store at {root}; create one with `trib init` or FileEventStore::open"
+        "there is no event store at {root}: {found}; create one, or name the directory of another"
     )]
     NotAStore {
         /// Where it was looked for.
         root: PathBuf,
+        /// What is there instead.
+        found: NoStore,
+    },
+    /// Whether there is a store could not be told.
+    #[error("cannot look for an event store at {root}; see that this user may read the directory")]
+    Unreadable {
+        /// Where it was looked for.
+        root: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The store may not be written to, and neither may the place where its index would be made instead.
+    #[error(
+        "{root} may not be written to, and its index cannot be made among the temporary files either; set TMPDIR to a directory that may be written to"
+    )]
+    NoTemporaryPlace {
+        /// The root of the store.
+        root: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
     },
     /// A directory or file of the store could not be created or read.
     #[error("cannot set up the store at {root}")]
@@ -35,10 +55,28 @@ pub enum OpenError {
     Refresh(#[from] RefreshError),
 }
 
+/// What there is where a store was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoStore {
+    /// Nothing.
+    #[error("nothing is there")]
+    Nothing,
+    /// A directory without transactions.
+    #[error("the directory holds no events/")]
+    NoEvents,
+    /// Something other than a directory.
+    #[error("{0} is there")]
+    Other(FileKind),
+    /// A directory in which something other than one is called `events`.
+    #[error("its events/ is {0}")]
+    OtherEvents(FileKind),
+}
+
 /// Another process, or another handle of this one, held the write lock for longer than
 /// [`StoreOptions::lock_timeout`](crate::StoreOptions::lock_timeout).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the store is busy: {} is held by {}", path.display(), holder.as_deref().unwrap_or("another process"))]
+#[error("the store is busy: {} is held by {}; try again, or end that process", path.display(), holder.as_deref().unwrap_or("another process"))]
 #[non_exhaustive]
 pub struct StoreBusy {
     /// The lock file.
@@ -137,7 +175,9 @@ pub enum AppendError {
     #[error("a transaction needs at least one event")]
     Empty,
     /// The store may not be written to.
-    #[error("{root} may not be written to; it was opened for reading only")]
+    #[error(
+        "{root} may not be written to by this user, so it is open for reading only; get write access to it, or append in a clone of your own"
+    )]
     ReadOnly {
         /// The root of the store.
         root: PathBuf,
@@ -227,6 +267,26 @@ pub enum AppendError {
     },
 }
 
+impl AppendError {
+    /// Returns the error for a write lock that was not taken: who may not touch it may not write at all.
+    pub(crate) fn not_locked(root: &Path, error: LockError) -> Self {
+        match error {
+            LockError::Io { source, .. } if is_refusal(&source) => Self::ReadOnly {
+                root: root.to_owned(),
+            },
+            error => error.into(),
+        }
+    }
+}
+
+/// Returns whether the operating system says that something may not be written to.
+pub(crate) fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
 /// Returns an error and its sources in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -236,4 +296,67 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(kind: io::ErrorKind) -> AppendError {
+        let error = LockError::Io {
+            path: "/store/local/lock".into(),
+            source: kind.into(),
+        };
+        AppendError::not_locked(Path::new("/store"), error)
+    }
+
+    #[test]
+    fn a_lock_that_may_not_be_touched_is_a_store_that_may_not_be_written_to() {
+        for kind in [
+            io::ErrorKind::PermissionDenied,
+            io::ErrorKind::ReadOnlyFilesystem,
+        ] {
+            let error = refused(kind);
+            assert!(
+                matches!(&error, AppendError::ReadOnly { root } if root == Path::new("/store")),
+                "{kind:?} says that this user may not write: {error:?}"
+            );
+            let message = error.to_string();
+            assert!(
+                message.contains("/store") && message.contains("write access"),
+                "where, and what to do: {message}"
+            );
+        }
+        let other = refused(io::ErrorKind::StorageFull);
+        assert!(
+            matches!(other, AppendError::Lock(_)),
+            "any other failure is told as it is: {other:?}"
+        );
+    }
+
+    #[test]
+    fn a_busy_store_says_who_holds_it_and_what_to_do() {
+        let busy = StoreBusy {
+            path: "/store/local/lock".into(),
+            holder: Some("pid 7".to_owned()),
+        };
+        assert_eq!(
+            busy.to_string(),
+            "the store is busy: /store/local/lock is held by pid 7; try again, or end that process",
+            "the next step is named"
+        );
+    }
+
+    #[test]
+    fn a_store_without_a_place_for_its_index_names_the_variable_to_set() {
+        let error = OpenError::NoTemporaryPlace {
+            root: "/store".into(),
+            source: io::ErrorKind::NotFound.into(),
+        };
+        let message = error.to_string();
+        assert!(
+            message.contains("/store") && message.contains("set TMPDIR to a directory"),
+            "where, and what to do: {message}"
+        );
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! `local/identity` names the replicas under which this working copy has appended and binds them to the place: the
 //! device and inode of the store's directory, the machine, and the journal that knows each replica's last transaction.
-//! A copy, a clone, a worktree and a restored backup are other places, so they get replicas of their own.
+//! A copy, a clone, a worktree and a restored backup are other places, so they get replicas of their own. Where only the
+//! contents of the directory were restored, the journal is not in the file that it was made as: fs-index makes another,
+//! and with it begin other replicas.
 //!
 //! **Invariant**: one replica's transactions form a chain. A replica goes on only while its own last transaction is
 //! in the history; after `git switch` or `git reset` took it away, another of this working copy's replicas whose last

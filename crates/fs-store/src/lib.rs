@@ -57,7 +57,7 @@ pub use adopt::{AdoptError, Adopted};
 pub use answer::Ingested;
 pub use append::{MergeDraft, SettleError};
 pub use digest::Digest;
-pub use error::{AppendError, OpenError, ReadError, RefreshError, StoreBusy};
+pub use error::{AppendError, NoStore, OpenError, ReadError, RefreshError, StoreBusy};
 pub use event::StoredEvent;
 pub use fs_index::Progress;
 pub use fs_index::{All, Select, Streams};

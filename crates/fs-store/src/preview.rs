@@ -8,16 +8,16 @@
 use std::path::Path;
 
 use fs_index::{Incoming, Preview, Progress};
-use fs_io::{FileKind, System};
+use fs_io::System;
 
 use crate::error::{OpenError, RefreshError};
-use crate::store::{FileEventStore, layout_of};
+use crate::store::{FileEventStore, layout_of, must_be_there};
 
 impl FileEventStore {
     /// Works out the history of the store at `root` as it is, and as it would be with `incoming` files.
     ///
     /// # Errors
-    /// [`OpenError::NotAStore`] when `root` holds no `events/` directory, [`OpenError::Refresh`] when it cannot be read.
+    /// [`OpenError::NotAStore`] when `root` holds no `events/` directory, [`OpenError::Unreadable`] and [`OpenError::Refresh`] when it cannot be read.
     /// Files that cannot be used are no errors, the [`Preview`] lists them.
     ///
     /// # Complexity
@@ -28,12 +28,7 @@ impl FileEventStore {
         progress: Progress,
     ) -> Result<Preview, OpenError> {
         let (system, layout) = (System::real(), layout_of(root.as_ref())?);
-        let events = system.disk.stat(&layout.events()).ok().flatten();
-        if events.is_none_or(|stat| stat.kind != FileKind::Directory) {
-            return Err(OpenError::NotAStore {
-                root: layout.root().to_owned(),
-            });
-        }
+        must_be_there(&system, &layout)?;
         let preview = Preview::of(system, layout, incoming, progress);
         Ok(preview.map_err(RefreshError::from)?)
     }

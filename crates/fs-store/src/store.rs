@@ -14,7 +14,7 @@ use fs_format::TransactionId;
 use fs_index::{Depth, Effort, History, Index, IndexError, Layout, Observed};
 use fs_io::{FileKind, LockError, LockGuard, PrivateDir, SyncPolicy, System, Wait};
 
-use crate::error::{AppendError, OpenError, RefreshError};
+use crate::error::{AppendError, NoStore, OpenError, RefreshError, is_refusal};
 use crate::group::Queue;
 use crate::identity::{Found, Identity};
 use crate::options::{Reads, StoreOptions};
@@ -113,12 +113,7 @@ impl FileEventStore {
         options: StoreOptions,
     ) -> Result<Self, OpenError> {
         let (system, layout) = (System::real(), layout_of(root.as_ref())?);
-        let events = system.disk.stat(&layout.events()).ok().flatten();
-        if events.is_none_or(|stat| stat.kind != FileKind::Directory) {
-            return Err(OpenError::NotAStore {
-                root: layout.root().to_owned(),
-            });
-        }
+        must_be_there(&system, &layout)?;
         let opened = create_local(&system, &layout)
             .and_then(|()| Self::start(system.clone(), layout.clone(), options.clone(), None));
         match opened {
@@ -133,9 +128,9 @@ impl FileEventStore {
         layout: &Layout,
         options: StoreOptions,
     ) -> Result<Self, OpenError> {
-        let private = PrivateDir::new().map_err(|source| OpenError::SetUp {
+        let private = PrivateDir::new().map_err(|source| OpenError::NoTemporaryPlace {
             root: layout.root().to_owned(),
-            source: Box::new(source),
+            source,
         })?;
         let apart = Layout::apart(layout.root(), private.path());
         create_local(&system, &apart)?;
@@ -213,6 +208,14 @@ impl FileEventStore {
             store.inner.freshen()?;
         }
         Ok(store)
+    }
+
+    /// Tells whether there is a store at `root`, by looking alone.
+    ///
+    /// # Errors
+    /// [`OpenError::NotAStore`] when there is none, and [`OpenError::Unreadable`] when that cannot be told.
+    pub fn look_for(root: impl AsRef<Path>) -> Result<(), OpenError> {
+        must_be_there(&System::real(), &layout_of(root.as_ref())?)
     }
 
     /// Returns the directory of the store.
@@ -472,12 +475,7 @@ fn recover(
     let wait = Wait::UpTo(options.lock_timeout);
     match system.disk.lock(&layout.lock(), wait) {
         Ok(lock) => Ok(wal.catch_up(&lock)?),
-        Err(LockError::Io { path, source })
-            if matches!(
-                source.kind(),
-                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-            ) =>
-        {
+        Err(LockError::Io { path, source }) if is_refusal(&source) => {
             tracing::warn!(path = %path.display(), error = %source, "the log is not looked into: the store is opened for reading only");
             Ok(())
         }
@@ -490,10 +488,7 @@ fn is_read_only(error: &OpenError) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>() {
-            return matches!(
-                error.kind(),
-                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-            );
+            return is_refusal(error);
         }
         cause = error.source();
     }
@@ -507,6 +502,30 @@ pub(crate) fn layout_of(root: &Path) -> Result<Layout, OpenError> {
         source: Box::new(source),
     })?;
     Ok(Layout::new(absolute))
+}
+
+/// Checks that there is a store, by looking alone.
+pub(crate) fn must_be_there(system: &System, layout: &Layout) -> Result<(), OpenError> {
+    let look = |path: &Path| {
+        let stat = system.disk.stat(path);
+        stat.map_err(|source| OpenError::Unreadable {
+            root: layout.root().to_owned(),
+            source,
+        })
+    };
+    let found = match look(&layout.events())?.map(|stat| stat.kind) {
+        Some(FileKind::Directory) => return Ok(()),
+        Some(other) => NoStore::OtherEvents(other),
+        None => match look(layout.root())?.map(|stat| stat.kind) {
+            None => NoStore::Nothing,
+            Some(FileKind::Directory | FileKind::Symlink) => NoStore::NoEvents,
+            Some(other) => NoStore::Other(other),
+        },
+    };
+    Err(OpenError::NotAStore {
+        root: layout.root().to_owned(),
+        found,
+    })
 }
 
 /// Creates what is missing of a store.

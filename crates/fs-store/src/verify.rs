@@ -1,9 +1,9 @@
 //! The full check: every file read again, every hash, every link, every name, the order.
 
 use fs_format::{FormatVersion, limits};
-use fs_index::Depth;
+use fs_index::{Depth, Reason};
 
-use crate::error::RefreshError;
+use crate::error::{RefreshError, chain};
 use crate::store::FileEventStore;
 
 /// What a full check found.
@@ -25,6 +25,8 @@ pub struct Problem {
     pub path: String,
     /// What is wrong.
     pub reason: String,
+    /// What can be done about it.
+    pub advice: String,
 }
 
 impl Verification {
@@ -49,11 +51,19 @@ impl FileEventStore {
         let mut found = Verification::default();
         for (ix, stored) in history.canonical() {
             let path = stored.relative_path();
-            let mut problem = |reason: String| {
+            let mut problem = |reason: String, advice: String| {
                 found.problems.push(Problem {
                     path: path.clone(),
                     reason,
+                    advice,
                 })
+            };
+            let git_path = format!("events/{path}");
+            let restore = Reason::Content(String::new()).advice(&git_path);
+            let find_its_commit = || {
+                format!(
+                    "find the commit that brought it with `git log -- {git_path}` in the store's directory, and ask who made it"
+                )
             };
             found.checked += 1;
             let bytes = match self
@@ -64,21 +74,22 @@ impl FileEventStore {
             {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    problem(error.to_string());
+                    let reason = Reason::Unreadable(chain(&error));
+                    problem(reason.to_string(), reason.advice(&git_path));
                     continue;
                 }
             };
             let transaction = match fs_format::decode(&bytes) {
                 Ok(transaction) => transaction,
                 Err(error) => {
-                    problem(error.to_string());
+                    problem(error.to_string(), restore);
                     continue;
                 }
             };
             if transaction.content_hash != stored.content_hash() {
                 problem(
-                    "its content is not what was ingested; refresh the store and check again"
-                        .to_owned(),
+                    "its content is not what was ingested".to_owned(),
+                    format!("check again; if it stays so, {restore}"),
                 );
             }
             let header = &transaction.header;
@@ -86,11 +97,12 @@ impl FileEventStore {
                 if header.format_version == FormatVersion::V3
                     && header.created_at <= parent.header().created_at
                 {
-                    problem(format!(
+                    let reason = format!(
                         "it is dated {}, not after its parent {}",
                         header.created_at,
                         parent.id()
-                    ));
+                    );
+                    problem(reason, find_its_commit());
                 }
                 let recorded = header
                     .parents
@@ -98,17 +110,19 @@ impl FileEventStore {
                     .find(|link| link.transaction_id == parent.id())
                     .and_then(|link| link.content_hash);
                 if recorded.is_some_and(|hash| hash != parent.content_hash()) {
-                    problem(format!(
+                    let reason = format!(
                         "it records another content of its parent {} than that has and others recorded",
                         parent.id()
-                    ));
+                    );
+                    problem(reason, find_its_commit());
                 }
             }
             if header.replica_id.is_nil() && header.format_version == FormatVersion::V3 {
                 let derived = fs_format::encode_merge(header, &transaction.events)
                     .map(|encoded| encoded.transaction_id);
                 if derived.is_ok_and(|id| id != header.transaction_id) {
-                    problem("its id does not follow from its content, as that of a merge transaction has to".to_owned());
+                    let reason = "its id does not follow from its content, as that of a merge transaction has to";
+                    problem(reason.to_owned(), find_its_commit());
                 }
             }
             if !transaction.transit.is_clean() {
@@ -120,6 +134,7 @@ impl FileEventStore {
             found.problems.push(Problem {
                 path,
                 reason: format!("its parent {missing} is not there, so the link cannot be checked"),
+                advice: "pull or merge the rest of its history".to_owned(),
             });
         }
         for trouble in index.troubles() {
@@ -127,6 +142,7 @@ impl FileEventStore {
             found.problems.push(Problem {
                 path: trouble.path.clone(),
                 reason: trouble.reason.to_string(),
+                advice: trouble.reason.advice(&format!("events/{}", trouble.path)),
             });
         }
         found

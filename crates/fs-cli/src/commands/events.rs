@@ -1,5 +1,6 @@
 //! `trib read`, `trib events`, `trib streams`
 
+use anyhow::anyhow;
 use fs_format::{EventId, Json, ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_index::Position;
 use fs_store::{
@@ -187,14 +188,12 @@ fn placed(event: &StoredEvent, output: &mut Output) -> anyhow::Result<()> {
 
 /// Says what to do about a history that is not the one that was followed.
 fn ended(error: SubscribeError) -> anyhow::Error {
-    let is_stale = matches!(error, SubscribeError::StalePosition(_));
-    let error = anyhow::Error::new(error);
-    if is_stale {
-        error.context(
-            "the history is another than the one that was followed; run this again without --after",
-        )
-    } else {
-        error.context("cannot follow the store")
+    match error {
+        // The position that is lost means nothing to whoever followed, and what to do is said here.
+        SubscribeError::StalePosition(_) => anyhow!(
+            "the history is not the one that was followed any more, since events went away or the index was rebuilt; run this again without --after"
+        ),
+        error => anyhow::Error::new(error).context("cannot follow the store"),
     }
 }
 

@@ -8,10 +8,11 @@ use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_index::Layout;
 use fs_io::{FileKind, System};
 use fs_merge::{BranchOutline, ForkId, ForkOutline, MergePreview, preview_merge};
-use fs_store::OpenError;
+use fs_store::FileEventStore;
 use serde::Serialize;
 
 use crate::git::{Entry, Git};
+use crate::locate;
 use crate::outcome::Ending;
 use crate::output::{Output, plain};
 use crate::progress;
@@ -57,11 +58,7 @@ pub(crate) fn run(root: &Path, revision: &str, output: &mut Output) -> anyhow::R
         let stat = disk.stat(&layout.event_file(&entry.path));
         matches!(stat, Ok(Some(stat)) if stat.kind == FileKind::File)
     };
-    let events = disk.stat(&layout.events())?;
-    if events.is_none_or(|stat| stat.kind != FileKind::Directory) {
-        let root = root.to_owned();
-        return Err(OpenError::NotAStore { root }.into());
-    }
+    FileEventStore::look_for(root).map_err(locate::not_opened)?;
     let git = Git::around(root)?;
     let commit = git.commit(revision)?;
     let mut entries = git.list(&commit)?;

@@ -15,13 +15,26 @@ mod status;
 mod vanished;
 mod verify;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, STORE_VARIABLE};
 use crate::locate;
-use crate::outcome::Ending;
+use crate::outcome::{Ending, Usage};
 use crate::output::Output;
 
 /// Carries out what was typed.
 pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
+    if cli
+        .store
+        .as_ref()
+        .is_some_and(|store| store.as_os_str().is_empty())
+    {
+        let is_set = std::env::var_os(STORE_VARIABLE).is_some_and(|set| set.is_empty());
+        let message = if is_set {
+            format!("{STORE_VARIABLE} is empty; let it name the directory of a store, or unset it")
+        } else {
+            "--store is empty; let it name the directory of a store".to_owned()
+        };
+        return Err(Usage(message).into());
+    }
     let tells_of_it = cli.json || matches!(cli.command, Command::Status { .. });
     let open = || {
         let store = locate::open(cli.store.as_deref())?;

@@ -124,14 +124,7 @@ fn standing(standing: Standing) -> &'static str {
 
 fn file(trouble: &Trouble) -> FileOut {
     let path = format!("events/{}", trouble.path);
-    let reason = if trouble.reason.is_incomplete() {
-        format!(
-            "{}; restore it with `git checkout -- {path}` in the store's directory",
-            trouble.reason
-        )
-    } else {
-        trouble.reason.to_string()
-    };
+    let reason = format!("{}; {}", trouble.reason, trouble.reason.advice(&path));
     FileOut { path, reason }
 }
 

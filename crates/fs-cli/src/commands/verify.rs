@@ -31,7 +31,7 @@ pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result
             .into_iter()
             .map(|problem| ProblemOut {
                 path: format!("events/{}", problem.path),
-                reason: problem.reason,
+                reason: format!("{}; {}", problem.reason, problem.advice),
             })
             .collect(),
         altered_in_transit: found
@@ -52,7 +52,8 @@ fn text(answer: &Answer) -> String {
         .collect();
     lines.extend(answer.altered_in_transit.iter().map(|path| {
         format!(
-            "{}: altered in transit (line ends or byte order mark); its content is whole",
+            "{0}: altered in transit (line ends or byte order mark); its content is whole. To have its own bytes, see that \
+             events/.gitattributes says `* -text`, delete the file, and run `git checkout -- {0}` in the store's directory",
             plain(path)
         )
     }));

@@ -141,6 +141,10 @@ fn a_new_epoch_is_said_and_is_a_failure() {
         said.contains("without --after"),
         "it says what to do: {said}"
     );
+    assert!(
+        !said.contains("position") && !said.contains("because"),
+        "once, and of no position that nobody typed: {said}"
+    );
 
     let position = shown["position"].as_str().unwrap();
     let said = here.refused(&["events", "--follow", "--after", position], 1);

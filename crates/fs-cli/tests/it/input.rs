@@ -166,6 +166,22 @@ fn the_option_goes_before_the_environment_and_the_nearest_store_before_others() 
 }
 
 #[test]
+fn a_variable_that_is_empty_is_named() {
+    let here = Here::store();
+    let output = here
+        .command(&["status"])
+        .env("TRIB_STORE", "")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("TRIB_STORE is empty") && !said.contains("--store"),
+        "it was not typed: {said}"
+    );
+}
+
+#[test]
 fn pages_are_longer_than_one_read() {
     let here = Here::store();
     let events: Vec<_> = (0..2_500)

@@ -298,8 +298,19 @@ fn wrong_input_is_told_by_name() {
         (
             &["--store", "/nonexistent/store", "status"],
             1,
-            "/nonexistent/store",
+            "/nonexistent/store: nothing is there; create one with `trib init",
         ),
+        (
+            &["--store", env!("CARGO_BIN_EXE_trib"), "status"],
+            1,
+            "a regular file is there",
+        ),
+        (
+            &["--store", env!("CARGO_BIN_EXE_trib"), "merge-check", "HEAD"],
+            1,
+            "a regular file is there",
+        ),
+        (&["--store", "", "status"], 2, "--store is empty"),
         (&["frobnicate"], 2, "frobnicate"),
     ] {
         let message = here.refused(args, code);

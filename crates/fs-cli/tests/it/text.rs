@@ -150,6 +150,10 @@ fn damage_is_named_with_its_path_and_reason() {
         verified.contains("altered in transit") && verified.ends_with("everything verifies\n"),
         "line ends are no damage: {verified}"
     );
+    assert!(
+        verified.contains("`git checkout -- events/"),
+        "what to do is said: {verified}"
+    );
     fs::write(&file, text.replace("\"T\"", "\"U\"")).unwrap();
     let output = here.run(&["verify"]);
     assert_eq!(output.status.code(), Some(5));
@@ -160,6 +164,61 @@ fn damage_is_named_with_its_path_and_reason() {
         "{verified}"
     );
     assert_eq!(here.run(&["status", "--check"]).status.code(), Some(4));
+}
+
+#[test]
+fn whatever_is_wrong_with_a_file_what_to_do_is_said() {
+    let here = Here::store();
+    here.fine(&["append", "s", "T", "1"]);
+    let events = here.path().join(".tributary/events");
+    let file = here.first_file();
+    let text = fs::read_to_string(&file).unwrap();
+    let id = file.file_stem().unwrap().to_str().unwrap().to_owned();
+    let other = |last: char| {
+        let name = format!("{}{last}", &id[..35]);
+        file.with_file_name(format!("{name}.jsonl"))
+    };
+    let digits = "0123456789abcdef".chars();
+    let mut unused = digits.filter(|digit| !id.ends_with(*digit)).map(other);
+    let mut put = |content: &str| fs::write(unused.next().unwrap(), content).unwrap();
+    put("");
+    put("garbage\n");
+    put("{\"record\":\"header\",\"format_version\":4}\n");
+    fs::create_dir(unused.next().unwrap()).unwrap();
+    fs::write(events.join("notes.txt"), "").unwrap();
+    fs::write(events.join(format!("{id}.jsonl")), &text).unwrap();
+    let large = fs::File::create(unused.next().unwrap()).unwrap();
+    large.set_len((16 << 20) + 1).unwrap();
+    let status = here.fine(&["status"]);
+    let verified = here.run(&["verify"]);
+    let verified = String::from_utf8(verified.stdout).unwrap();
+    for said in [&status, &verified] {
+        let about: Vec<_> = said
+            .lines()
+            .filter(|line| line.starts_with("events/"))
+            .collect();
+        assert_eq!(about.len(), 7, "each file is named: {said}");
+        for line in about {
+            let (_, advice) = line.split_once("; ").unwrap_or_else(|| panic!("{line}"));
+            assert!(
+                [
+                    "restore it with `git checkout -- events/",
+                    "read it with",
+                    "move it",
+                    "give it back",
+                    "delete this"
+                ]
+                .iter()
+                .any(|start| advice.starts_with(start)),
+                "what to do is said: {line}"
+            );
+        }
+    }
+    assert_eq!(
+        status.matches("newer version").count(),
+        2,
+        "that it is newer is said once, and once what to read it with: {status}"
+    );
 }
 
 #[test]

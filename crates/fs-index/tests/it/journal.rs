@@ -60,7 +60,7 @@ fn a_flipped_byte_anywhere_gives_the_same_history_and_no_position_a_new_meaning(
     witness.read(&index.shown());
     // All of the heads, and a byte in four of what they hold.
     let heads = frames(&whole);
-    let is_head = |at: usize| at < 32 || heads.iter().any(|head| (*head..head + 12).contains(&at));
+    let is_head = |at: usize| at < 48 || heads.iter().any(|head| (*head..head + 12).contains(&at));
     for at in (0..whole.len()).filter(|at| is_head(*at) || at % 4 == 0) {
         let mut damaged = whole.clone();
         damaged[at] ^= 1 << (at % 8);
@@ -73,6 +73,37 @@ fn a_flipped_byte_anywhere_gives_the_same_history_and_no_position_a_new_meaning(
         );
         witness.read(&opened.shown());
     }
+}
+
+#[test]
+fn a_journal_restored_from_a_backup_is_written_again_under_another_epoch() {
+    let (world, mut open, encoded) = written();
+    let (backup, id) = (world.journal(), open.journal_id());
+    let mut witness = Witness::default();
+    let seven = tx(7).by(own()).on(&[&encoded[3]]).encode();
+    world.append(&mut open, &seven);
+    witness.read(&open.shown());
+    world.restore_journal(&backup);
+    world.remove(seven.transaction_id);
+    let opened = world.open();
+    assert_ne!(
+        epoch(&opened),
+        epoch(&open),
+        "what was read since the backup has no position any more"
+    );
+    assert_ne!(
+        opened.journal_id(),
+        id,
+        "who appended goes on as somebody else, since it shows in the journal's id"
+    );
+    witness.read(&opened.shown());
+    world.refresh(&mut open);
+    assert_eq!(
+        epoch(&open),
+        epoch(&opened),
+        "a handle that was open notices too"
+    );
+    assert_eq!(facts(&open.shown()), facts(&opened.shown()));
 }
 
 #[test]

@@ -116,6 +116,11 @@ fn unusable_content_is_reported_and_taken_once_it_is_whole() {
         world.refresh(&mut index);
         let reason = troubles(&index).remove(&path).expect("it is reported");
         assert!(expected(&reason), "{reason}");
+        let said = reason.to_string();
+        assert!(
+            said.matches("newer version").count() <= 1 && !reason.advice(&path).is_empty(),
+            "it is said once, with what to do: {said}"
+        );
         assert!(index.shown().is_empty(), "it is not taken: {reason}");
     }
     world.overwrite(&path, &whole.bytes);

@@ -138,13 +138,21 @@ impl World {
             .unwrap()
     }
 
-    /// Puts other bytes in the place of the journal, or removes it.
+    /// Puts a journal with these bytes in the place of the present one, as if it had been made there, or removes it.
     pub(crate) fn set_journal(&self, bytes: Option<&[u8]>) {
         self.sim.disk.remove_file(&self.layout.journal()).unwrap();
         if let Some(bytes) = bytes {
             let mut file = self.sim.disk.create_new(&self.layout.journal()).unwrap();
-            file.append(bytes).unwrap();
+            let inode = file.stat().unwrap().file_id.unwrap().inode;
+            file.append(&made_as(inode, bytes)).unwrap();
         }
+    }
+
+    /// Puts a new file with these bytes in the place of the journal, as a restored backup does.
+    pub(crate) fn restore_journal(&self, bytes: &[u8]) {
+        self.sim.disk.remove_file(&self.layout.journal()).unwrap();
+        let mut file = self.sim.disk.create_new(&self.layout.journal()).unwrap();
+        file.append(bytes).unwrap();
     }
 
     /// Changes bytes of the journal in the file that handles hold open.
@@ -265,9 +273,21 @@ pub(crate) fn take_in(index: &mut Index, depth: Depth, lock: &LockGuard) {
     load(index);
 }
 
+/// Returns a journal whose head, if it is whole, names the file of this inode.
+fn made_as(inode: u64, journal: &[u8]) -> Vec<u8> {
+    let mut bytes = journal.to_vec();
+    let sum = |bytes: &[u8]| crc32fast::hash(&bytes[..40]).to_le_bytes();
+    if bytes.len() >= 48 && bytes[40..44] == sum(&bytes) {
+        bytes[24..32].copy_from_slice(&inode.to_le_bytes());
+        let sum = sum(&bytes);
+        bytes[40..44].copy_from_slice(&sum);
+    }
+    bytes
+}
+
 /// Returns where each frame of a journal begins, and the end of the last.
 pub(crate) fn frames(journal: &[u8]) -> Vec<usize> {
-    let mut starts = vec![32];
+    let mut starts = vec![48];
     loop {
         let at = *starts.last().unwrap();
         let Some(len) = journal.get(at..at + 4) else {

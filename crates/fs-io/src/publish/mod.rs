@@ -28,7 +28,7 @@ use crate::error::ReadError;
 pub use dirs::{CreateDirsError, create_dirs};
 pub use durable::{make_all_durable, make_durable};
 pub use error::{PublishError, Step};
-pub use replace::{ReplaceError, replace};
+pub use replace::{ReplaceError, replace, replace_knowing_itself};
 pub use together::{NewFile, publish_all};
 
 /// Whether an answer waits until what it says survives a power cut.
@@ -152,10 +152,20 @@ fn write_temp(
     bytes: &[u8],
     sync: SyncPolicy,
 ) -> Result<PathBuf, (Step, PathBuf, io::Error)> {
+    write_temp_knowing(disk, temp, |_| Ok(bytes), sync)
+}
+
+/// As [`write_temp`], with a content that depends on the file it is written to.
+fn write_temp_knowing<B: AsRef<[u8]>>(
+    disk: &dyn Disk,
+    temp: &Path,
+    bytes: impl FnOnce(&dyn File) -> io::Result<B>,
+    sync: SyncPolicy,
+) -> Result<PathBuf, (Step, PathBuf, io::Error)> {
     let (path, mut file) =
         create_temp(disk, temp).map_err(|source| (Step::CreateTemp, temp.to_owned(), source))?;
-    let written = file
-        .write_at(0, bytes)
+    let written = bytes(file.as_ref())
+        .and_then(|bytes| file.write_at(0, bytes.as_ref()))
         .map_err(|source| (Step::WriteTemp, source))
         .and_then(|()| match sync {
             SyncPolicy::Durable => file.sync().map_err(|source| (Step::SyncFile, source)),

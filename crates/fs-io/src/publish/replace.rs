@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Step, SyncPolicy, write_temp};
-use crate::disk::Disk;
+use super::{Step, SyncPolicy, write_temp, write_temp_knowing};
+use crate::disk::{Disk, Stat};
 
 /// Gives a file new content, so that every reader sees the old or the new one whole.
 ///
@@ -19,13 +19,36 @@ pub fn replace(
     bytes: &[u8],
     sync: SyncPolicy,
 ) -> Result<(), ReplaceError> {
+    rename_written(disk, target, sync, write_temp(disk, temp, bytes, sync))
+}
+
+/// As [`replace`], with a content that names the very file it stands in: `bytes` is told what that looks like before anything is written.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_knowing_itself(
+    disk: &dyn Disk,
+    temp: &Path,
+    target: &Path,
+    bytes: impl FnOnce(&Stat) -> Vec<u8>,
+    sync: SyncPolicy,
+) -> Result<(), ReplaceError> {
+    let written = write_temp_knowing(disk, temp, |file| Ok(bytes(&file.stat()?)), sync);
+    rename_written(disk, target, sync, written)
+}
+
+fn rename_written(
+    disk: &dyn Disk,
+    target: &Path,
+    sync: SyncPolicy,
+    written: Result<PathBuf, (Step, PathBuf, io::Error)>,
+) -> Result<(), ReplaceError> {
     let failed = |step, path: &Path, source| ReplaceError {
         step,
         path: path.to_owned(),
         source,
     };
-    let temp = write_temp(disk, temp, bytes, sync)
-        .map_err(|(step, path, source)| failed(step, &path, source))?;
+    let temp = written.map_err(|(step, path, source)| failed(step, &path, source))?;
     if let Err(source) = disk.rename_over(&temp, target) {
         let _ = disk.remove_file(&temp);
         return Err(failed(Step::Rename, target, source));

@@ -9,6 +9,7 @@ use rustix::fs::OFlags;
 
 use super::kind_of;
 use crate::disk::{FileId, Stat};
+use crate::system::nanos_since_1970;
 
 /// Refuses links, and does not wait for the other end of a pipe.
 pub(super) fn without_following(options: &mut OpenOptions) -> &mut OpenOptions {
@@ -22,6 +23,7 @@ pub(super) fn stat(_path: &Path, metadata: &Metadata) -> Stat {
         len: metadata.len(),
         modified_nanos: nanos(metadata.mtime(), metadata.mtime_nsec()),
         changed_nanos: Some(nanos(metadata.ctime(), metadata.ctime_nsec())),
+        born_nanos: metadata.created().ok().map(nanos_since_1970),
         file_id: Some(FileId {
             device: metadata.dev(),
             inode: metadata.ino(),

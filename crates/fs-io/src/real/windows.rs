@@ -43,6 +43,8 @@ fn with_id(metadata: &Metadata, file_id: Option<FileId>) -> Stat {
         len: metadata.len(),
         modified_nanos: metadata.modified().map_or(0, nanos_since_1970),
         changed_nanos: None,
+        // A file that takes the name of one just deleted is given its time of creation.
+        born_nanos: None,
         file_id,
     }
 }

@@ -199,6 +199,8 @@ impl State {
             len,
             modified_nanos,
             changed_nanos: Some(modified_nanos),
+            // No inode is given out twice.
+            born_nanos: None,
             file_id: Some(FileId {
                 device: 1,
                 inode: ino,

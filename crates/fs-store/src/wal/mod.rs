@@ -39,7 +39,7 @@ mod recover;
 use std::path::PathBuf;
 
 use fs_format::TransactionId;
-use fs_index::{Layout, Stored};
+use fs_index::{Layout, Stored, sweep_temp};
 use fs_io::{LockGuard, Step, System};
 
 pub use error::LogError;
@@ -247,7 +247,7 @@ impl Wal {
             || now.abs_diff(oldest.written) > PATIENCE_NANOS
     }
 
-    /// Empties the log, which has room for a frame of so many slots then.
+    /// Empties the log, which has room for a frame of so many slots then, and clears away what killed processes have left.
     fn restart(&mut self, boot: Mark, slots: u32) -> Result<(), LogError> {
         let Some(log) = &self.log else {
             return self.replace(boot, Log::slots_for(0, slots));
@@ -259,6 +259,7 @@ impl Wal {
             }
             return Err(error);
         }
+        sweep_temp(&self.system, &self.layout);
         let is_full = log.head.slots - log.next < slots;
         let after = if is_full {
             Log::slots_for(before, slots)

@@ -18,3 +18,4 @@ mod several;
 mod snapshots;
 mod subscribe;
 mod support;
+mod swept;

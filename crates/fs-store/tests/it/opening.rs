@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use fs_store::{FileEventStore, OpenError};
+use fs_store::{FileEventStore, NoStore, OpenError, RefreshError};
 
 use crate::support::{count, new_store, numbers};
 
@@ -70,4 +70,91 @@ fn a_name_that_is_not_text_is_reported() {
     assert_eq!(status.quarantined.len(), 1, "{status:?}");
     fs::remove_file(store.root().join("events").join(name)).unwrap();
     assert!(store.status().unwrap().is_clean());
+}
+
+#[test]
+fn what_is_there_instead_of_a_store_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let odd = dir.path().join("odd");
+    fs::create_dir(&odd).unwrap();
+    fs::write(odd.join("events"), "").unwrap();
+    let cases = [
+        (
+            dir.path().join("nowhere"),
+            NoStore::Nothing,
+            "nothing is there",
+        ),
+        (dir.path().to_owned(), NoStore::NoEvents, "no events/"),
+        (
+            file,
+            NoStore::Other(fs_io::FileKind::File),
+            "a regular file is there",
+        ),
+        (
+            odd,
+            NoStore::OtherEvents(fs_io::FileKind::File),
+            "events/ is a regular file",
+        ),
+    ];
+    for (root, expected, text) in cases {
+        let refused = FileEventStore::open_existing(&root).unwrap_err();
+        let message = refused.to_string();
+        assert!(
+            matches!(refused, OpenError::NotAStore { found, .. } if found == expected)
+                && message.contains(text)
+                && message.contains(root.to_str().unwrap()),
+            "the place and what is there are named: {message}"
+        );
+        assert!(
+            !message.contains("::"),
+            "no function is named to who types commands: {message}"
+        );
+        assert!(FileEventStore::look_for(&root).is_err(), "{message}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_root_that_cannot_be_looked_into_is_not_taken_for_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("loop");
+    std::os::unix::fs::symlink(&root, &root).unwrap();
+    let refused = FileEventStore::open_existing(&root).unwrap_err();
+    assert!(
+        matches!(refused, OpenError::Unreadable { .. }),
+        "whether there is a store is not known: {refused:?}"
+    );
+    let cause = std::error::Error::source(&refused);
+    assert!(cause.is_some(), "the cause is told: {refused:?}");
+}
+
+#[test]
+fn a_directory_in_the_place_of_a_file_of_the_index_is_named() {
+    for name in ["journal", "manifest"] {
+        let store = new_store();
+        count(&store, "s", 1);
+        let root = store.root().to_owned();
+        drop(store);
+        let path = root.join("index").join(name);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        let refused = FileEventStore::open(&root).unwrap_err();
+        let message = refused.to_string();
+        assert!(
+            matches!(
+                refused,
+                OpenError::Refresh(RefreshError::Index(fs_index::IndexError::InTheWay { .. }))
+            ),
+            "{refused:?}"
+        );
+        assert!(
+            message.contains(path.to_str().unwrap()) && message.contains("move it away"),
+            "which it is, and what to do: {message}"
+        );
+        fs::rename(&path, root.join("away")).unwrap();
+        let store = FileEventStore::open(&root).unwrap();
+        assert_eq!(numbers(&store, "s"), [1], "the index is made anew");
+    }
 }
