@@ -106,7 +106,8 @@ impl Index {
         self
     }
 
-    /// Returns the files that are left out of the history, by path, as of the last look at [`Depth::Files`].
+    /// Returns the files that are left out of the history, by path, as of the last look at
+    /// [`Depth::Files`](crate::Depth::Files).
     pub fn troubles(&self) -> impl Iterator<Item = &Trouble> {
         self.troubles.iter()
     }

@@ -50,7 +50,7 @@ impl std::fmt::Display for ForkId {
     }
 }
 
-/// An open fork as a shape in the DAG; [`Fork`](crate::Fork) has the events too.
+/// An open fork as a shape in the DAG; [`ForkContext`](crate::ForkContext) has the events too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Its name.

@@ -227,14 +227,17 @@ pub(crate) fn load(index: &mut Index) {
             "{stream_id} reads as in the history"
         );
         let expected: Vec<_> = expected.iter().map(|(_, _, position)| *position).collect();
-        for effort in [Effort::Any, Effort::Little] {
-            let scanned = index.scan_stream(stream_id, 1, effort, |event| event.position);
-            assert_eq!(
-                scanned.unwrap().as_ref(),
-                Some(&expected),
-                "{stream_id} scans as it reads, {effort:?}"
-            );
-        }
+        let scan = |effort| index.scan_stream(stream_id, 1, effort, |event| event.position);
+        let (any, little) = (scan(Effort::Any).unwrap(), scan(Effort::Little).unwrap());
+        assert_eq!(
+            any.as_ref(),
+            Some(&expected),
+            "{stream_id} scans as it reads"
+        );
+        assert!(
+            little.is_none_or(|little| little == expected),
+            "{stream_id} scans as it reads where that is little work"
+        );
     }
     let ingested: Vec<_> = history
         .ingested_from(1)
