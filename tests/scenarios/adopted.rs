@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use fs_format::ReplicaId;
 use fs_store::{AdoptError, FileEventStore, Standing, StoreOptions};
@@ -23,6 +24,21 @@ fn duplicate(from: &Path, to: &Path) {
     );
     assert_ne!(bound, text, "the identity names its place: {text}");
     fs::write(identity, bound).unwrap();
+    make_at_home(&to.join(".tributary/index/journal"));
+}
+
+/// Lets a copied journal say that it was made as the file that it is (docs of `fs-index/src/journal.rs`).
+fn make_at_home(journal: &Path) {
+    let metadata = fs::metadata(journal).unwrap();
+    let born = metadata.created().unwrap();
+    let born = born.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let mut bytes = fs::read(journal).unwrap();
+    bytes[24..32].copy_from_slice(&metadata.ino().to_le_bytes());
+    let born = i64::try_from(born.as_nanos()).unwrap();
+    bytes[32..40].copy_from_slice(&born.to_le_bytes());
+    let checksum = crc32fast::hash(&bytes[..40]).to_le_bytes();
+    bytes[40..44].copy_from_slice(&checksum);
+    fs::write(journal, bytes).unwrap();
 }
 
 /// Takes over the transaction files of another working copy.
