@@ -1,6 +1,6 @@
 //! Reading many events as what their data are, without decoding what stands around them.
 //!
-//! It is done by as many threads as there are processors.
+//! On one thread: to decode on several was slower, since what one of them allocates another frees.
 //!
 //! **Invariant**: the same events in the same order as [`Index::read_stream`] and [`Index::read_ingested`] give.
 
@@ -10,7 +10,6 @@ use fs_format::StreamId;
 
 use crate::error::IndexError;
 use crate::events::RawEvent;
-use crate::file;
 use crate::index::Index;
 use crate::position::Sequence;
 use crate::read::{Select, Wanted};
@@ -151,37 +150,21 @@ impl Index {
     }
 
     /// Returns what `each` makes of the events of transactions, where it makes something of them.
-    fn scan<T: Send>(
+    fn scan<T>(
         &self,
         numbers: &[u64],
         reach: Reach,
         effort: Effort,
-        each: impl Fn(RawEvent<'_>) -> Option<T> + Sync,
+        each: impl Fn(RawEvent<'_>) -> Option<T>,
     ) -> Result<Option<Vec<T>>, IndexError> {
-        let mut found = Vec::new();
-        for page in numbers.chunks(PAGE) {
-            let parts: Vec<Result<_, IndexError>> = file::in_parts(page, |part| {
-                let mut collecting = Collecting::new(effort, &each);
-                let visit = |event: RawEvent<'_>| collecting.visit(event);
-                let ended = match (reach, part) {
-                    (Reach::Between, [first, .., last]) => self.visit_within(*first..=*last, visit),
-                    (Reach::Between, [number]) => self.visit_within(*number..=*number, visit),
-                    _ => self.visit_these(part, visit),
-                };
-                Ok(ended?.is_continue().then_some(collecting.found))
-            });
-            for part in parts {
-                let Some(mut events) = part? else {
-                    return Ok(None);
-                };
-                if found.is_empty() {
-                    found = events;
-                } else {
-                    found.append(&mut events);
-                }
-            }
-        }
-        Ok(Some(found))
+        let mut collecting = Collecting::new(effort, each);
+        let visit = |event: RawEvent<'_>| collecting.visit(event);
+        let ended = match (reach, numbers) {
+            (Reach::Between, [first, .., last]) => self.visit_within(*first..=*last, visit),
+            (Reach::Between, [number]) => self.visit_within(*number..=*number, visit),
+            _ => self.visit_these(numbers, visit),
+        };
+        Ok(ended?.is_continue().then_some(collecting.found))
     }
 }
 
