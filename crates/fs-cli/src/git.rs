@@ -16,7 +16,7 @@ use fs_io::FileKind;
 use crate::outcome::Usage;
 
 /// What a hook that runs this may have set, about a repository as seen from another directory.
-const ENVIRONMENT: [&str; 6] = [
+pub(crate) const ENVIRONMENT: [&str; 6] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",

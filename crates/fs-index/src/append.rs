@@ -100,11 +100,7 @@ impl Index {
         result
     }
 
-    pub(crate) fn try_write(
-        &mut self,
-        payloads: &[Vec<u8>],
-        sync: SyncPolicy,
-    ) -> Result<(), IndexError> {
+    fn try_write(&mut self, payloads: &[Vec<u8>], sync: SyncPolicy) -> Result<(), IndexError> {
         let offsets = self.journal.append(payloads, sync)?;
         let entries: Vec<_> = payloads
             .iter()

@@ -81,11 +81,11 @@ impl Index {
     }
 
     /// Starts from the manifest; returns whether there is one that belongs to the journal.
-    pub(crate) fn load_manifest(&mut self) -> Result<bool, IndexError> {
+    fn load_manifest(&mut self) -> Result<bool, IndexError> {
         self.load_manifest_beyond(0)
     }
 
-    pub(crate) fn load_manifest_beyond(&mut self, place: u64) -> Result<bool, IndexError> {
+    fn load_manifest_beyond(&mut self, place: u64) -> Result<bool, IndexError> {
         for _ in 0..TRIES {
             let manifest = Manifest::load(self.system.disk.as_ref(), &self.layout)?;
             let Some(manifest) = manifest.filter(|manifest| manifest.covered > place) else {

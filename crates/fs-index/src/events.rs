@@ -30,6 +30,9 @@ const LARGE: u64 = 1 << 20;
 /// Where fewer transactions of a group are wanted, they are read one by one.
 const FEW: usize = 8;
 
+/// So many that are read one by one are put side by side at a time.
+const MOST_ALONE: usize = 1024;
+
 /// Bytes of the groups that are kept: at most twice this.
 const KEPT: usize = 8 << 20;
 
@@ -194,27 +197,60 @@ impl Index {
         let Some(state) = &self.state else {
             return Ok(ControlFlow::Continue(()));
         };
+        let mut alone: Vec<u64> = Vec::new();
         for run in numbers.chunk_by(|one, next| one / TOGETHER == next / TOGETHER) {
             let nth = run[0] / TOGETHER;
             let group = match self.kept(nth) {
-                Some(group) => group,
-                None if run.len() >= FEW => self.group(nth, &(0..=u64::MAX))?,
-                None => {
-                    let mut ascending = run.to_vec();
-                    ascending.sort_unstable();
-                    let places = self.places(ascending)?;
-                    Arc::new(self.gather(&self.payloads(&places)?)?)
-                }
+                Some(group) => Some(group),
+                None if run.len() >= FEW => Some(self.group(nth, &(0..=u64::MAX))?),
+                None => None,
             };
-            for number in run {
-                let events = group.within(&(*number..=*number));
-                if events.is_empty() {
-                    return Err(self.damaged());
+            if group.is_none() {
+                alone.extend(run);
+            }
+            if group.is_some() || alone.len() >= MOST_ALONE {
+                let events = self.gather_alone(&alone)?;
+                let visited = self.visit_in(&events, &alone, state.epoch, &mut visit)?;
+                if visited.is_break() {
+                    return Ok(visited);
                 }
-                for event in events {
-                    if visit(group.raw(event, state.epoch)).is_break() {
-                        return Ok(ControlFlow::Break(()));
-                    }
+                alone.clear();
+            }
+            if let Some(group) = group {
+                let visited = self.visit_in(&group, run, state.epoch, &mut visit)?;
+                if visited.is_break() {
+                    return Ok(visited);
+                }
+            }
+        }
+        let events = self.gather_alone(&alone)?;
+        self.visit_in(&events, &alone, state.epoch, &mut visit)
+    }
+
+    /// Reads transactions one by one.
+    fn gather_alone(&self, numbers: &[u64]) -> Result<Events, IndexError> {
+        let mut ascending = numbers.to_vec();
+        ascending.sort_unstable();
+        let places = self.places(ascending)?;
+        self.gather(&self.payloads(&places)?)
+    }
+
+    /// Visits the events of transactions that are among these.
+    fn visit_in(
+        &self,
+        events: &Events,
+        numbers: &[u64],
+        epoch: Epoch,
+        visit: &mut impl FnMut(RawEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, IndexError> {
+        for number in numbers {
+            let found = events.within(&(*number..=*number));
+            if found.is_empty() {
+                return Err(self.damaged());
+            }
+            for event in found {
+                if visit(events.raw(event, epoch)).is_break() {
+                    return Ok(ControlFlow::Break(()));
                 }
             }
         }

@@ -14,7 +14,7 @@ use crate::error::IndexError;
 use crate::index::Index;
 use crate::journal::{Journal, Tail as Look};
 use crate::look::Depth;
-use crate::record::{self};
+use crate::record;
 use crate::state::State;
 use crate::stored::Stored;
 
@@ -38,7 +38,7 @@ impl Index {
         result
     }
 
-    pub(crate) fn try_ingest(&mut self, depth: Depth) -> Result<(), IndexError> {
+    fn try_ingest(&mut self, depth: Depth) -> Result<(), IndexError> {
         let caught = self.catch_up()?;
         if depth == Depth::Files || caught != Caught::Up || self.has_lost_its_end() {
             return self.start_over(depth);
@@ -76,7 +76,7 @@ impl Index {
     }
 
     /// Builds the index from what is plain where there is none, and from a census otherwise.
-    pub(crate) fn start_over(&mut self, depth: Depth) -> Result<(), IndexError> {
+    fn start_over(&mut self, depth: Depth) -> Result<(), IndexError> {
         self.create_directories()?;
         let mut journal = Journal::new(Arc::clone(&self.system.disk), &self.layout);
         let is_new = depth != Depth::Files && matches!(journal.look()?, Look::Unusable);
@@ -87,7 +87,7 @@ impl Index {
     }
 
     /// Creates what somebody may have deleted with the index.
-    pub(crate) fn create_directories(&self) -> Result<(), IndexError> {
+    fn create_directories(&self) -> Result<(), IndexError> {
         for directory in ["index", "local/tmp", "local/vanished"] {
             let (disk, root) = (self.system.disk.as_ref(), self.layout.own_root());
             fs_io::create_dirs(disk, root, Path::new(directory), SyncPolicy::Durable)

@@ -68,7 +68,7 @@ impl Index {
         }
     }
 
-    pub(crate) fn try_observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
+    fn try_observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
         self.found = None;
         if self.catch_up()? != Caught::Up || self.has_lost_its_end() {
             return Ok(Observed::Changed);
@@ -134,7 +134,7 @@ impl Index {
     }
 
     /// Looks at every file; what is known of the whole is not touched.
-    pub(crate) fn inspect(&mut self) -> Result<Observed, IndexError> {
+    fn inspect(&mut self) -> Result<Observed, IndexError> {
         let mut census = self.new_census();
         let observed = census.observe(Depth::Files)?;
         if observed == Observed::Current {

@@ -69,12 +69,12 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`] when the index cannot be read.
-    pub fn scan_stream<T: Send>(
+    pub fn scan_stream<T>(
         &self,
         stream_id: &StreamId,
         after: u64,
         effort: Effort,
-        each: impl Fn(RawEvent<'_>) -> T + Sync,
+        each: impl Fn(RawEvent<'_>) -> T,
     ) -> Result<Option<Vec<T>>, IndexError> {
         if effort == Effort::Little && self.version(stream_id)? > FEW_EVENTS {
             return Ok(None);
@@ -101,13 +101,13 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`] when the index cannot be read.
-    pub fn scan_ingested<T: Send>(
+    pub fn scan_ingested<T>(
         &self,
         after: Option<Sequence>,
-        select: &(impl Select + Sync),
+        select: &impl Select,
         limit: usize,
         effort: Effort,
-        each: impl Fn(RawEvent<'_>) -> T + Sync,
+        each: impl Fn(RawEvent<'_>) -> T,
     ) -> Result<Option<Vec<T>>, IndexError> {
         let first = after.map_or(1, Sequence::number);
         let Some(wanted) = self.wanted(select, effort)? else {

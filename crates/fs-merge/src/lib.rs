@@ -48,7 +48,7 @@ mod stale;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use above::{Effect, descends_from_all, effect};
+pub use above::descends_from_all;
 pub use detect::{ForkId, Shape};
 pub use event::{BlockedFork, ForkEvent, Raw, ReadAs};
 pub use fork::{Branch, Decision, ForkContext, ForkedStream, Transaction};

@@ -76,13 +76,13 @@ impl FileEventStore {
 
     /// Returns what `each` makes of the data of the events that [`FileEventStore::ingested_events`] returns; `None` when
     /// that is more than the effort.
-    pub(crate) fn scan_ingested<T: Send>(
+    pub(crate) fn scan_ingested<T>(
         &self,
         position: Option<Position>,
-        select: &(impl Select + Sync),
+        select: &impl Select,
         limit: usize,
         effort: Effort,
-        each: impl Fn(RawEvent<'_>) -> T + Sync,
+        each: impl Fn(RawEvent<'_>) -> T,
     ) -> Result<Option<Vec<T>>, ReadError> {
         let read = |index: &Index| {
             let after = match position.map(|it| index.sequence_of(it)).transpose() {
@@ -97,12 +97,12 @@ impl FileEventStore {
 
     /// Returns what `each` makes of the data of the events that [`FileEventStore::stream_events_after`] returns; `None`
     /// when that is more than the effort.
-    pub(crate) fn scan_stream<T: Send>(
+    pub(crate) fn scan_stream<T>(
         &self,
         stream_id: &StreamId,
         version: u64,
         effort: Effort,
-        each: impl Fn(RawEvent<'_>) -> T + Sync,
+        each: impl Fn(RawEvent<'_>) -> T,
     ) -> Result<Option<Vec<T>>, ReadError> {
         let read = |index: &Index| index.scan_stream(stream_id, version, effort, &each);
         Ok(self.inner.ask_with(effort, read)?.flatten())

@@ -422,10 +422,9 @@ impl Inner {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether the write lock can be taken here, now or after somebody else.
+    /// Returns whether the write lock may be taken here; takes it from nobody.
     fn may_lock(&self) -> bool {
-        let lock = self.system.disk.lock(&self.layout.lock(), Wait::Never);
-        !matches!(lock, Err(LockError::Io { .. }))
+        self.system.disk.open_log(&self.layout.lock()).is_ok()
     }
 
     pub(crate) fn lock(&self) -> Result<LockGuard, LockError> {

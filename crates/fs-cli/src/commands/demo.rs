@@ -8,6 +8,8 @@ use fs_io::{SyncPolicy, System};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::args::STORE_VARIABLE;
+use crate::git;
 use crate::outcome::Ending;
 use crate::output::Output;
 
@@ -330,15 +332,7 @@ impl Demo<'_> {
 
     /// Runs a command in a clone as if nothing in the environment were about another repository or store.
     fn run(&self, command: &mut Command, directory: &str) -> anyhow::Result<String> {
-        for name in [
-            "TRIB_STORE",
-            "GIT_DIR",
-            "GIT_WORK_TREE",
-            "GIT_INDEX_FILE",
-            "GIT_OBJECT_DIRECTORY",
-            "GIT_COMMON_DIR",
-            "GIT_PREFIX",
-        ] {
+        for name in git::ENVIRONMENT.into_iter().chain([STORE_VARIABLE]) {
             command.env_remove(name);
         }
         let done = command

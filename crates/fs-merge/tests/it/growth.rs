@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use fs_format::{FormatVersion, Header, StreamId};
 use fs_index::Epoch;
-use fs_merge::{Course, Effect, ForkId, Lineage, OpenForks, Shape, descends_from_all, effect};
+use fs_merge::{Course, ForkId, Lineage, OpenForks, Shape, descends_from_all};
 use proptest::prelude::*;
 
 use crate::memory::{Memory, header};
@@ -72,6 +72,38 @@ fn arrivals() -> impl Strategy<Value = (Vec<u16>, Vec<usize>)> {
             .boxed(),
     ];
     (keys, prop::collection::vec(1..6usize, 64))
+}
+
+/// What an arrival that descends from everything does to one open fork.
+enum Effect {
+    None,
+    OnTop,
+    Settled,
+    SettledInPart,
+}
+
+/// It settles what it names in `resolves`, or in older formats, with several parents, what it writes. Else it lies on top
+/// of each fork of which it writes a stream.
+fn effect<'a>(header: &Header, streams: impl IntoIterator<Item = &'a StreamId>) -> Effect {
+    let writes = |stream_id: &StreamId| {
+        let base = header.stream_bases.get(stream_id);
+        base.is_some_and(|base| base.writes > 0)
+    };
+    let settles = |stream_id: &StreamId| match header.format_version {
+        FormatVersion::V3 => header.resolves.contains_key(stream_id),
+        _ => header.parents.len() > 1 && writes(stream_id),
+    };
+    let streams: Vec<_> = streams.into_iter().collect();
+    let settled = streams
+        .iter()
+        .filter(|stream_id| settles(stream_id))
+        .count();
+    match settled {
+        0 if streams.iter().any(|stream_id| writes(stream_id)) => Effect::OnTop,
+        0 => Effect::None,
+        _ if settled == streams.len() => Effect::Settled,
+        _ => Effect::SettledInPart,
+    }
 }
 
 proptest! {
