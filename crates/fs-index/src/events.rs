@@ -8,7 +8,7 @@
 //! numbers and records of one journal never change.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::{ControlFlow, RangeInclusive};
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use fs_format::TransactionId;
@@ -22,19 +22,19 @@ use crate::position::{Epoch, Position, Sequence};
 use crate::record::View;
 
 /// So many consecutive numbers make a group.
-const TOGETHER: u64 = 64;
+pub(crate) const TOGETHER: u64 = 64;
 
 /// A group of records of more bytes is neither read as a whole nor kept.
 const LARGE: u64 = 1 << 20;
 
-/// Where fewer transactions of a group are wanted, they are read one by one.
-const FEW: usize = 8;
-
-/// So many that are read one by one are put side by side at a time.
-const MOST_ALONE: usize = 1024;
-
 /// Bytes of the groups that are kept: at most twice this.
 const KEPT: usize = 8 << 20;
+
+/// Bytes of the transactions that were read alone and are kept: at most twice this.
+const KEPT_ALONE: usize = 2 << 20;
+
+/// Bytes that it takes to keep one of these, beside its events.
+const ALONE: usize = 64;
 
 /// An event as its data.
 #[derive(Clone, Copy, Debug)]
@@ -51,19 +51,25 @@ pub struct RawEvent<'a> {
     pub position: Position,
 }
 
-/// Groups by journal and by number.
+/// What was read, by journal and by number.
 #[derive(Debug)]
-pub(crate) struct KeptEvents(Cache<(JournalId, u64), Arc<Events>>);
+pub(crate) struct KeptEvents {
+    groups: Cache<(JournalId, u64), Arc<Events>>,
+    alone: Cache<(JournalId, u64), Arc<Events>>,
+}
 
 impl Default for KeptEvents {
     fn default() -> Self {
-        Self(Cache::new(KEPT))
+        Self {
+            groups: Cache::new(KEPT),
+            alone: Cache::new(KEPT_ALONE),
+        }
     }
 }
 
 /// Events of transactions in the order of their numbers.
 #[derive(Debug, Default)]
-struct Events {
+pub(crate) struct Events {
     /// Streams and types.
     names: Vec<Box<str>>,
     data: Vec<u8>,
@@ -71,8 +77,8 @@ struct Events {
 }
 
 #[derive(Debug)]
-struct Event {
-    number: u64,
+pub(crate) struct Event {
+    pub(crate) number: u64,
     transaction_id: TransactionId,
     place: u16,
     /// Places among the names.
@@ -90,17 +96,19 @@ impl Events {
         names + self.data.len() + self.events.len() * size_of::<Event>()
     }
 
-    /// Returns the events of transactions with numbers in a range.
-    fn within(&self, numbers: &RangeInclusive<u64>) -> &[Event] {
-        let first = self
-            .events
-            .partition_point(|event| event.number < *numbers.start());
-        let rest = &self.events[first..];
-        let count = rest.partition_point(|event| event.number <= *numbers.end());
-        &rest[..count]
+    /// Returns the places here of the events of transactions with numbers in a range.
+    pub(crate) fn within(&self, numbers: &RangeInclusive<u64>) -> Range<usize> {
+        let events = &self.events;
+        let first = events.partition_point(|event| event.number < *numbers.start());
+        let count = events[first..].partition_point(|event| event.number <= *numbers.end());
+        first..first + count
     }
 
-    fn raw(&self, event: &Event, epoch: Epoch) -> RawEvent<'_> {
+    pub(crate) fn at(&self, place: usize) -> &Event {
+        &self.events[place]
+    }
+
+    pub(crate) fn raw(&self, event: &Event, epoch: Epoch) -> RawEvent<'_> {
         RawEvent {
             stream_id: &self.names[event.stream as usize],
             event_type: &self.names[event.event_type as usize],
@@ -155,114 +163,40 @@ struct Of<'a> {
 }
 
 impl Index {
-    /// Visits the events of the transactions with numbers in a range, in ingestion order, until one is enough.
-    ///
-    /// # Errors
-    /// [`IndexError`] when the index cannot be read.
-    pub(crate) fn visit_within(
-        &self,
-        numbers: RangeInclusive<u64>,
-        mut visit: impl FnMut(RawEvent<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, IndexError> {
-        let Some(state) = &self.state else {
-            return Ok(ControlFlow::Continue(()));
-        };
-        for nth in numbers.start() / TOGETHER..=numbers.end() / TOGETHER {
-            let group = match self.kept(nth) {
-                Some(group) => group,
-                None => self.group(nth, &numbers)?,
-            };
-            for event in group.within(&numbers) {
-                let is_dead = !state.dead.is_empty() && state.dead.contains(&event.number);
-                if !is_dead && visit(group.raw(event, state.epoch)).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-        }
-        Ok(ControlFlow::Continue(()))
+    /// Returns a transaction that was read alone, among others.
+    pub(crate) fn kept_alone(&self, number: u64) -> Option<Arc<Events>> {
+        self.kept_events.alone.get((self.journal.id()?, number))
     }
 
-    /// Visits the events of the transactions with these numbers, in the same order, until one is enough.
-    ///
-    /// # Errors
-    /// As [`Index::visit_within`].
-    ///
-    /// # Complexity
-    /// Where only few numbers lie close to each other, only these records are read.
-    pub(crate) fn visit_these(
-        &self,
-        numbers: &[u64],
-        mut visit: impl FnMut(RawEvent<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, IndexError> {
-        let Some(state) = &self.state else {
-            return Ok(ControlFlow::Continue(()));
-        };
-        let mut alone: Vec<u64> = Vec::new();
-        for run in numbers.chunk_by(|one, next| one / TOGETHER == next / TOGETHER) {
-            let nth = run[0] / TOGETHER;
-            let group = match self.kept(nth) {
-                Some(group) => Some(group),
-                None if run.len() >= FEW => Some(self.group(nth, &(0..=u64::MAX))?),
-                None => None,
-            };
-            if group.is_none() {
-                alone.extend(run);
-            }
-            if group.is_some() || alone.len() >= MOST_ALONE {
-                let events = self.gather_alone(&alone)?;
-                let visited = self.visit_in(&events, &alone, state.epoch, &mut visit)?;
-                if visited.is_break() {
-                    return Ok(visited);
-                }
-                alone.clear();
-            }
-            if let Some(group) = group {
-                let visited = self.visit_in(&group, run, state.epoch, &mut visit)?;
-                if visited.is_break() {
-                    return Ok(visited);
-                }
-            }
-        }
-        let events = self.gather_alone(&alone)?;
-        self.visit_in(&events, &alone, state.epoch, &mut visit)
-    }
-
-    /// Reads transactions one by one.
-    fn gather_alone(&self, numbers: &[u64]) -> Result<Events, IndexError> {
+    /// Reads transactions one by one, and keeps them; they come in the order of their numbers.
+    pub(crate) fn alone(&self, numbers: &[u64]) -> Result<Arc<Events>, IndexError> {
         let mut ascending = numbers.to_vec();
         ascending.sort_unstable();
-        let places = self.places(ascending)?;
-        self.gather(&self.payloads(&places)?)
-    }
-
-    /// Visits the events of transactions that are among these.
-    fn visit_in(
-        &self,
-        events: &Events,
-        numbers: &[u64],
-        epoch: Epoch,
-        visit: &mut impl FnMut(RawEvent<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, IndexError> {
-        for number in numbers {
-            let found = events.within(&(*number..=*number));
-            if found.is_empty() {
-                return Err(self.damaged());
-            }
-            for event in found {
-                if visit(events.raw(event, epoch)).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
+        let places = self.places(ascending.iter().copied())?;
+        let events = Arc::new(self.gather(&self.payloads(&places)?)?);
+        let bytes = events.size() / numbers.len().max(1) + ALONE;
+        if let Some(journal_id) = self.journal.id() {
+            for number in ascending {
+                let key = (journal_id, number);
+                self.kept_events
+                    .alone
+                    .insert(key, Arc::clone(&events), bytes);
             }
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(events)
     }
 
-    fn kept(&self, nth: u64) -> Option<Arc<Events>> {
-        self.kept_events.0.get((self.journal.id()?, nth))
+    /// Returns a group that was read before.
+    pub(crate) fn kept(&self, nth: u64) -> Option<Arc<Events>> {
+        self.kept_events.groups.get((self.journal.id()?, nth))
     }
 
     /// Reads a group, and keeps it; of one that is large or not complete yet, only the numbers that are wanted.
-    fn group(&self, nth: u64, wanted: &RangeInclusive<u64>) -> Result<Arc<Events>, IndexError> {
+    pub(crate) fn group(
+        &self,
+        nth: u64,
+        wanted: &RangeInclusive<u64>,
+    ) -> Result<Arc<Events>, IndexError> {
         let (first, last) = (nth * TOGETHER, nth * TOGETHER + (TOGETHER - 1));
         let none = BTreeSet::new();
         let mut places = self
@@ -276,7 +210,7 @@ impl Index {
         }
         let group = Arc::new(self.gather(&self.payloads(&places)?)?);
         if let Some(journal_id) = self.journal.id().filter(|_| is_kept) {
-            let kept = &self.kept_events.0;
+            let kept = &self.kept_events.groups;
             kept.insert((journal_id, nth), Arc::clone(&group), group.size());
         }
         Ok(group)

@@ -2,6 +2,8 @@
 //!
 //! The error types of those traits carry little, so what is behind a failure is logged.
 
+use std::sync::Arc;
+
 use eventcore_types::{
     CommandStateSnapshot, CommandStateSnapshotId, Event, EventFilter, EventPage, EventReader,
     EventStore, EventStoreError, EventStream, EventStreamSlice, Operation, StreamPosition,
@@ -30,16 +32,30 @@ impl EventStore for FileEventStore {
         exclusive_version: StreamVersion,
     ) -> Result<EventStream<E>, EventStoreError> {
         let version = exclusive_version.into_inner() as u64;
-        let store = self.clone();
+        let native_id = native(&stream_id, Operation::ReadStream)?;
+        let (store, asked) = (self.clone(), native_id.clone());
         let at_once = || {
-            let read = read_slice::<E>(self, &stream_id, version, Effort::Little);
+            let read = self.scan_stream(&native_id, version, Effort::Little);
             read.transpose().filter(Result::is_ok)
         };
-        let name = stream_id.clone();
-        let read = move || {
-            read_slice::<E>(&store, &name, version, Effort::Any).map(Option::unwrap_or_default)
-        };
-        let events = at_once_or_blocking(at_once, read).await?;
+        let read = move || store.scan_stream(&asked, version, Effort::Any);
+        let read = at_once_or_blocking(at_once, move || read().map(Option::unwrap_or_default));
+        let found = read
+            .await
+            .map_err(|error| failure(Operation::ReadStream, &error))?;
+        let mut turns = Turns::default();
+        let mut events = Vec::with_capacity(found.len());
+        for nth in 0..found.len() {
+            turns.take().await;
+            let decoded = found.get(nth).map(decode::<E>);
+            match decoded.transpose() {
+                Ok(event) => events.extend(event.map(Ok)),
+                Err(undecodable) => events.push(Err(EventStoreError::DeserializationFailed {
+                    stream_id: stream_id.clone(),
+                    detail: with_source(&undecodable.named(self).await),
+                })),
+            }
+        }
         Ok(EventStream::new(futures::stream::iter(events)))
     }
 
@@ -121,96 +137,84 @@ impl EventReader for FileEventStore {
         filter: EventFilter,
         page: EventPage,
     ) -> Result<Vec<(E, StreamPosition)>, Self::Error> {
-        let store = self.clone();
-        let at_once = || {
-            let read = read_page::<E>(self, &filter, page, Effort::Little);
-            read.transpose().filter(Result::is_ok)
-        };
-        let asked = filter.clone();
-        let read = move || {
-            read_page::<E>(&store, &asked, page, Effort::Any).map(Option::unwrap_or_default)
-        };
-        at_once_or_blocking(at_once, read).await
-    }
-}
-
-/// Reads what [`EventStore::read_stream_after`] returns; `None` when that is more than the effort.
-fn read_slice<E: Event>(
-    store: &FileEventStore,
-    name: &eventcore_types::StreamId,
-    version: u64,
-    effort: Effort,
-) -> Result<Option<Vec<Result<E, EventStoreError>>>, EventStoreError> {
-    let stream_id = native(name, Operation::ReadStream)?;
-    let events = store
-        .scan_stream(&stream_id, version, effort, decode::<E>)
-        .map_err(|error| failure(Operation::ReadStream, &error))?;
-    let named = |undecodable: Undecoded| EventStoreError::DeserializationFailed {
-        stream_id: name.clone(),
-        detail: with_source(&undecodable.named(store)),
-    };
-    Ok(events.map(|events| {
-        let events = events.into_iter();
-        events.map(|event| event.map_err(named)).collect()
-    }))
-}
-
-/// Reads what [`EventReader::read_events`] returns; `None` when that is more than the effort.
-fn read_page<E: Event>(
-    store: &FileEventStore,
-    filter: &EventFilter,
-    page: EventPage,
-    effort: Effort,
-) -> Result<Option<Vec<(E, StreamPosition)>>, ReadError> {
-    let limit: usize = page.limit().into_inner();
-    let mut after = page
-        .after_position()
-        .map(|position| Position::from_uuid(position.into_inner()));
-    let filter = Filter::new(filter);
-    let mut decoded = Vec::new();
-    while decoded.len() < limit {
-        let missing = limit - decoded.len();
-        let events = store.scan_ingested(after, &filter, missing, effort, |event| {
-            let is_asked_for = filter.names_types() || event.event_type == E::event_type_name();
-            let value = decode::<E>(event);
-            let is_anothers = value.is_err() && !is_asked_for;
-            (event.position, (!is_anothers).then_some(value))
-        })?;
-        let Some(events) = events else {
-            return Ok(None);
-        };
-        let is_last = events.len() < missing;
-        after = events.last().map(|(last, _)| *last).or(after);
-        for (position, value) in events {
-            if let Some(value) = value {
-                let value = value.map_err(|undecodable| undecodable.named(store))?;
-                decoded.push((value, StreamPosition::new(position.as_uuid())));
+        let limit: usize = page.limit().into_inner();
+        let mut after = page
+            .after_position()
+            .map(|position| Position::from_uuid(position.into_inner()));
+        let filter = Arc::new(Filter::new(filter));
+        let mut turns = Turns::default();
+        let mut decoded = Vec::new();
+        while decoded.len() < limit {
+            let missing = limit - decoded.len();
+            let at_once = || {
+                let read = self.scan_ingested(after, &*filter, missing, Effort::Little);
+                read.transpose().filter(Result::is_ok)
+            };
+            let (store, asked) = (self.clone(), Arc::clone(&filter));
+            let read = move || store.scan_ingested(after, &*asked, missing, Effort::Any);
+            let read = at_once_or_blocking(at_once, move || read().map(Option::unwrap_or_default));
+            let found = read.await?;
+            decoded.reserve(found.len());
+            for nth in 0..found.len() {
+                turns.take().await;
+                let Some(event) = found.get(nth) else { break };
+                let position = event.position;
+                let is_asked_for = filter.names_types() || event.event_type == E::event_type_name();
+                match decode::<E>(event) {
+                    Ok(value) => {
+                        decoded.push((value, StreamPosition::new(position.as_uuid())));
+                    }
+                    Err(undecodable) if is_asked_for => {
+                        return Err(undecodable.named(self).await);
+                    }
+                    Err(_) => {}
+                }
+                after = Some(position);
+            }
+            if found.len() < missing {
+                break;
             }
         }
-        if is_last {
-            break;
+        Ok(decoded)
+    }
+}
+
+/// Gives other tasks their turn while many events are decoded.
+///
+/// Decoding is done by the task that asked, since memory that one thread allocates and another frees costs more than the
+/// decoding.
+#[derive(Default)]
+struct Turns(usize);
+
+impl Turns {
+    /// So many events are decoded in a turn, which takes less than 100 µs.
+    const EVENTS: usize = 128;
+
+    async fn take(&mut self) {
+        self.0 += 1;
+        if self.0.is_multiple_of(Self::EVENTS) {
+            tokio::task::yield_now().await;
         }
     }
-    Ok(Some(decoded))
 }
 
 /// A filter whose pattern is compiled.
-struct Filter<'a> {
-    filter: &'a EventFilter,
+struct Filter {
+    filter: EventFilter,
     /// As [`StreamPattern::matches`](eventcore_types::StreamPattern::matches) compiles it each time it is asked.
     pattern: Option<Result<glob::Pattern, glob::PatternError>>,
     /// Prefix and pattern as one text.
     selection: String,
 }
 
-impl<'a> Filter<'a> {
-    fn new(filter: &'a EventFilter) -> Self {
+impl Filter {
+    fn new(filter: EventFilter) -> Self {
         let pattern: Option<&str> = filter.stream_pattern().map(AsRef::as_ref);
         let prefix: Option<&str> = filter.stream_prefix().map(AsRef::as_ref);
         Self {
-            filter,
             pattern: pattern.map(glob::Pattern::new),
             selection: format!("{prefix:?} {pattern:?}"),
+            filter,
         }
     }
 
@@ -223,7 +227,7 @@ impl<'a> Filter<'a> {
     }
 }
 
-impl Select for Filter<'_> {
+impl Select for Filter {
     fn stream(&self, stream_id: &str) -> bool {
         let is_matched = match &self.pattern {
             None => true,
@@ -270,8 +274,9 @@ struct Undecoded {
 
 impl Undecoded {
     /// Looks up what it is called.
-    fn named(self, store: &FileEventStore) -> ReadError {
-        match store.event_at(self.position) {
+    async fn named(self, store: &FileEventStore) -> ReadError {
+        let (store, position) = (store.clone(), self.position);
+        match blocking(move || store.event_at(position)).await {
             Ok(Some(event)) => ReadError::Undecodable {
                 event_id: event.event_id,
                 event_type: event.event_type,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use fs_format::{CommandId, Header, StreamId};
-use fs_index::{All, Effort, Index, IndexError, Placed, Position, RawEvent, Select, Undecodable};
+use fs_index::{All, Effort, Index, IndexError, Placed, Position, RawEvents, Select, Undecodable};
 
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
@@ -74,37 +74,34 @@ impl FileEventStore {
         Ok(self.inner.ask(read)??)
     }
 
-    /// Returns what `each` makes of the data of the events that [`FileEventStore::ingested_events`] returns; `None` when
-    /// that is more than the effort.
-    pub(crate) fn scan_ingested<T>(
+    /// Returns the data of the events that [`FileEventStore::ingested_events`] returns; `None` when that is more than the
+    /// effort.
+    pub(crate) fn scan_ingested(
         &self,
         position: Option<Position>,
         select: &impl Select,
         limit: usize,
         effort: Effort,
-        each: impl Fn(RawEvent<'_>) -> T,
-    ) -> Result<Option<Vec<T>>, ReadError> {
+    ) -> Result<Option<RawEvents>, ReadError> {
         let read = |index: &Index| {
             let after = match position.map(|it| index.sequence_of(it)).transpose() {
                 Ok(after) => after,
                 Err(stale) => return Ok(Err(stale)),
             };
-            let found = index.scan_ingested(after, select, limit, effort, &each)?;
-            Ok(Ok(found))
+            Ok(Ok(index.scan_ingested(after, select, limit, effort)?))
         };
         Ok(self.inner.ask_with(effort, read)?.transpose()?.flatten())
     }
 
-    /// Returns what `each` makes of the data of the events that [`FileEventStore::stream_events_after`] returns; `None`
-    /// when that is more than the effort.
-    pub(crate) fn scan_stream<T>(
+    /// Returns the data of the events that [`FileEventStore::stream_events_after`] returns; `None` when that is more than
+    /// the effort.
+    pub(crate) fn scan_stream(
         &self,
         stream_id: &StreamId,
         version: u64,
         effort: Effort,
-        each: impl Fn(RawEvent<'_>) -> T,
-    ) -> Result<Option<Vec<T>>, ReadError> {
-        let read = |index: &Index| index.scan_stream(stream_id, version, effort, &each);
+    ) -> Result<Option<RawEvents>, ReadError> {
+        let read = |index: &Index| index.scan_stream(stream_id, version, effort);
         Ok(self.inner.ask_with(effort, read)?.flatten())
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fs_format::{ContentHash, Encoded, EventId, ReplicaId, TransactionId};
 use fs_index::{
     All, Depth, Effort, Epoch, History, Index, IndexError, Layout, Observed, Placed, Position,
-    Reason, Stored,
+    RawEvents, Reason, Stored,
 };
 use fs_io::sim::Simulation;
 use fs_io::{Disk, LockGuard, SyncPolicy, Wait};
@@ -227,7 +227,7 @@ pub(crate) fn load(index: &mut Index) {
             "{stream_id} reads as in the history"
         );
         let expected: Vec<_> = expected.iter().map(|(_, _, position)| *position).collect();
-        let scan = |effort| index.scan_stream(stream_id, 1, effort, |event| event.position);
+        let scan = |effort| index.scan_stream(stream_id, 1, effort).map(positions);
         let (any, little) = (scan(Effort::Any).unwrap(), scan(Effort::Little).unwrap());
         assert_eq!(
             any.as_ref(),
@@ -250,7 +250,9 @@ pub(crate) fn load(index: &mut Index) {
         ingested,
         "the events are those of the history"
     );
-    let scanned = index.scan_ingested(None, &All, usize::MAX, Effort::Any, |event| event.position);
+    let scanned = index
+        .scan_ingested(None, &All, usize::MAX, Effort::Any)
+        .map(positions);
     assert_eq!(
         scanned.unwrap(),
         Some(ingested),
@@ -376,4 +378,8 @@ impl Witness {
             }
         }
     }
+}
+
+fn positions(events: Option<RawEvents>) -> Option<Vec<Position>> {
+    events.map(|events| events.iter().map(|event| event.position).collect())
 }
