@@ -74,6 +74,24 @@ impl Select for All {
     }
 }
 
+impl<T: Select + ?Sized> Select for Arc<T> {
+    fn stream(&self, stream_id: &str) -> bool {
+        (**self).stream(stream_id)
+    }
+
+    fn event_type(&self, event_type: &str) -> bool {
+        (**self).event_type(event_type)
+    }
+
+    fn streams(&self) -> Option<Streams<'_>> {
+        (**self).streams()
+    }
+
+    fn event_types(&self) -> Option<Vec<&str>> {
+        (**self).event_types()
+    }
+}
+
 /// The transactions that may hold wanted events.
 pub(crate) enum Wanted {
     All,
@@ -99,6 +117,11 @@ impl Index {
     /// Returns the epoch of this working copy's positions; `None` before the first journal was written.
     pub fn epoch(&self) -> Option<Epoch> {
         self.state.as_ref().map(|state| state.epoch)
+    }
+
+    /// Returns how many times the canonical order has changed behind something that was ingested.
+    pub fn topology_generation(&self) -> u64 {
+        self.state.as_ref().map_or(0, |state| state.generation)
     }
 
     /// Returns the highest number given so far; 0 when there is none.

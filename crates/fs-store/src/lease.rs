@@ -11,7 +11,14 @@ use crate::store::FileEventStore;
 #[derive(Debug)]
 #[must_use = "leadership ends when the lease is dropped"]
 pub struct Lease {
-    _lock: LockGuard,
+    lock: LockGuard,
+}
+
+impl Lease {
+    /// Returns whether it still holds: once its file went away (`git clean -fdx`), another may lead.
+    pub fn is_held(&self) -> bool {
+        self.lock.is_named()
+    }
 }
 
 /// A lease that was not given.
@@ -48,7 +55,7 @@ impl FileEventStore {
         let path = self.inner.state_path(Kind::Lease, name);
         self.inner.create_state_dir(&path)?;
         match self.inner.system.disk.lock(&path, Wait::Never) {
-            Ok(lock) => Ok(Lease { _lock: lock }),
+            Ok(lock) => Ok(Lease { lock }),
             Err(LockError::Busy { holder, .. }) => Err(LeaseError::Held {
                 name: name.to_owned(),
                 holder: holder.unwrap_or_else(|| "unknown".to_owned()),

@@ -42,6 +42,7 @@ mod identity;
 mod lease;
 mod options;
 mod preview;
+pub mod projection;
 mod read;
 mod request;
 mod snapshot;

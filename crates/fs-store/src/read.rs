@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use fs_format::{CommandId, Header, StreamId};
-use fs_index::{All, Effort, Index, IndexError, Placed, Position, RawEvents, Select, Undecodable};
+use fs_index::{
+    All, Effort, Index, IndexError, Placed, Position, RawEvents, Select, StalePosition, Undecodable,
+};
 
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
@@ -61,16 +63,7 @@ impl FileEventStore {
         select: &impl Select,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, ReadError> {
-        let read = |index: &Index| {
-            let after = match position.map(|it| index.sequence_of(it)).transpose() {
-                Ok(after) => after,
-                Err(stale) => return Ok(Err(stale)),
-            };
-            let owned = |placed: Placed<'_>| StoredEvent::from(placed);
-            let mut events = index.read_ingested(after, select, limit, owned)?;
-            number(index, &mut events)?;
-            Ok(Ok(events))
-        };
+        let read = |index: &Index| ingested(index, position, select, limit);
         Ok(self.inner.ask(read)??)
     }
 
@@ -103,6 +96,25 @@ impl FileEventStore {
     ) -> Result<Option<RawEvents>, ReadError> {
         let read = |index: &Index| index.scan_stream(stream_id, version, effort);
         Ok(self.inner.ask_with(effort, read)?.flatten())
+    }
+
+    /// Returns an event as an `E`; `None` when it is of a type that `E` does not know.
+    pub(crate) fn decode<E: eventcore_types::Event>(
+        &self,
+        event: &StoredEvent,
+    ) -> Result<Option<E>, ReadError> {
+        match serde_json::from_str(event.event_data.as_str()) {
+            Ok(event) => Ok(Some(event)),
+            Err(_) if event.event_type != E::event_type_name() => Ok(None),
+            Err(source) => Err(ReadError::Undecodable {
+                event_id: event.event_id,
+                event_type: event.event_type.clone(),
+                stream_id: event.stream_id.clone(),
+                version: event.version,
+                transaction_id: event.transaction_id,
+                source,
+            }),
+        }
     }
 
     /// Returns the event at a position.
@@ -142,6 +154,23 @@ impl FileEventStore {
     pub fn command_result(&self, command_id: &CommandId) -> Result<Option<Appended>, RefreshError> {
         self.inner.ask(|index| appended_by(index, command_id))
     }
+}
+
+/// Returns what [`FileEventStore::ingested_events`] returns.
+pub(crate) fn ingested(
+    index: &Index,
+    position: Option<Position>,
+    select: &impl Select,
+    limit: usize,
+) -> Result<Result<Vec<StoredEvent>, StalePosition>, IndexError> {
+    let after = match position.map(|it| index.sequence_of(it)).transpose() {
+        Ok(after) => after,
+        Err(stale) => return Ok(Err(stale)),
+    };
+    let owned = |placed: Placed<'_>| StoredEvent::from(placed);
+    let mut events = index.read_ingested(after, select, limit, owned)?;
+    number(index, &mut events)?;
+    Ok(Ok(events))
 }
 
 /// Returns what the first append of a command has given, if there was one.

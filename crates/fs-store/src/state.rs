@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     Checkpoint,
     Snapshot,
     Lease,
+    Projection,
 }
 
 /// A state file that could not be read or written.
@@ -56,6 +57,7 @@ impl Inner {
             Kind::Checkpoint => "checkpoints",
             Kind::Snapshot => "snapshots",
             Kind::Lease => "leases",
+            Kind::Projection => "projections",
         };
         let hash =
             fs_format::ContentHash::from_bytes(Sha256::digest(name.as_bytes()).into()).to_string();

@@ -53,6 +53,13 @@ impl SubscribeOptions {
         self
     }
 
+    /// As [`select`](Self::select), for a filter that others use too.
+    #[must_use]
+    pub(crate) fn select_shared(mut self, select: Arc<dyn Select + Send + Sync>) -> Self {
+        self.select = Filter(select);
+        self
+    }
+
     /// Sets how many live events may wait to be received, at least one; of more, the oldest are dropped and named by
     /// [`Item::Lagged`](crate::Item::Lagged).
     #[must_use]

@@ -1,0 +1,137 @@
+//! One batch of events, applied and committed.
+//!
+//! **Invariant**: what is committed is the progress behind exactly the events that were applied, or set aside, in it.
+
+use std::error::Error;
+
+use crate::error::ReadError;
+use crate::event::StoredEvent;
+use crate::projection::letter::DeadLetter;
+use crate::projection::model::{CommitError, ReadModel};
+use crate::projection::policy::OnUnknown;
+use crate::projection::progress::Progress;
+use crate::projection::projector::{Delivered, Projection};
+use crate::projection::source::Page;
+use crate::store::FileEventStore;
+
+pub(crate) type Source = Box<dyn Error + Send + Sync>;
+
+/// Why a batch was not committed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// An event could not be applied.
+    Event(Fault),
+    /// The read model failed.
+    Model(Source),
+    /// Somebody else has changed the read model.
+    Moved,
+}
+
+/// What is wrong with an event.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) event: Box<StoredEvent>,
+    /// Whether it may go well another time.
+    pub(crate) may_pass: bool,
+    pub(crate) source: Source,
+}
+
+/// An event of a type that the application does not know.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "its type is unknown to the application; register an upcaster for it, leave it out by the projection's selection, or let unknown events be skipped"
+)]
+struct Unknown;
+
+/// Applies the events of a page and commits them with the progress behind the page.
+pub(crate) fn apply<P: Projection, M: ReadModel<State = P::State>>(
+    store: &FileEventStore,
+    projection: &mut P,
+    model: &mut M,
+    progress: &Progress,
+    page: &Page,
+    on_unknown: OnUnknown,
+) -> Result<Progress, Failure> {
+    let name = projection.name().to_owned();
+    let committed = model.commit(&name, Some(progress), |state| {
+        let mut next = progress.clone();
+        for (stored, _) in &page.events {
+            let fault = |may_pass, source| Fault {
+                event: Box::new(stored.clone()),
+                may_pass,
+                source,
+            };
+            let event = match store.decode::<P::Event>(stored) {
+                Ok(Some(event)) => event,
+                Ok(None) if on_unknown == OnUnknown::Skip => continue,
+                Ok(None) => return Err(fault(false, Unknown.into())),
+                Err(error) => return Err(fault(false, unnamed(error))),
+            };
+            let stored = stored.clone();
+            projection
+                .apply(state, &Delivered { event, stored })
+                .map_err(|error| fault(true, error.into()))?;
+            next.applied += 1;
+        }
+        next.move_to(page.end);
+        Ok(next)
+    });
+    committed.map_err(|error| match error {
+        CommitError::Model(source) => Failure::Model(source.into()),
+        CommitError::Moved => Failure::Moved,
+        CommitError::Change(fault) => Failure::Event(fault),
+    })
+}
+
+/// Leaves out what the runner says of the event anyway.
+fn unnamed(error: ReadError) -> Source {
+    match error {
+        ReadError::Undecodable { source, .. } => source.into(),
+        error => error.into(),
+    }
+}
+
+/// Commits a progress that the state did not change for.
+pub(crate) fn pass<M: ReadModel>(
+    name: &str,
+    model: &mut M,
+    progress: &Progress,
+    next: Progress,
+) -> Result<Progress, Failure> {
+    let committed = model.commit(name, Some(progress), |_| {
+        Ok::<_, std::convert::Infallible>(next)
+    });
+    committed.map_err(|error| match error {
+        CommitError::Model(source) => Failure::Model(source.into()),
+        CommitError::Moved => Failure::Moved,
+        CommitError::Change(never) => match never {},
+    })
+}
+
+/// Returns the progress behind an event that is set aside.
+pub(crate) fn set_aside(
+    progress: &Progress,
+    page: &Page,
+    fault: &Fault,
+    attempts: u32,
+) -> Progress {
+    let mut next = progress.clone();
+    next.dead_letters.push(DeadLetter::new(
+        &fault.event,
+        attempts,
+        with_causes(fault.source.as_ref()),
+    ));
+    next.move_to(page.end);
+    next
+}
+
+fn with_causes(error: &(dyn Error + Send + Sync + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

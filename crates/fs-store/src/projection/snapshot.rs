@@ -1,0 +1,300 @@
+//! A read model that is a value, kept in memory, and in a file where that is wanted.
+//!
+//! The state is changed where it lies. From time to time an image of it is kept together with the progress; whatever
+//! fails goes back to the last image, and the runner applies again what came after it.
+//!
+//! **Invariant**: an image holds the state and the progress of one commit. A file is replaced as a whole.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::projection::batch::Source;
+use crate::projection::model::{CommitError, ReadModel};
+use crate::projection::progress::Progress;
+use crate::state::{Kind, StateError};
+use crate::store::FileEventStore;
+
+/// So many events may be applied before a new image is kept.
+const EVENTS_BETWEEN: u64 = 10_000;
+
+/// A state in memory, of which images are kept.
+///
+/// The state may hold anything that can be cloned ([`Snapshot::in_memory`]) or written by serde ([`Snapshot::in_file`]).
+pub struct Snapshot<S> {
+    state: S,
+    progress: Option<Progress>,
+    /// The applied events in the last image.
+    kept: u64,
+    is_changed: bool,
+    /// The projection whose image was read.
+    name: Option<String>,
+    images: Box<dyn Images<S> + Send>,
+}
+
+/// How a state is written into a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JSON, which people can read: `{"name", "progress", "state"}`.
+    Json,
+    /// [postcard](https://docs.rs/postcard): a fraction of the size and the time.
+    Postcard,
+}
+
+/// An image that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The file could not be read or written.
+    #[error(transparent)]
+    File(#[from] StateError),
+    /// The state cannot be written in this format.
+    #[error("the state of projection {name} cannot be written as {format:?}")]
+    Unwritable {
+        /// The projection.
+        name: String,
+        /// The format.
+        format: Format,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Where images are kept.
+trait Images<S> {
+    fn load(&mut self, name: &str) -> Result<Option<(S, Progress)>, SnapshotError>;
+    fn keep(&mut self, name: &str, state: &S, progress: &Progress) -> Result<(), SnapshotError>;
+}
+
+impl<S: Default + Send + 'static> Snapshot<S> {
+    /// Keeps the state in memory alone; it is built again by each process.
+    pub fn in_memory() -> Self
+    where
+        S: Clone,
+    {
+        Self::with(InMemory(None))
+    }
+
+    /// Keeps the state in a file of its own in the store's `local/projections/`.
+    ///
+    /// It is written when 10,000 events were applied since, half a second after the last event, and when the runner ends.
+    /// A file that is damaged, or of another state, is passed over, and the state is built again. With
+    /// [`Format::Postcard`] each change of the state's type needs another
+    /// [`version`](crate::projection::Projection::version).
+    pub fn in_file(store: &FileEventStore, format: Format) -> Self
+    where
+        S: Serialize + DeserializeOwned,
+    {
+        Self::with(InFile {
+            store: store.clone(),
+            format,
+        })
+    }
+
+    fn with(images: impl Images<S> + Send + 'static) -> Self {
+        Self {
+            state: S::default(),
+            progress: None,
+            kept: 0,
+            is_changed: false,
+            name: None,
+            images: Box::new(images),
+        }
+    }
+}
+
+impl<S> Snapshot<S> {
+    /// Returns the state.
+    pub fn state(&self) -> &S {
+        &self.state
+    }
+
+    /// Returns the state, and closes the model.
+    pub fn into_state(self) -> S {
+        self.state
+    }
+}
+
+impl<S: Default> Snapshot<S> {
+    /// Goes back to the last image.
+    fn load(&mut self, name: &str) -> Result<(), SnapshotError> {
+        self.name = None;
+        let image = self.images.load(name)?;
+        (self.state, self.progress) = match image {
+            Some((state, progress)) => (state, Some(progress)),
+            None => (S::default(), None),
+        };
+        self.kept = self.progress.as_ref().map_or(0, Progress::applied);
+        self.is_changed = false;
+        self.name = Some(name.to_owned());
+        Ok(())
+    }
+
+    fn load_once(&mut self, name: &str) -> Result<(), SnapshotError> {
+        if self.name.as_deref() == Some(name) {
+            return Ok(());
+        }
+        self.load(name)
+    }
+
+    fn keep(&mut self) -> Result<(), SnapshotError> {
+        let (Some(name), Some(progress)) = (&self.name, &self.progress) else {
+            return Ok(());
+        };
+        if self.is_changed {
+            self.images.keep(name, &self.state, progress)?;
+            self.kept = progress.applied();
+            self.is_changed = false;
+        }
+        Ok(())
+    }
+}
+
+impl<S: Default> ReadModel for Snapshot<S> {
+    type State = S;
+    type Error = SnapshotError;
+
+    fn progress(&mut self, name: &str) -> Result<Option<Progress>, Self::Error> {
+        self.load_once(name)?;
+        Ok(self.progress.clone())
+    }
+
+    fn commit<E>(
+        &mut self,
+        name: &str,
+        expected: Option<&Progress>,
+        change: impl FnOnce(&mut S) -> Result<Progress, E>,
+    ) -> Result<Progress, CommitError<Self::Error, E>> {
+        self.load_once(name).map_err(CommitError::Model)?;
+        if self.progress.as_ref() != expected {
+            return Err(CommitError::Moved);
+        }
+        // A panic in the change leaves a state that is nobody's.
+        self.name = None;
+        match change(&mut self.state) {
+            Ok(progress) => {
+                self.name = Some(name.to_owned());
+                let applied = progress.applied();
+                self.progress = Some(progress.clone());
+                self.is_changed = true;
+                if applied.abs_diff(self.kept) >= EVENTS_BETWEEN {
+                    self.keep().map_err(CommitError::Model)?;
+                }
+                Ok(progress)
+            }
+            Err(error) => {
+                self.load(name).map_err(CommitError::Model)?;
+                Err(CommitError::Change(error))
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        self.keep()
+    }
+
+    fn wants_flush(&self) -> bool {
+        self.is_changed
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Snapshot<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("state", &self.state)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}
+
+struct InMemory<S>(Option<(S, Progress)>);
+
+impl<S: Clone> Images<S> for InMemory<S> {
+    fn load(&mut self, _: &str) -> Result<Option<(S, Progress)>, SnapshotError> {
+        Ok(self.0.clone())
+    }
+
+    fn keep(&mut self, _: &str, state: &S, progress: &Progress) -> Result<(), SnapshotError> {
+        self.0 = Some((state.clone(), progress.clone()));
+        Ok(())
+    }
+}
+
+struct InFile {
+    store: FileEventStore,
+    format: Format,
+}
+
+/// What a file holds.
+#[derive(Serialize, Deserialize)]
+struct Image<N, P, S> {
+    name: N,
+    progress: P,
+    state: S,
+}
+
+impl InFile {
+    fn path(&self, name: &str) -> PathBuf {
+        self.store.inner.state_path(Kind::Projection, name)
+    }
+
+    fn read<S: DeserializeOwned>(&self, bytes: &[u8]) -> Option<Image<String, Progress, S>> {
+        match self.format {
+            Format::Json => serde_json::from_slice(bytes).ok(),
+            Format::Postcard => {
+                let (image, checksum) = bytes.split_last_chunk::<4>()?;
+                if crc32fast::hash(image).to_le_bytes() != *checksum {
+                    return None;
+                }
+                postcard::from_bytes(image).ok()
+            }
+        }
+    }
+
+    fn write<S: Serialize>(&self, image: &Image<&str, &Progress, &S>) -> Result<Vec<u8>, Source> {
+        match self.format {
+            Format::Json => Ok(serde_json::to_vec(image)?),
+            Format::Postcard => {
+                let mut bytes = postcard::to_allocvec(image)?;
+                let checksum = crc32fast::hash(&bytes);
+                bytes.extend_from_slice(&checksum.to_le_bytes());
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+impl<S: Serialize + DeserializeOwned> Images<S> for InFile {
+    fn load(&mut self, name: &str) -> Result<Option<(S, Progress)>, SnapshotError> {
+        let path = self.path(name);
+        let Some(bytes) = self.store.inner.read_state(&path)? else {
+            return Ok(None);
+        };
+        let image = self.read(&bytes).filter(|image| image.name == name);
+        if image.is_none() {
+            tracing::warn!(path = %path.display(), "not an image of this state, so it is built again");
+        }
+        Ok(image.map(|image| (image.state, image.progress)))
+    }
+
+    fn keep(&mut self, name: &str, state: &S, progress: &Progress) -> Result<(), SnapshotError> {
+        let image = Image {
+            name,
+            progress,
+            state,
+        };
+        let bytes = self
+            .write(&image)
+            .map_err(|source| SnapshotError::Unwritable {
+                name: name.to_owned(),
+                format: self.format,
+                source,
+            })?;
+        let inner = &self.store.inner;
+        let sync = inner.options.durability.sync();
+        Ok(inner.write_state(&self.path(name), &bytes, sync)?)
+    }
+}

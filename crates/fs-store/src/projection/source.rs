@@ -1,0 +1,184 @@
+//! Where a projection gets its events from.
+//!
+//! **Invariant**: a page holds all selected events between the cursor it was read from and the one it ends at, and says as
+//! of which epoch and generation.
+
+use std::sync::Arc;
+
+use fs_index::{Epoch, History, Index, Position, Select, Sequence};
+
+use crate::error::{ReadError, RefreshError};
+use crate::event::StoredEvent;
+use crate::projection::progress::Cursor;
+use crate::read::ingested;
+use crate::store::FileEventStore;
+
+/// As of when something was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) epoch: Option<Epoch>,
+    pub(crate) generation: u64,
+    pub(crate) last_number: u64,
+}
+
+impl Standing {
+    fn of_index(index: &Index) -> Self {
+        Self {
+            epoch: index.epoch(),
+            generation: index.topology_generation(),
+            last_number: index.last_number(),
+        }
+    }
+
+    fn of_history(history: &History) -> Self {
+        Self {
+            epoch: history.epoch(),
+            generation: history.topology_generation(),
+            last_number: history.last_number(),
+        }
+    }
+
+    /// Returns the place behind everything.
+    fn end(&self) -> Cursor {
+        let position = self.epoch.map(|epoch| Position {
+            sequence: Sequence::new(self.last_number, u16::MAX),
+            epoch,
+        });
+        Cursor::Ingested(position.map(Position::as_uuid))
+    }
+
+    /// Returns how many transactions were not dealt with.
+    pub(crate) fn lag(&self, cursor: Cursor) -> u64 {
+        match cursor {
+            Cursor::Ingested(Some(position)) => {
+                let sequence = Position::from_uuid(position).sequence;
+                // Where events of the transaction may be left, it counts.
+                let is_done = sequence.event() == u16::MAX;
+                let done = sequence.number().saturating_sub(u64::from(!is_done));
+                self.last_number.saturating_sub(done)
+            }
+            Cursor::Ingested(None) => self.last_number,
+            Cursor::Canonical { transactions, .. } => {
+                self.last_number.saturating_sub(transactions as u64)
+            }
+        }
+    }
+}
+
+/// Events to be applied.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// Each with the cursor behind it.
+    pub(crate) events: Vec<(StoredEvent, Cursor)>,
+    /// The cursor behind all that was looked at.
+    pub(crate) end: Cursor,
+    /// Whether there was nothing more.
+    pub(crate) is_last: bool,
+    pub(crate) standing: Standing,
+}
+
+impl Page {
+    /// Keeps the first so many events.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        if count < self.events.len() {
+            self.events.truncate(count);
+            self.is_last = false;
+            if let Some((_, cursor)) = self.events.last() {
+                self.end = *cursor;
+            }
+        }
+    }
+}
+
+impl FileEventStore {
+    /// Returns as of when something would be read now.
+    pub(crate) fn standing(&self) -> Result<Standing, RefreshError> {
+        self.inner.ask(|index| Ok(Standing::of_index(index)))
+    }
+
+    /// Reads at most `limit` of the selected events behind a cursor.
+    pub(crate) fn page_behind(
+        &self,
+        cursor: Cursor,
+        select: &Arc<dyn Select + Send + Sync>,
+        limit: usize,
+    ) -> Result<Page, ReadError> {
+        match cursor {
+            Cursor::Ingested(position) => {
+                self.ingested_page(position.map(Position::from_uuid), select, limit)
+            }
+            Cursor::Canonical {
+                transactions,
+                events,
+            } => self.canonical_page((transactions, events), select, limit),
+        }
+    }
+
+    fn ingested_page(
+        &self,
+        after: Option<Position>,
+        select: &Arc<dyn Select + Send + Sync>,
+        limit: usize,
+    ) -> Result<Page, ReadError> {
+        let read = |index: &Index| {
+            let events = ingested(index, after, select, limit)?;
+            Ok(events.map(|events| (events, Standing::of_index(index))))
+        };
+        let (events, standing) = self.inner.ask(read)??;
+        let is_last = events.len() < limit;
+        let behind = |event: &StoredEvent| Cursor::Ingested(Some(event.position.as_uuid()));
+        let end = match events.last() {
+            Some(event) if !is_last => behind(event),
+            _ => standing.end(),
+        };
+        Ok(Page {
+            events: events
+                .into_iter()
+                .map(|event| {
+                    let cursor = behind(&event);
+                    (event, cursor)
+                })
+                .collect(),
+            end,
+            is_last,
+            standing,
+        })
+    }
+
+    fn canonical_page(
+        &self,
+        (transactions, events): (usize, usize),
+        select: &Arc<dyn Select + Send + Sync>,
+        limit: usize,
+    ) -> Result<Page, ReadError> {
+        self.inner.freshen()?;
+        let history = self.inner.history()?;
+        let standing = Standing::of_history(&history);
+        let mut page = Page {
+            events: Vec::new(),
+            end: standing.end(),
+            is_last: false,
+            standing,
+        };
+        for (nth, (ix, _)) in history.canonical().enumerate().skip(transactions) {
+            let done = if nth == transactions { events } else { 0 };
+            for (place, placed) in history.placed(ix).enumerate().skip(done) {
+                let event = StoredEvent::from(placed?);
+                if !select.stream(event.stream_id.as_str()) || !select.event_type(&event.event_type)
+                {
+                    continue;
+                }
+                let cursor = Cursor::Canonical {
+                    transactions: nth,
+                    events: place + 1,
+                };
+                page.events.push((event, cursor));
+                if page.events.len() == limit {
+                    page.end = cursor;
+                    return Ok(page);
+                }
+            }
+        }
+        Ok(page)
+    }
+}

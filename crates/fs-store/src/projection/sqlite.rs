@@ -1,0 +1,135 @@
+//! A read model in a SQLite database: rows and cursor in one transaction of the database.
+//!
+//! The cursors lie in the table `tributary_projections (name, progress)`; all other tables are the projection's. Any number
+//! of projections may share a database.
+//!
+//! **Invariant**: every commit compares the cursor with the expected one within its transaction, so that of two runners
+//! only one can go on, even where the lease failed.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::projection::model::{CommitError, ReadModel};
+use crate::projection::progress::Progress;
+
+/// How long another connection's transaction is waited for.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// A SQLite database whose tables a projection writes.
+///
+/// A projection is lent the connection within a transaction: it may execute anything but `BEGIN`, `COMMIT` and `ROLLBACK`,
+/// and may use savepoints.
+#[derive(Debug)]
+pub struct Sqlite {
+    connection: Connection,
+}
+
+impl Sqlite {
+    /// Opens or creates the database in a file, with a write-ahead log, so that it can be read while a runner writes.
+    ///
+    /// # Errors
+    /// [`rusqlite::Error`] when the file cannot be opened, or is no database.
+    pub fn open(path: impl AsRef<Path>) -> rusqlite::Result<Self> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // A power cut may take the last commits, cursor and rows alike; they are applied again.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Self::new(connection)
+    }
+
+    /// Uses a connection that the caller has set up.
+    ///
+    /// # Errors
+    /// [`rusqlite::Error`] when the table of the cursors cannot be created.
+    pub fn new(connection: Connection) -> rusqlite::Result<Self> {
+        connection.execute_batch(
+            "CREATE TABLE IF NOT EXISTS tributary_projections (
+                name TEXT PRIMARY KEY,
+                progress TEXT NOT NULL
+            ) STRICT, WITHOUT ROWID",
+        )?;
+        Ok(Self { connection })
+    }
+
+    /// Returns the connection, to be asked.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Returns the connection, and closes the model.
+    pub fn into_connection(self) -> Connection {
+        self.connection
+    }
+
+    fn read(&self, name: &str) -> rusqlite::Result<Option<Progress>> {
+        let sql = "SELECT progress FROM tributary_projections WHERE name = ?1";
+        let mut select = self.connection.prepare_cached(sql)?;
+        let text: Option<String> = select.query_row([name], |row| row.get(0)).optional()?;
+        let Some(text) = text else { return Ok(None) };
+        let progress = serde_json::from_str(&text).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
+        })?;
+        Ok(Some(progress))
+    }
+
+    fn write(&self, name: &str, progress: &Progress) -> rusqlite::Result<()> {
+        let text = serde_json::to_string(progress)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        let sql = "INSERT OR REPLACE INTO tributary_projections (name, progress) VALUES (?1, ?2)";
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![name, text])?;
+        Ok(())
+    }
+
+    /// Changes state and cursor within a transaction that is open.
+    fn change<E>(
+        &mut self,
+        name: &str,
+        expected: Option<&Progress>,
+        change: impl FnOnce(&mut Connection) -> Result<Progress, E>,
+    ) -> Result<Progress, CommitError<rusqlite::Error, E>> {
+        if self.read(name).map_err(CommitError::Model)?.as_ref() != expected {
+            return Err(CommitError::Moved);
+        }
+        let progress = change(&mut self.connection).map_err(CommitError::Change)?;
+        self.write(name, &progress).map_err(CommitError::Model)?;
+        let committed = self.connection.execute_batch("COMMIT");
+        committed.map_err(CommitError::Model)?;
+        Ok(progress)
+    }
+}
+
+impl ReadModel for Sqlite {
+    type State = Connection;
+    type Error = rusqlite::Error;
+
+    fn progress(&mut self, name: &str) -> Result<Option<Progress>, Self::Error> {
+        self.read(name)
+    }
+
+    fn commit<E>(
+        &mut self,
+        name: &str,
+        expected: Option<&Progress>,
+        change: impl FnOnce(&mut Connection) -> Result<Progress, E>,
+    ) -> Result<Progress, CommitError<Self::Error, E>> {
+        // A panic in an earlier change may have left its transaction open.
+        if !self.connection.is_autocommit() {
+            let undone = self.connection.execute_batch("ROLLBACK");
+            undone.map_err(CommitError::Model)?;
+        }
+        let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
+        begun.map_err(CommitError::Model)?;
+        let changed = self.change(name, expected, change);
+        if changed.is_err() && !self.connection.is_autocommit() {
+            // It fails only where the database is gone; the transaction is then undone by whoever opens it next.
+            let undone = self.connection.execute_batch("ROLLBACK");
+            undone.map_err(CommitError::Model)?;
+        }
+        changed
+    }
+}
