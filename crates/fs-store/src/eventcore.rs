@@ -11,8 +11,9 @@ use fs_format::StreamId;
 use fs_index::{Effort, Position, RawEvent, Select, Streams};
 
 use crate::blocking::{at_once_or_blocking, blocking};
-use crate::error::{AppendError, ReadError};
+use crate::error::{AppendError, ReadError, chain};
 use crate::request::{Append, ExpectedVersion};
+use crate::schema::{EventDecodeError, Schema};
 use crate::store::FileEventStore;
 
 impl EventStore for FileEventStore {
@@ -114,8 +115,10 @@ impl EventReader for FileEventStore {
 
     /// Reads in ingestion order; see [`FileEventStore::ingested_events`].
     ///
-    /// An event whose recorded type is that of `E`, or that the filter names, must decode. One of another type is
-    /// returned when it decodes and is somebody else's when it does not.
+    /// An event whose type is that of `E`, or that the filter names, must decode. One of another type is returned when it
+    /// decodes and is somebody else's when it does not. Types are those of today: where the store has a [`Schema`], a filter
+    /// finds what was recorded with another type and is upcast to the one that it names, and not what is upcast to another.
+    /// To find it, every event of a type with an upcaster is looked at.
     async fn read_events<E: Event>(
         &self,
         filter: EventFilter,
@@ -143,11 +146,14 @@ fn read_slice<E: Event>(
 ) -> Result<Option<Vec<Result<E, EventStoreError>>>, EventStoreError> {
     let stream_id = native(name, Operation::ReadStream)?;
     let events = store
-        .scan_stream(&stream_id, version, effort, decode::<E>)
+        .scan_stream(&stream_id, version, effort, |event| {
+            let decoded = store.schema().decode_raw(event.event_type, event.data);
+            decoded.map_err(|source| Undecoded::at(event, source))
+        })
         .map_err(|error| failure(Operation::ReadStream, &error))?;
     let named = |undecodable: Undecoded| EventStoreError::DeserializationFailed {
         stream_id: name.clone(),
-        detail: with_source(&undecodable.named(store)),
+        detail: chain(&undecodable.named(store)),
     };
     Ok(events.map(|events| {
         let events = events.into_iter();
@@ -166,15 +172,12 @@ fn read_page<E: Event>(
     let mut after = page
         .after_position()
         .map(|position| Position::from_uuid(position.into_inner()));
-    let filter = Filter::new(filter);
+    let filter = Filter::new(filter, store.schema());
     let mut decoded = Vec::new();
     while decoded.len() < limit {
         let missing = limit - decoded.len();
         let events = store.scan_ingested(after, &filter, missing, effort, |event| {
-            let is_asked_for = filter.names_types() || event.event_type == E::event_type_name();
-            let value = decode::<E>(event);
-            let is_anothers = value.is_err() && !is_asked_for;
-            (event.position, (!is_anothers).then_some(value))
+            (event.position, filter.read::<E>(event))
         })?;
         let Some(events) = events else {
             return Ok(None);
@@ -201,21 +204,37 @@ struct Filter<'a> {
     pattern: Option<Result<glob::Pattern, glob::PatternError>>,
     /// Prefix and pattern as one text.
     selection: String,
+    schema: &'a Schema,
 }
 
 impl<'a> Filter<'a> {
-    fn new(filter: &'a EventFilter) -> Self {
+    fn new(filter: &'a EventFilter, schema: &'a Schema) -> Self {
         let pattern: Option<&str> = filter.stream_pattern().map(AsRef::as_ref);
         let prefix: Option<&str> = filter.stream_prefix().map(AsRef::as_ref);
         Self {
             filter,
             pattern: pattern.map(glob::Pattern::new),
             selection: format!("{prefix:?} {pattern:?}"),
+            schema,
         }
     }
 
-    fn names_types(&self) -> bool {
-        self.filter.event_type().is_some()
+    /// Reads an event that is selected; `None` for one that is nobody's here.
+    fn read<E: Event>(&self, event: RawEvent<'_>) -> Option<Result<E, Undecoded>> {
+        let undecoded = |source| Some(Err(Undecoded::at(event, source)));
+        let current = match self.schema.current(event.event_type, event.data) {
+            Ok(current) => current,
+            Err(error) => return undecoded(error.into()),
+        };
+        let wanted = self.filter.event_type();
+        if wanted.is_some_and(|wanted| wanted != current.event_type) {
+            return None;
+        }
+        match current.decode() {
+            Err(EventDecodeError::Unknown { .. }) if wanted.is_none() => None,
+            Err(source) => undecoded(source),
+            Ok(value) => Some(Ok(value)),
+        }
     }
 
     fn prefix(&self) -> &str {
@@ -236,7 +255,7 @@ impl Select for Filter<'_> {
     fn event_type(&self, event_type: &str) -> bool {
         self.filter
             .event_type()
-            .is_none_or(|wanted| wanted == event_type)
+            .is_none_or(|wanted| wanted == event_type || self.schema.upcasts(event_type))
     }
 
     fn streams(&self) -> Option<Streams<'_>> {
@@ -258,28 +277,30 @@ impl Select for Filter<'_> {
     }
 
     fn event_types(&self) -> Option<Vec<&str>> {
-        self.filter.event_type().map(|wanted| vec![wanted])
+        let wanted = self.filter.event_type()?;
+        let upcast = self.schema.upcast_types();
+        Some(upcast.chain([wanted]).collect())
     }
 }
 
 /// An event that does not decode.
 struct Undecoded {
     position: Position,
-    source: serde_json::Error,
+    source: EventDecodeError,
 }
 
 impl Undecoded {
+    fn at(event: RawEvent<'_>, source: EventDecodeError) -> Self {
+        Self {
+            position: event.position,
+            source,
+        }
+    }
+
     /// Looks up what it is called.
     fn named(self, store: &FileEventStore) -> ReadError {
         match store.event_at(self.position) {
-            Ok(Some(event)) => ReadError::Undecodable {
-                event_id: event.event_id,
-                event_type: event.event_type,
-                stream_id: event.stream_id,
-                version: event.version,
-                transaction_id: event.transaction_id,
-                source: self.source,
-            },
+            Ok(Some(event)) => ReadError::undecodable(event, self.source),
             Ok(None) => ReadError::Gone {
                 position: self.position,
                 source: self.source,
@@ -287,13 +308,6 @@ impl Undecoded {
             Err(error) => error,
         }
     }
-}
-
-fn decode<E: Event>(event: RawEvent<'_>) -> Result<E, Undecoded> {
-    serde_json::from_slice(event.data).map_err(|source| Undecoded {
-        position: event.position,
-        source,
-    })
 }
 
 fn native(
@@ -306,11 +320,4 @@ fn native(
 fn failure(operation: Operation, error: &(dyn std::error::Error + 'static)) -> EventStoreError {
     tracing::error!(%operation, error, "the store failed");
     EventStoreError::StoreFailure { operation }
-}
-
-fn with_source(error: &ReadError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }

@@ -14,6 +14,7 @@ mod groups;
 mod opening;
 mod programs;
 mod repairs;
+mod schema;
 mod several;
 mod snapshots;
 mod subscribe;
