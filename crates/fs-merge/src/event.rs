@@ -87,7 +87,7 @@ pub enum BlockedFork {
         /// Its type as it was written.
         event_type: String,
         /// Why not.
-        source: EventDecodeError,
+        source: Box<EventDecodeError>,
     },
     /// The bytes of a transaction in memory are not those that were verified.
     #[error("fork {fork_id} is blocked")]
@@ -116,7 +116,7 @@ impl BlockedFork {
             stream_id: event.stream_id,
             version: event.version,
             event_type: event.event_type,
-            source,
+            source: Box::new(source),
         }
     }
 }

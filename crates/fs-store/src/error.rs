@@ -152,7 +152,7 @@ pub enum ReadError {
         /// The transaction it belongs to.
         transaction_id: TransactionId,
         /// Why not.
-        source: EventDecodeError,
+        source: Box<EventDecodeError>,
     },
     /// An event is not of the type that was asked for, and was removed before it could be named.
     #[error(
@@ -162,7 +162,7 @@ pub enum ReadError {
         /// Where it was.
         position: Position,
         /// Why not.
-        source: EventDecodeError,
+        source: Box<EventDecodeError>,
     },
 }
 
@@ -175,7 +175,7 @@ impl ReadError {
             stream_id: event.stream_id,
             version: event.version,
             transaction_id: event.transaction_id,
-            source,
+            source: Box::new(source),
         }
     }
 }

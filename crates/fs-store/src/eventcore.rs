@@ -303,7 +303,7 @@ impl Undecoded {
             Ok(Some(event)) => ReadError::undecodable(event, self.source),
             Ok(None) => ReadError::Gone {
                 position: self.position,
-                source: self.source,
+                source: Box::new(self.source),
             },
             Err(error) => error,
         }

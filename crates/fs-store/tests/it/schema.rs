@@ -174,7 +174,7 @@ fn unknown_is_no_error_and_undecodable_is_named() {
     };
     assert_eq!(*event_id, events[4].event_id, "the event is named");
     assert!(
-        matches!(source, EventDecodeError::Data { chain, .. } if chain.is_empty()),
+        matches!(&**source, EventDecodeError::Data { chain, .. } if chain.is_empty()),
         "its upcaster had nothing to do: {source:?}"
     );
     let failed = store.decode::<Paid>(&events[5]).unwrap_err();
@@ -201,12 +201,11 @@ fn upcasters_that_go_in_a_circle_are_an_error() {
     let store = aged(circle);
     let event = &store.stream_events(&stream("alice")).unwrap()[1];
     let error = store.decode::<Paid>(event).unwrap_err();
-    let ReadError::Undecodable {
-        source: EventDecodeError::Upcast(UpcastError::Cycle { chain }),
-        ..
-    } = error
-    else {
+    let ReadError::Undecodable { source, .. } = error else {
         panic!("it does not run for ever: {error:?}");
+    };
+    let EventDecodeError::Upcast(UpcastError::Cycle { chain }) = *source else {
+        panic!("and not as another error: {source:?}");
     };
     assert_eq!(
         chain.to_string(),
