@@ -74,6 +74,25 @@ impl Select for All {
     }
 }
 
+/// As what it points to.
+impl<S: Select + ?Sized> Select for Arc<S> {
+    fn stream(&self, stream_id: &str) -> bool {
+        S::stream(self, stream_id)
+    }
+
+    fn event_type(&self, event_type: &str) -> bool {
+        S::event_type(self, event_type)
+    }
+
+    fn streams(&self) -> Option<Streams<'_>> {
+        S::streams(self)
+    }
+
+    fn event_types(&self) -> Option<Vec<&str>> {
+        S::event_types(self)
+    }
+}
+
 /// The transactions that may hold wanted events.
 pub(crate) enum Wanted {
     All,

@@ -7,6 +7,7 @@
 )]
 
 mod appends;
+mod consumers;
 mod contract;
 mod crashes;
 mod durability;
