@@ -74,21 +74,22 @@ impl Select for All {
     }
 }
 
-impl<T: Select + ?Sized> Select for Arc<T> {
+/// As what it points to.
+impl<S: Select + ?Sized> Select for Arc<S> {
     fn stream(&self, stream_id: &str) -> bool {
-        (**self).stream(stream_id)
+        S::stream(self, stream_id)
     }
 
     fn event_type(&self, event_type: &str) -> bool {
-        (**self).event_type(event_type)
+        S::event_type(self, event_type)
     }
 
     fn streams(&self) -> Option<Streams<'_>> {
-        (**self).streams()
+        S::streams(self)
     }
 
     fn event_types(&self) -> Option<Vec<&str>> {
-        (**self).event_types()
+        S::event_types(self)
     }
 }
 

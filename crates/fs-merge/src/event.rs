@@ -7,20 +7,17 @@ use std::ops::Deref;
 
 use fs_format::{EventId, StreamId, TransactionId};
 use fs_index::{Epoch, Placed, Position, Sequence, Undecodable};
-use fs_store::{ReadError, StoredEvent};
+use fs_store::{EventDecodeError, ReadError, Schema, StoredEvent};
 
 use crate::detect::ForkId;
 
 /// What the events of a fork are read as: [`Raw`], or any event type of EventCore.
 pub trait ReadAs: Clone {
-    /// Decodes an event.
+    /// Decodes an event, upcast as the schema says.
     ///
     /// # Errors
-    /// When its data is not one of this type.
-    fn read(event: &StoredEvent) -> Result<Self, serde_json::Error>;
-
-    /// Returns whether an event that was recorded with this type name is of this type for certain.
-    fn is_own(event_type: &str) -> bool;
+    /// [`EventDecodeError`].
+    fn read(event: &StoredEvent, schema: &Schema) -> Result<Self, EventDecodeError>;
 }
 
 /// Events as they are stored, not decoded.
@@ -28,22 +25,14 @@ pub trait ReadAs: Clone {
 pub struct Raw;
 
 impl ReadAs for Raw {
-    fn read(_: &StoredEvent) -> Result<Self, serde_json::Error> {
+    fn read(_: &StoredEvent, _: &Schema) -> Result<Self, EventDecodeError> {
         Ok(Self)
-    }
-
-    fn is_own(_: &str) -> bool {
-        true
     }
 }
 
 impl<E: eventcore_types::Event> ReadAs for E {
-    fn read(event: &StoredEvent) -> Result<Self, serde_json::Error> {
-        event.event_data.decode()
-    }
-
-    fn is_own(event_type: &str) -> bool {
-        event_type == E::event_type_name()
+    fn read(event: &StoredEvent, schema: &Schema) -> Result<Self, EventDecodeError> {
+        schema.decode(event)
     }
 }
 
@@ -97,8 +86,8 @@ pub enum BlockedFork {
         version: u64,
         /// Its type as it was written.
         event_type: String,
-        /// What the decoder said.
-        source: serde_json::Error,
+        /// Why not.
+        source: Box<EventDecodeError>,
     },
     /// The bytes of a transaction in memory are not those that were verified.
     #[error("fork {fork_id} is blocked")]
@@ -119,7 +108,7 @@ impl BlockedFork {
     }
 
     /// Returns that an event does not decode.
-    pub(crate) fn by(fork_id: &ForkId, event: StoredEvent, source: serde_json::Error) -> Self {
+    pub(crate) fn by(fork_id: &ForkId, event: StoredEvent, source: EventDecodeError) -> Self {
         Self::Event {
             fork_id: fork_id.clone(),
             transaction_id: event.transaction_id,
@@ -127,7 +116,7 @@ impl BlockedFork {
             stream_id: event.stream_id,
             version: event.version,
             event_type: event.event_type,
-            source,
+            source: Box::new(source),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fs_dag::TxIx;
 use fs_format::{Header, StreamId, TransactionId};
 use fs_index::{History, Undecodable};
-use fs_store::{FileEventStore, ReadError, RefreshError, StoredEvent};
+use fs_store::{EventDecodeError, FileEventStore, ReadError, RefreshError, Schema, StoredEvent};
 use serde::Deserialize;
 
 use crate::detect::{ForkId, Shape, shapes};
@@ -37,7 +37,7 @@ pub fn forks(store: &FileEventStore) -> Result<Vec<ForkContext>, ReadError> {
 pub fn typed_forks<E: ReadAs>(
     store: &FileEventStore,
 ) -> Result<Vec<Result<ForkContext<E>, BlockedFork>>, RefreshError> {
-    unless_quiet(store, load_all::<E>)
+    unless_quiet(store, |history| load_some(store, history, |_| true))
 }
 
 /// Returns the names of the open forks, in the order of [`forks`], without reading their events.
@@ -67,12 +67,9 @@ fn unless_quiet<T>(
     })
 }
 
-pub(crate) fn load_all<E: ReadAs>(history: &History) -> Vec<Result<ForkContext<E>, BlockedFork>> {
-    load_some(history, |_| true)
-}
-
-/// Loads the forks that `wanted` selects.
+/// Loads the forks that `wanted` selects; `history` is of `store`.
 pub(crate) fn load_some<E: ReadAs>(
+    store: &FileEventStore,
     history: &History,
     wanted: impl Fn(&Shape) -> bool,
 ) -> Vec<Result<ForkContext<E>, BlockedFork>> {
@@ -81,7 +78,7 @@ pub(crate) fn load_some<E: ReadAs>(
         return Vec::new();
     }
     let stale_reads = stale_reads_in(history);
-    let load = |shape| Loader::new(history, shape).load(&stale_reads);
+    let load = |shape| Loader::new(store, history, shape).load(&stale_reads);
     shapes.iter().map(load).collect()
 }
 
@@ -90,6 +87,7 @@ type PlacedEvent = ((usize, usize), StoredEvent);
 
 /// Reads one fork.
 struct Loader<'a> {
+    schema: &'a Schema,
     history: &'a History,
     shape: &'a Shape,
     /// Who writes one of the fork's streams at or below the newest, and the members and those on top: each with its
@@ -98,7 +96,7 @@ struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    fn new(history: &'a History, shape: &'a Shape) -> Self {
+    fn new(store: &'a FileEventStore, history: &'a History, shape: &'a Shape) -> Self {
         let dag = history.dag();
         let newest = shape.newest(dag);
         let mut known: BTreeSet<TxIx> =
@@ -117,6 +115,7 @@ impl<'a> Loader<'a> {
         known.sort_by_key(|ix| dag.rank(*ix));
         let places = known.into_iter().enumerate().map(|(place, ix)| (ix, place));
         Self {
+            schema: store.schema(),
             history,
             shape,
             places: places.collect(),
@@ -223,10 +222,11 @@ impl<'a> Loader<'a> {
         let header = self.history.get(ix).header();
         let (mut events, mut foreign_events) = (Vec::new(), Vec::new());
         for (place, event) in self.events(ix)? {
-            let may_be_foreign =
-                !self.shape.streams.contains_key(&event.stream_id) && !E::is_own(&event.event_type);
-            match E::read(&event) {
-                Err(_) if may_be_foreign => foreign_events.push(event),
+            let may_be_foreign = !self.shape.streams.contains_key(&event.stream_id);
+            match E::read(&event, self.schema) {
+                Err(EventDecodeError::Unknown { .. }) if may_be_foreign => {
+                    foreign_events.push(event);
+                }
                 Err(source) => return Err(BlockedFork::by(&self.shape.id, event, source)),
                 Ok(read) => events.push(ForkEvent {
                     stored: event,
@@ -268,7 +268,7 @@ impl<'a> Loader<'a> {
         place: (usize, usize),
         event: StoredEvent,
     ) -> Result<ForkEvent<E>, BlockedFork> {
-        match E::read(&event) {
+        match E::read(&event, self.schema) {
             Ok(read) => Ok(ForkEvent {
                 stored: event,
                 event: read,

@@ -49,7 +49,9 @@ pub(crate) struct Run<'r, E> {
 
 impl<'r, E: ReadAs> Run<'r, E> {
     pub(crate) fn start(options: &'r Reconcile<'r>) -> Result<Self, ReconcileError> {
-        let load = |history: &History| load_some::<E>(history, |shape| options.wants(shape));
+        let load = |history: &History| {
+            load_some::<E>(options.store, history, |shape| options.wants(shape))
+        };
         let forks = options.store.with_history(load)?;
         let mut report = Report::default();
         let is_missing = |wanted: &ForkId| {

@@ -58,15 +58,7 @@ impl FileEventStore {
     /// [`StateError::Write`].
     pub fn clear_checkpoint(&self, name: &str) -> Result<(), StateError> {
         let path = self.inner.state_path(Kind::Checkpoint, name);
-        match self.inner.system.disk.remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(StateError::Write {
-                    path,
-                    source: Box::new(source),
-                })
-            }
-            _ => Ok(()),
-        }
+        self.inner.remove_state(&path)
     }
 }
 

@@ -7,6 +7,8 @@ use fs_format::{EncodeError, EventId, StreamId, TransactionId};
 use fs_index::{IndexError, Position, StalePosition, Undecodable};
 use fs_io::{FileKind, LockError, PublishError};
 
+use crate::event::StoredEvent;
+use crate::schema::EventDecodeError;
 use crate::wal::LogError;
 
 /// A store that was not opened.
@@ -149,8 +151,8 @@ pub enum ReadError {
         version: u64,
         /// The transaction it belongs to.
         transaction_id: TransactionId,
-        /// What the decoder said.
-        source: serde_json::Error,
+        /// Why not.
+        source: Box<EventDecodeError>,
     },
     /// An event is not of the type that was asked for, and was removed before it could be named.
     #[error(
@@ -159,9 +161,23 @@ pub enum ReadError {
     Gone {
         /// Where it was.
         position: Position,
-        /// What the decoder said.
-        source: serde_json::Error,
+        /// Why not.
+        source: Box<EventDecodeError>,
     },
+}
+
+impl ReadError {
+    /// Names an event that was not read.
+    pub(crate) fn undecodable(event: StoredEvent, source: EventDecodeError) -> Self {
+        Self::Undecodable {
+            event_id: event.event_id,
+            event_type: event.event_type,
+            stream_id: event.stream_id,
+            version: event.version,
+            transaction_id: event.transaction_id,
+            source: Box::new(source),
+        }
+    }
 }
 
 /// An append that was refused or failed.

@@ -13,8 +13,9 @@ use fs_format::StreamId;
 use fs_index::{Effort, Position, RawEvent, Select, Streams};
 
 use crate::blocking::{at_once_or_blocking, blocking};
-use crate::error::{AppendError, ReadError};
+use crate::error::{AppendError, ReadError, chain};
 use crate::request::{Append, ExpectedVersion};
+use crate::schema::{EventDecodeError, Schema};
 use crate::store::FileEventStore;
 
 impl EventStore for FileEventStore {
@@ -47,14 +48,19 @@ impl EventStore for FileEventStore {
         let mut events = Vec::with_capacity(found.len());
         for nth in 0..found.len() {
             turns.take().await;
-            let decoded = found.get(nth).map(decode::<E>);
-            match decoded.transpose() {
-                Ok(event) => events.extend(event.map(Ok)),
-                Err(undecodable) => events.push(Err(EventStoreError::DeserializationFailed {
-                    stream_id: stream_id.clone(),
-                    detail: with_source(&undecodable.named(self).await),
-                })),
-            }
+            let Some(event) = found.get(nth) else { break };
+            let decoded = self.schema().decode_raw(event.event_type, event.data);
+            let undecoded = match decoded {
+                Ok(event) => {
+                    events.push(Ok(event));
+                    continue;
+                }
+                Err(source) => Undecoded::at(event, source),
+            };
+            events.push(Err(EventStoreError::DeserializationFailed {
+                stream_id: stream_id.clone(),
+                detail: chain(&undecoded.named(self).await),
+            }));
         }
         Ok(EventStream::new(futures::stream::iter(events)))
     }
@@ -130,8 +136,10 @@ impl EventReader for FileEventStore {
 
     /// Reads in ingestion order; see [`FileEventStore::ingested_events`].
     ///
-    /// An event whose recorded type is that of `E`, or that the filter names, must decode. One of another type is
-    /// returned when it decodes and is somebody else's when it does not.
+    /// An event whose type is that of `E`, or that the filter names, must decode. One of another type is returned when it
+    /// decodes and is somebody else's when it does not. Types are those of today: where the store has a [`Schema`], a filter
+    /// finds what was recorded with another type and is upcast to the one that it names, and not what is upcast to another.
+    /// To find it, every event of a type with an upcaster is looked at.
     async fn read_events<E: Event>(
         &self,
         filter: EventFilter,
@@ -141,7 +149,7 @@ impl EventReader for FileEventStore {
         let mut after = page
             .after_position()
             .map(|position| Position::from_uuid(position.into_inner()));
-        let filter = Arc::new(Filter::new(filter));
+        let filter = Arc::new(Filter::new(filter, self.schema()));
         let mut turns = Turns::default();
         let mut decoded = Vec::new();
         while decoded.len() < limit {
@@ -159,15 +167,12 @@ impl EventReader for FileEventStore {
                 turns.take().await;
                 let Some(event) = found.get(nth) else { break };
                 let position = event.position;
-                let is_asked_for = filter.names_types() || event.event_type == E::event_type_name();
-                match decode::<E>(event) {
-                    Ok(value) => {
+                match filter.read::<E>(event) {
+                    Some(Ok(value)) => {
                         decoded.push((value, StreamPosition::new(position.as_uuid())));
                     }
-                    Err(undecodable) if is_asked_for => {
-                        return Err(undecodable.named(self).await);
-                    }
-                    Err(_) => {}
+                    Some(Err(undecoded)) => return Err(undecoded.named(self).await),
+                    None => {}
                 }
                 after = Some(position);
             }
@@ -205,21 +210,37 @@ struct Filter {
     pattern: Option<Result<glob::Pattern, glob::PatternError>>,
     /// Prefix and pattern as one text.
     selection: String,
+    schema: Schema,
 }
 
 impl Filter {
-    fn new(filter: EventFilter) -> Self {
+    fn new(filter: EventFilter, schema: &Schema) -> Self {
         let pattern: Option<&str> = filter.stream_pattern().map(AsRef::as_ref);
         let prefix: Option<&str> = filter.stream_prefix().map(AsRef::as_ref);
         Self {
             pattern: pattern.map(glob::Pattern::new),
             selection: format!("{prefix:?} {pattern:?}"),
+            schema: schema.clone(),
             filter,
         }
     }
 
-    fn names_types(&self) -> bool {
-        self.filter.event_type().is_some()
+    /// Reads an event that is selected; `None` for one that is nobody's here.
+    fn read<E: Event>(&self, event: RawEvent<'_>) -> Option<Result<E, Undecoded>> {
+        let undecoded = |source| Some(Err(Undecoded::at(event, source)));
+        let current = match self.schema.current(event.event_type, event.data) {
+            Ok(current) => current,
+            Err(error) => return undecoded(error.into()),
+        };
+        let wanted = self.filter.event_type();
+        if wanted.is_some_and(|wanted| wanted != current.event_type) {
+            return None;
+        }
+        match current.decode() {
+            Err(EventDecodeError::Unknown { .. }) if wanted.is_none() => None,
+            Err(source) => undecoded(source),
+            Ok(value) => Some(Ok(value)),
+        }
     }
 
     fn prefix(&self) -> &str {
@@ -240,7 +261,7 @@ impl Select for Filter {
     fn event_type(&self, event_type: &str) -> bool {
         self.filter
             .event_type()
-            .is_none_or(|wanted| wanted == event_type)
+            .is_none_or(|wanted| wanted == event_type || self.schema.upcasts(event_type))
     }
 
     fn streams(&self) -> Option<Streams<'_>> {
@@ -262,43 +283,38 @@ impl Select for Filter {
     }
 
     fn event_types(&self) -> Option<Vec<&str>> {
-        self.filter.event_type().map(|wanted| vec![wanted])
+        let wanted = self.filter.event_type()?;
+        let upcast = self.schema.upcast_types();
+        Some(upcast.chain([wanted]).collect())
     }
 }
 
 /// An event that does not decode.
 struct Undecoded {
     position: Position,
-    source: serde_json::Error,
+    source: EventDecodeError,
 }
 
 impl Undecoded {
+    fn at(event: RawEvent<'_>, source: EventDecodeError) -> Self {
+        Self {
+            position: event.position,
+            source,
+        }
+    }
+
     /// Looks up what it is called.
     async fn named(self, store: &FileEventStore) -> ReadError {
         let (store, position) = (store.clone(), self.position);
         match blocking(move || store.event_at(position)).await {
-            Ok(Some(event)) => ReadError::Undecodable {
-                event_id: event.event_id,
-                event_type: event.event_type,
-                stream_id: event.stream_id,
-                version: event.version,
-                transaction_id: event.transaction_id,
-                source: self.source,
-            },
+            Ok(Some(event)) => ReadError::undecodable(event, self.source),
             Ok(None) => ReadError::Gone {
                 position: self.position,
-                source: self.source,
+                source: Box::new(self.source),
             },
             Err(error) => error,
         }
     }
-}
-
-fn decode<E: Event>(event: RawEvent<'_>) -> Result<E, Undecoded> {
-    serde_json::from_slice(event.data).map_err(|source| Undecoded {
-        position: event.position,
-        source,
-    })
 }
 
 fn native(
@@ -311,11 +327,4 @@ fn native(
 fn failure(operation: Operation, error: &(dyn std::error::Error + 'static)) -> EventStoreError {
     tracing::error!(%operation, error, "the store failed");
     EventStoreError::StoreFailure { operation }
-}
-
-fn with_source(error: &ReadError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }

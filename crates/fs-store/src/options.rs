@@ -8,6 +8,8 @@ use fs_format::{ReplicaId, StreamId};
 use fs_index::{History, Progress};
 use fs_io::SyncPolicy;
 
+use crate::schema::Schema;
+
 /// Choices that are made when a store is opened; none of them is written to disk.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -18,6 +20,7 @@ pub struct StoreOptions {
     pub(crate) checkpoint_after: usize,
     pub(crate) reads: Reads,
     pub(crate) progress: Progress,
+    pub(crate) schema: Schema,
 }
 
 impl Default for StoreOptions {
@@ -32,6 +35,7 @@ impl Default for StoreOptions {
             checkpoint_after: 1000,
             reads: Reads::Present,
             progress: Progress::default(),
+            schema: Schema::default(),
         }
     }
 }
@@ -81,6 +85,13 @@ impl StoreOptions {
     #[must_use]
     pub fn progress(mut self, progress: Progress) -> Self {
         self.progress = progress;
+        self
+    }
+
+    /// Sets how events of old types and shapes are read; at first there are none.
+    #[must_use]
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.schema = schema;
         self
     }
 

@@ -98,25 +98,6 @@ impl FileEventStore {
         Ok(self.inner.ask_with(effort, read)?.flatten())
     }
 
-    /// Returns an event as an `E`; `None` when it is of a type that `E` does not know.
-    pub(crate) fn decode<E: eventcore_types::Event>(
-        &self,
-        event: &StoredEvent,
-    ) -> Result<Option<E>, ReadError> {
-        match serde_json::from_str(event.event_data.as_str()) {
-            Ok(event) => Ok(Some(event)),
-            Err(_) if event.event_type != E::event_type_name() => Ok(None),
-            Err(source) => Err(ReadError::Undecodable {
-                event_id: event.event_id,
-                event_type: event.event_type.clone(),
-                stream_id: event.stream_id.clone(),
-                version: event.version,
-                transaction_id: event.transaction_id,
-                source,
-            }),
-        }
-    }
-
     /// Returns the event at a position.
     pub(crate) fn event_at(&self, position: Position) -> Result<Option<StoredEvent>, ReadError> {
         let before = Position {

@@ -1,7 +1,8 @@
-//! Small files in `local/` that belong to a name: checkpoints, snapshots, leases.
+//! Small files in `local/` that belong to a name: checkpoints, snapshots, leases, consumers.
 //!
 //! Names may hold anything, so a file is called by the hash of its name and holds the name itself.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_io::{ReadError, ReplaceError, SyncPolicy};
@@ -19,6 +20,7 @@ pub(crate) enum Kind {
     Snapshot,
     Lease,
     Projection,
+    Consumer,
 }
 
 /// A state file that could not be read or written.
@@ -32,6 +34,14 @@ pub enum StateError {
         path: PathBuf,
         /// Why not.
         source: ReadError,
+    },
+    /// The directory of such files could not be listed.
+    #[error("cannot list {path}")]
+    List {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
     },
     /// It holds something else than it should.
     #[error("{path} is damaged; delete it to start over")]
@@ -53,15 +63,46 @@ pub enum StateError {
 impl Inner {
     /// Returns the path of the state of `name`.
     pub(crate) fn state_path(&self, kind: Kind, name: &str) -> PathBuf {
-        let directory = match kind {
+        let hash =
+            fs_format::ContentHash::from_bytes(Sha256::digest(name.as_bytes()).into()).to_string();
+        self.state_dir(kind).join(hash)
+    }
+
+    fn state_dir(&self, kind: Kind) -> PathBuf {
+        self.layout.local_item(match kind {
             Kind::Checkpoint => "checkpoints",
             Kind::Snapshot => "snapshots",
             Kind::Lease => "leases",
             Kind::Projection => "projections",
-        };
-        let hash =
-            fs_format::ContentHash::from_bytes(Sha256::digest(name.as_bytes()).into()).to_string();
-        self.layout.local_item(directory).join(hash)
+            Kind::Consumer => "consumers",
+        })
+    }
+
+    /// Returns the paths of the states of a kind.
+    pub(crate) fn states(&self, kind: Kind) -> Result<Vec<PathBuf>, StateError> {
+        let directory = self.state_dir(kind);
+        match self.system.disk.list(&directory) {
+            Ok(entries) => Ok(entries
+                .into_iter()
+                .map(|entry| directory.join(entry.name))
+                .collect()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(StateError::List {
+                path: directory,
+                source,
+            }),
+        }
+    }
+
+    /// Removes a state file, unless there is none.
+    pub(crate) fn remove_state(&self, path: &Path) -> Result<(), StateError> {
+        match self.system.disk.remove_file(path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StateError::Write {
+                path: path.to_owned(),
+                source: Box::new(source),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Reads a state file; `None` when there is none.

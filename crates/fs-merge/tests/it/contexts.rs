@@ -2,7 +2,7 @@
 
 use fs_format::TransactionId;
 use fs_merge::{BlockedFork, Outcome, ReadAs, Transaction, forks, settle, typed_forks};
-use fs_store::FileEventStore;
+use fs_store::{FileEventStore, Schema, StoreOptions, Upcasted};
 use proptest::prelude::*;
 
 use crate::clones::{
@@ -179,6 +179,30 @@ fn events_of_another_application_on_other_streams_are_kept_apart() {
     assert_eq!(
         of_ours.foreign_events[0].event_type, "Booked",
         "shown, and not decoded"
+    );
+}
+
+#[test]
+fn the_events_of_a_fork_are_those_of_today() {
+    let (ours, theirs) = two(|at| {
+        append(at, &[opened("i", "one")]);
+    });
+    append_raw(&ours, "i", "IssueTitle", r#""ours""#);
+    append(&theirs, &[titled("i", "theirs")]);
+    ours.pull(&theirs);
+    let schema = Schema::new().upcast("IssueTitle", |data| {
+        let title: String = serde_json::from_str(data)?;
+        Ok(Upcasted::to("Issue", &titled("i", &title))?)
+    });
+    let options = StoreOptions::default().schema(schema);
+    let store = FileEventStore::open_with(ours.store.root(), options).unwrap();
+    let forks = typed_forks::<Issue>(&store).unwrap();
+    let fork = forks[0].as_ref().unwrap();
+    let state = fork.branch_state(&fork.branches[0], Vec::new(), told);
+    assert_eq!(state, ["one", "ours"], "upcast before it is decoded");
+    assert!(
+        typed_forks::<Issue>(&ours.store).unwrap()[0].is_err(),
+        "without its upcaster the fork is blocked, and nothing left out"
     );
 }
 

@@ -14,6 +14,7 @@ use crate::error::ReadError;
 use crate::event::StoredEvent;
 use crate::store::FileEventStore;
 use crate::subscribe::options::Filter;
+use crate::subscribe::page::PAGE;
 use crate::subscribe::places::Places;
 use crate::subscribe::queue::{Queue, Standing};
 use crate::subscribe::signal::Signal;
@@ -148,7 +149,7 @@ impl Follower {
         }
         let mut is_read = *cursor == end;
         while !is_read && !self.signal.is_stopped() {
-            let page = store.page(*cursor, end, &AnyOf(&live))?;
+            let page = store.page(*cursor, end, &AnyOf(&live), PAGE)?;
             for event in page.events.into_iter().map(Arc::new) {
                 for member in live.iter().filter(|member| member.wants(&event)) {
                     member.queue.push(Arc::clone(&event));

@@ -36,6 +36,7 @@ pub use item::{Item, SubscribeError};
 pub use items::Items;
 pub use missed::Missed;
 pub use options::SubscribeOptions;
+pub(crate) use page::Page;
 pub use subscription::Subscription;
 pub(crate) use tail::Tail;
 

@@ -33,16 +33,17 @@ impl FileEventStore {
         })
     }
 
-    /// Reads the next page after `after`; `end` is the end of the journal as of before this call.
+    /// Reads the next page of at most `limit` events after `after`; `end` is the end of the journal as of before this call.
     pub(crate) fn page(
         &self,
         after: Option<Position>,
         end: Option<Position>,
         select: &impl Select,
+        limit: usize,
     ) -> Result<Page, ReadError> {
-        let events = self.ingested_events(after, select, PAGE)?;
+        let events = self.ingested_events(after, select, limit)?;
         let last = events.last().map(|event| event.position).or(after);
-        let is_last = events.len() < PAGE;
+        let is_last = events.len() < limit;
         // Of another epoch than what was read, the end says nothing.
         let comparable = |end: &Position| last.is_none_or(|last| last.epoch == end.epoch);
         let through = if is_last {

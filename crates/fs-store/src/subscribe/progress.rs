@@ -21,7 +21,7 @@ use crate::store::FileEventStore;
 use crate::subscribe::follower::Member;
 use crate::subscribe::item::{Item, SubscribeError};
 use crate::subscribe::options::{Filter, SubscribeOptions};
-use crate::subscribe::page::Page;
+use crate::subscribe::page::{PAGE, Page};
 use crate::subscribe::queue::{Next, Queue, Standing};
 
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ pub(crate) struct Pull {
 impl Pull {
     pub(crate) fn run(self) -> Result<Page, ReadError> {
         let end = self.store.ingestion_end()?;
-        self.store.page(self.after, end, &self.select)
+        self.store.page(self.after, end, &self.select, PAGE)
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod appends;
+mod consumers;
 mod contract;
 mod crashes;
 mod durability;
@@ -14,6 +15,7 @@ mod groups;
 mod opening;
 mod programs;
 mod repairs;
+mod schema;
 mod several;
 mod snapshots;
 mod subscribe;

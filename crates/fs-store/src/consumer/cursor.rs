@@ -1,0 +1,130 @@
+//! Where consumers are: one file each in `local/consumers/`, beside the file that its lock is.
+//!
+//! **Invariant**: no two cursors that were ever saved are equal, so whoever finds the one that it had read knows that nobody moved it
+//! meanwhile, nor there and back.
+
+use fs_index::Position;
+use fs_io::{LockError, LockGuard, Wait};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::error::ConsumerError;
+use crate::error::StoreBusy;
+use crate::state::{Kind, StateError};
+use crate::store::{FileEventStore, Inner};
+
+/// What the names of lock files end in.
+const LOCK: &str = "lock";
+
+/// Where a consumer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cursor {
+    pub(super) position: Option<Position>,
+    /// Drawn at random whenever it is saved.
+    mark: Uuid,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    name: String,
+    position: Option<Uuid>,
+    mark: Uuid,
+}
+
+/// A consumer of a store, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerState {
+    /// The name.
+    pub name: String,
+    /// The place that was reached; `None` at the beginning.
+    pub position: Option<Position>,
+}
+
+impl FileEventStore {
+    /// Returns the consumers of this working copy, in byte order of their names.
+    ///
+    /// # Errors
+    /// [`StateError`] when one of their files cannot be read.
+    pub fn consumers(&self) -> Result<Vec<ConsumerState>, StateError> {
+        let inner = &self.inner;
+        let mut found = Vec::new();
+        for path in inner.states(Kind::Consumer)? {
+            if path.extension().is_some_and(|extension| extension == LOCK) {
+                continue;
+            }
+            // One that is removed meanwhile is none.
+            let Some(bytes) = inner.read_state(&path)? else {
+                continue;
+            };
+            match serde_json::from_slice::<Content>(&bytes) {
+                Ok(content) => found.push(ConsumerState {
+                    name: content.name,
+                    position: content.position.map(Position::from_uuid),
+                }),
+                Err(_) => return Err(StateError::Damaged { path }),
+            }
+        }
+        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+}
+
+impl Inner {
+    /// Returns where a consumer is; `None` when there is none.
+    pub(super) fn cursor(&self, name: &str) -> Result<Option<Cursor>, StateError> {
+        let path = self.state_path(Kind::Consumer, name);
+        let Some(bytes) = self.read_state(&path)? else {
+            return Ok(None);
+        };
+        match serde_json::from_slice::<Content>(&bytes) {
+            Ok(content) if content.name == name => Ok(Some(Cursor {
+                position: content.position.map(Position::from_uuid),
+                mark: content.mark,
+            })),
+            _ => Err(StateError::Damaged { path }),
+        }
+    }
+
+    /// Saves where a consumer is; for the holder of its lock.
+    pub(super) fn save_cursor(
+        &self,
+        name: &str,
+        position: Option<Position>,
+    ) -> Result<(), ConsumerError> {
+        let path = self.state_path(Kind::Consumer, name);
+        let mut mark = [0; 16];
+        let drawn = self.system.random.fill(&mut mark);
+        drawn.map_err(ConsumerError::Random)?;
+        let content = Content {
+            name: name.to_owned(),
+            position: position.map(Position::as_uuid),
+            mark: Uuid::from_bytes(mark),
+        };
+        let bytes = serde_json::to_vec(&content).map_err(|source| StateError::Write {
+            path: path.clone(),
+            source: Box::new(source),
+        })?;
+        Ok(self.write_state(&path, &bytes, self.options.durability.sync())?)
+    }
+
+    /// Forgets where a consumer is; for the holder of its lock.
+    pub(super) fn remove_cursor(&self, name: &str) -> Result<(), StateError> {
+        self.remove_state(&self.state_path(Kind::Consumer, name))
+    }
+
+    /// Takes the lock of a consumer.
+    pub(super) fn lock_cursor(&self, name: &str, wait: Wait) -> Result<LockGuard, ConsumerError> {
+        let path = self.state_path(Kind::Consumer, name).with_extension(LOCK);
+        self.create_state_dir(&path)?;
+        match self.system.disk.lock(&path, wait) {
+            Ok(lock) => Ok(lock),
+            Err(LockError::Busy { path, holder }) => {
+                Err(ConsumerError::Busy(StoreBusy { path, holder }))
+            }
+            Err(source) => Err(ConsumerError::Lock {
+                name: name.to_owned(),
+                source,
+            }),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a consumer is refused.
+
+use std::io;
+
+use fs_index::{Position, StalePosition};
+use fs_io::LockError;
+
+use crate::error::{ReadError, StoreBusy};
+use crate::state::StateError;
+
+/// A consumer that could not be opened, fetch or move.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConsumerError {
+    /// What the consumer had read is not the history that is there: events went away (`git reset`, `git switch`), or the index was rebuilt.
+    #[error(
+        "consumer {name} has read another history than the one that is there now; forget what was made of it and reset the consumer"
+    )]
+    NewEpoch {
+        /// The consumer.
+        name: String,
+        /// The position that means nothing any more.
+        source: StalePosition,
+    },
+    /// The cursor is not where the batch was fetched after.
+    #[error(
+        "consumer {name} was moved since this batch was fetched, so it is not acknowledged; fetch again"
+    )]
+    Moved {
+        /// The consumer.
+        name: String,
+    },
+    /// The cursor would have to go back.
+    #[error(
+        "consumer {name} is at {reached} already, behind {position}; reset it to read again from the beginning"
+    )]
+    Behind {
+        /// The consumer.
+        name: String,
+        /// What was to be acknowledged.
+        position: Position,
+        /// Where the cursor is.
+        reached: Position,
+    },
+    /// The consumer was removed after this handle was opened.
+    #[error("there is no consumer {name} any more; open it again to begin anew")]
+    Removed {
+        /// The consumer.
+        name: String,
+    },
+    /// Another held the consumer's lock for too long.
+    #[error(transparent)]
+    Busy(StoreBusy),
+    /// The consumer's lock could not be taken.
+    #[error("cannot take the lock of consumer {name}")]
+    Lock {
+        /// The consumer.
+        name: String,
+        /// Why not.
+        source: LockError,
+    },
+    /// The file that keeps the cursor could not be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes")]
+    Random(#[source] io::Error),
+    /// The events could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}

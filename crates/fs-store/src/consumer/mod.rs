@@ -1,0 +1,293 @@
+//! Named consumers: what an agent or a notifier has seen, kept from run to run.
+//!
+//! ```text
+//! fetch ── events after the cursor ── the caller works on them ── ack ── the cursor is behind them      at least once
+//! fetch_and_advance ── the cursor is behind them ── the caller works on them                            at most once
+//! ```
+//!
+//! **Invariant**: a cursor moves under its consumer's lock, from the place that was read to the place that was reached, and is replaced as a
+//! whole. So no event is passed over that was not fetched, and of two processes that fetch and advance, each event goes to one. Who reads
+//! never waits.
+//!
+//! What is not done here: no cursor and state of an application in one transaction; that is a projection's.
+
+mod cursor;
+mod error;
+mod options;
+
+use fs_index::{Position, StalePosition};
+use fs_io::{LockGuard, Wait};
+
+pub use cursor::ConsumerState;
+pub use error::ConsumerError;
+pub use options::ConsumerOptions;
+
+use crate::error::ReadError;
+use crate::event::StoredEvent;
+use crate::store::FileEventStore;
+use crate::subscribe::Page;
+use cursor::Cursor;
+
+/// A named consumer of a working copy's ingestion order; its cursor survives restarts.
+///
+/// Any number of handles and processes may work as one consumer. All methods block.
+///
+/// ```
+/// # use fs_format::StreamId;
+/// # use fs_store::{Append, FileEventStore};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = FileEventStore::open(dir.path())?;
+/// # store.append(Append::new().event(StreamId::new("issue-1")?, "IssueOpened", "{}")?)?;
+/// let notifier = store.consumer("notifier")?;
+/// let batch = notifier.fetch(100)?;
+/// for event in &batch.events {
+///     println!("{}", event.event_type);
+/// }
+/// notifier.ack(&batch)?;
+/// assert!(notifier.fetch(100)?.events.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    store: FileEventStore,
+    name: String,
+    options: ConsumerOptions,
+}
+
+/// Events that a consumer has fetched.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The selected events after the cursor, in ingestion order.
+    pub events: Vec<StoredEvent>,
+    /// Whether the history that the consumer had read is not there any more, and it began anew with this batch. What it derived from
+    /// earlier ones is to be forgotten.
+    pub started_over: bool,
+    /// The cursor that it was fetched after.
+    after: Cursor,
+    through: Option<Position>,
+}
+
+impl Batch {
+    /// Returns the place that the cursor has after this batch: behind its events, and behind what was not selected and follows them
+    /// up to the end; `None` at the beginning.
+    pub fn position(&self) -> Option<Position> {
+        self.through
+    }
+}
+
+impl FileEventStore {
+    /// Returns the consumer `name` of every event from the beginning, which is created when there is none of this name.
+    ///
+    /// # Errors
+    /// [`ConsumerError`].
+    pub fn consumer(&self, name: &str) -> Result<Consumer, ConsumerError> {
+        self.consumer_with(name, ConsumerOptions::default())
+    }
+
+    /// Returns the consumer `name` with these options, which is created when there is none of this name.
+    ///
+    /// Options are this handle's alone: they are not kept with the cursor.
+    ///
+    /// # Errors
+    /// As [`FileEventStore::consumer`].
+    pub fn consumer_with(
+        &self,
+        name: &str,
+        options: ConsumerOptions,
+    ) -> Result<Consumer, ConsumerError> {
+        let consumer = Consumer {
+            store: self.clone(),
+            name: name.to_owned(),
+            options,
+        };
+        if self.inner.cursor(name)?.is_none() {
+            let _lock = consumer.lock()?;
+            if self.inner.cursor(name)?.is_none() {
+                consumer.start_over()?;
+            }
+        }
+        Ok(consumer)
+    }
+}
+
+impl Consumer {
+    /// Returns the name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the place that was reached; `None` at the beginning.
+    ///
+    /// # Errors
+    /// [`ConsumerError::Removed`], [`ConsumerError::State`].
+    pub fn position(&self) -> Result<Option<Position>, ConsumerError> {
+        Ok(self.cursor()?.position)
+    }
+
+    /// Returns at most `limit` of the selected events after the cursor, in ingestion order; the cursor stays.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NewEpoch`] when events went away (`git reset`, `git switch`) or the index was rebuilt, unless it is to
+    /// [start over](ConsumerOptions::start_over_on_new_epoch) by itself.
+    pub fn fetch(&self, limit: usize) -> Result<Batch, ConsumerError> {
+        self.fetch_after(self.cursor()?, limit)
+    }
+
+    /// Moves the cursor behind a batch.
+    ///
+    /// # Errors
+    /// [`ConsumerError::Moved`] when the cursor is not where the batch was fetched after: another has acknowledged or fetched and
+    /// advanced meanwhile, or this very batch was acknowledged before. Nothing is changed then.
+    pub fn ack(&self, batch: &Batch) -> Result<(), ConsumerError> {
+        let _lock = self.lock()?;
+        if self.cursor()? != batch.after {
+            return Err(ConsumerError::Moved {
+                name: self.name.clone(),
+            });
+        }
+        self.advance(batch)
+    }
+
+    /// Moves the cursor behind the event at a position, as an event of a batch gave it.
+    ///
+    /// For a part of a batch, or where the batch is not at hand. Everything up to there counts as seen.
+    ///
+    /// # Errors
+    /// [`ConsumerError::Behind`] when the cursor is further already, [`ConsumerError::NewEpoch`] when the position or the cursor is of
+    /// another epoch. Nothing is changed then.
+    pub fn ack_through(&self, position: Position) -> Result<(), ConsumerError> {
+        let _lock = self.lock()?;
+        let cursor = self.cursor()?;
+        self.check(position)?;
+        match cursor.position {
+            Some(reached) if reached.epoch != position.epoch => {
+                if !self.options.starts_over {
+                    self.check(reached)?;
+                }
+            }
+            Some(reached) if reached > position => {
+                return Err(ConsumerError::Behind {
+                    name: self.name.clone(),
+                    position,
+                    reached,
+                });
+            }
+            Some(reached) if reached == position => return Ok(()),
+            _ => {}
+        }
+        self.write(Some(position))
+    }
+
+    /// Returns what [`Consumer::fetch`] returns, and moves the cursor behind it before anybody else can fetch and advance.
+    ///
+    /// Each event is returned once at most, to one of those who call this: what was returned to a process that dies is not returned again.
+    ///
+    /// # Errors
+    /// As [`Consumer::fetch`]; the cursor stays.
+    pub fn fetch_and_advance(&self, limit: usize) -> Result<Batch, ConsumerError> {
+        let _lock = self.lock()?;
+        let batch = self.fetch(limit)?;
+        self.advance(&batch)?;
+        Ok(batch)
+    }
+
+    /// Moves the cursor to where a new consumer with these options begins. Batches that were fetched before cannot be acknowledged.
+    ///
+    /// # Errors
+    /// As [`Consumer::position`].
+    pub fn reset(&self) -> Result<(), ConsumerError> {
+        let _lock = self.lock()?;
+        self.cursor()?;
+        self.start_over()
+    }
+
+    /// Forgets the consumer.
+    ///
+    /// # Errors
+    /// As [`Consumer::position`].
+    pub fn remove(self) -> Result<(), ConsumerError> {
+        let _lock = self.lock()?;
+        self.cursor()?;
+        Ok(self.store.inner.remove_cursor(&self.name)?)
+    }
+
+    fn fetch_after(&self, cursor: Cursor, limit: usize) -> Result<Batch, ConsumerError> {
+        let (page, started_over) = match self.page(cursor.position, limit) {
+            Err(ConsumerError::NewEpoch { .. }) if self.options.starts_over => {
+                (self.page(self.start()?, limit)?, true)
+            }
+            page => (page?, false),
+        };
+        Ok(Batch {
+            events: page.events,
+            started_over,
+            after: cursor,
+            through: page.through,
+        })
+    }
+
+    fn page(&self, after: Option<Position>, limit: usize) -> Result<Page, ConsumerError> {
+        let end = self.store.ingestion_end().map_err(ReadError::from)?;
+        match self.store.page(after, end, &self.options.select, limit) {
+            Err(ReadError::StalePosition(source)) => Err(self.new_epoch(source)),
+            page => Ok(page?),
+        }
+    }
+
+    /// Returns where a new consumer begins.
+    fn start(&self) -> Result<Option<Position>, ConsumerError> {
+        if self.options.from_now {
+            Ok(self.store.ingestion_end().map_err(ReadError::from)?)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn start_over(&self) -> Result<(), ConsumerError> {
+        self.write(self.start()?)
+    }
+
+    /// Checks that a position is of the epoch of now.
+    fn check(&self, position: Position) -> Result<(), ConsumerError> {
+        let known = self
+            .store
+            .inner
+            .ask(|index| Ok(index.sequence_of(position)));
+        match known.map_err(ReadError::from)? {
+            Ok(_) => Ok(()),
+            Err(source) => Err(self.new_epoch(source)),
+        }
+    }
+
+    fn new_epoch(&self, source: StalePosition) -> ConsumerError {
+        ConsumerError::NewEpoch {
+            name: self.name.clone(),
+            source,
+        }
+    }
+
+    fn cursor(&self) -> Result<Cursor, ConsumerError> {
+        let cursor = self.store.inner.cursor(&self.name)?;
+        cursor.ok_or_else(|| ConsumerError::Removed {
+            name: self.name.clone(),
+        })
+    }
+
+    /// Moves the cursor behind a batch; for the holder of the lock.
+    fn advance(&self, batch: &Batch) -> Result<(), ConsumerError> {
+        if batch.through == batch.after.position {
+            return Ok(());
+        }
+        self.write(batch.through)
+    }
+
+    fn write(&self, position: Option<Position>) -> Result<(), ConsumerError> {
+        self.store.inner.save_cursor(&self.name, position)
+    }
+
+    fn lock(&self) -> Result<LockGuard, ConsumerError> {
+        let inner = &self.store.inner;
+        let wait = Wait::UpTo(inner.options.lock_timeout);
+        inner.lock_cursor(&self.name, wait)
+    }
+}

@@ -1,0 +1,194 @@
+//! What recorded events are read as: old types and shapes brought to the current ones, then the application's own type.
+//!
+//! **Invariant**: nothing stored is ever changed. Every typed read goes through here, so an event is read alike wherever it is met; where
+//! nothing is registered for its type, no byte of it is copied.
+//!
+//! What is not done here: no type is guessed by the shape of data, and no upcaster sees anything but the event's type and data.
+
+mod upcast;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use eventcore_types::Event;
+
+pub use upcast::{Chain, UpcastError, Upcasted};
+
+use crate::error::ReadError;
+use crate::event::StoredEvent;
+use crate::store::FileEventStore;
+use upcast::Upcaster;
+
+/// How old events are brought to the current types, by the type that they were recorded with.
+///
+/// An upcaster takes the data of an event and gives what an event of today would hold instead. Its result is upcast again where an upcaster is
+/// registered for the new type, each of them once at most for one event. What is on disk stays as it is.
+///
+/// Upcasters run inside of reads, so they compute and do nothing else; one that calls the store may wait for itself.
+///
+/// ```
+/// use fs_store::{Schema, StoreOptions, Upcasted};
+///
+/// let schema = Schema::new().upcast("IssueRenamed", |data| {
+///     let mut renamed: serde_json::Value = serde_json::from_str(data)?;
+///     match renamed.as_object_mut().and_then(|it| it.remove("name")) {
+///         Some(name) => renamed["title"] = name,
+///         None => return Ok(Upcasted::current()),
+///     }
+///     Ok(Upcasted::to("IssueRetitled", &renamed)?)
+/// });
+/// let options = StoreOptions::default().schema(schema);
+/// ```
+#[derive(Clone, Default)]
+pub struct Schema {
+    upcasters: BTreeMap<Box<str>, Arc<Upcaster>>,
+}
+
+/// An event that is not read as the type that was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventDecodeError {
+    /// It is of this type, and its data are not.
+    #[error("its data do not fit{}", chain.after())]
+    Data {
+        /// The upcasters that were applied.
+        chain: Chain,
+        /// What the decoder said.
+        source: serde_json::Error,
+    },
+    /// It is of another type, and its data do not fit this one.
+    #[error("it is of another type{}", chain.after())]
+    Unknown {
+        /// The upcasters that were applied.
+        chain: Chain,
+        /// What the decoder said.
+        source: serde_json::Error,
+    },
+    /// It could not be upcast.
+    #[error(transparent)]
+    Upcast(#[from] UpcastError),
+}
+
+/// An event as of today.
+#[derive(Debug)]
+pub(crate) struct Current<'a> {
+    pub(crate) event_type: Cow<'a, str>,
+    pub(crate) data: Cow<'a, [u8]>,
+    pub(crate) chain: Chain,
+}
+
+impl Schema {
+    /// Returns a schema without upcasters.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers the upcaster of what was recorded with the type `event_type`, in the place of the one before.
+    ///
+    /// It is given the data as JSON text. Where events of one type have several shapes, it answers [`Upcasted::current`] for those that are
+    /// as they should be. An error of it keeps the event from being read, and is the source of the error of that read.
+    #[must_use]
+    pub fn upcast(
+        mut self,
+        event_type: impl Into<String>,
+        upcaster: impl Fn(&str) -> Result<Upcasted, Box<dyn std::error::Error + Send + Sync>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let event_type: String = event_type.into();
+        self.upcasters.insert(event_type.into(), Arc::new(upcaster));
+        self
+    }
+
+    /// Reads an event as the application's own type.
+    ///
+    /// # Errors
+    /// [`EventDecodeError`].
+    pub fn decode<E: Event>(&self, event: &StoredEvent) -> Result<E, EventDecodeError> {
+        self.decode_raw(&event.event_type, event.event_data.as_str().as_bytes())
+    }
+
+    /// As [`Schema::decode`].
+    pub(crate) fn decode_raw<E: Event>(
+        &self,
+        event_type: &str,
+        data: &[u8],
+    ) -> Result<E, EventDecodeError> {
+        let current = self.current(event_type, data)?;
+        current.decode()
+    }
+
+    /// Returns an event as of today.
+    pub(crate) fn current<'a>(
+        &self,
+        event_type: &'a str,
+        data: &'a [u8],
+    ) -> Result<Current<'a>, UpcastError> {
+        if self.upcasts(event_type) {
+            return upcast::run(&self.upcasters, event_type, data);
+        }
+        Ok(Current {
+            event_type: Cow::Borrowed(event_type),
+            data: Cow::Borrowed(data),
+            chain: Chain::default(),
+        })
+    }
+
+    /// Returns whether an upcaster is registered for what was recorded with this type.
+    pub(crate) fn upcasts(&self, event_type: &str) -> bool {
+        self.upcasters.contains_key(event_type)
+    }
+
+    /// Returns the recorded types for which an upcaster is registered, in byte order.
+    pub(crate) fn upcast_types(&self) -> impl Iterator<Item = &str> {
+        self.upcasters.keys().map(AsRef::as_ref)
+    }
+}
+
+impl Current<'_> {
+    /// Reads it as the application's own type.
+    pub(crate) fn decode<E: Event>(self) -> Result<E, EventDecodeError> {
+        let Self {
+            event_type,
+            data,
+            chain,
+        } = self;
+        serde_json::from_slice(&data).map_err(|source| {
+            if event_type == E::event_type_name() {
+                EventDecodeError::Data { chain, source }
+            } else {
+                EventDecodeError::Unknown { chain, source }
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.upcasters.keys()).finish()
+    }
+}
+
+impl FileEventStore {
+    /// Returns the schema that the store was opened with.
+    pub fn schema(&self) -> &Schema {
+        &self.inner.options.schema
+    }
+
+    /// Reads an event as the application's own type, upcast as the store's [`Schema`] says; `None` for an event of another type.
+    ///
+    /// Of another type is an event whose current type is not `E::event_type_name()` and whose data are not those of an `E`.
+    ///
+    /// # Errors
+    /// [`ReadError::Undecodable`] when it is of this type and its data are not, or an upcaster failed.
+    pub fn decode<E: Event>(&self, event: &StoredEvent) -> Result<Option<E>, ReadError> {
+        match self.schema().decode(event) {
+            Ok(decoded) => Ok(Some(decoded)),
+            Err(EventDecodeError::Unknown { .. }) => Ok(None),
+            Err(source) => Err(ReadError::undecodable(event.clone(), source)),
+        }
+    }
+}
