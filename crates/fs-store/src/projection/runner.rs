@@ -384,12 +384,15 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         });
         match committed {
             Ok(progress) => {
+                self.flush()?;
                 self.wants_rebuild = false;
                 run.progress = Some(progress);
                 run.ahead = None;
                 run.failing = None;
                 run.trouble = None;
                 run.began = None;
+                self.status
+                    .send_modify(|status| status.rebuilt = Some(reason));
                 self.report(run, Phase::Rebuilding(reason));
                 Ok(Step::Worked)
             }
@@ -415,9 +418,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         match failing_at {
             Some(0) => {
                 page.truncate(1);
-                // What comes before it is not to be undone by what it does.
-                let flushed = self.model.flush();
-                flushed.map_err(|error| self.model_failed(error.into()))?;
+                self.flush()?;
                 if !self.tries_again(run)? {
                     return self.give_up(run, &page);
                 }
@@ -550,6 +551,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         let name = self.projection.name().to_owned();
         match batch::pass(&name, &mut self.model, progress, next) {
             Ok(progress) => {
+                self.flush()?;
                 run.progress = Some(progress);
                 run.ahead = None;
                 Ok(Step::Worked)
@@ -591,6 +593,11 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
             next.move_to(ahead);
             self.pass(run, &progress, next)?;
         }
+        self.flush()
+    }
+
+    /// Makes sure that no failure leads back to before what was committed.
+    fn flush(&mut self) -> Result<(), ProjectionError> {
         let flushed = self.model.flush();
         flushed.map_err(|error| self.model_failed(error.into()))
     }
@@ -685,6 +692,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
                 None => self.status.borrow().rate,
             },
             set_aside: run.progress.as_ref().map_or(0, |it| it.dead_letters.len()),
+            rebuilt: self.status.borrow().rebuilt,
         };
         self.status.send_replace(status);
     }

@@ -40,4 +40,6 @@ pub struct Status {
     pub rate: f64,
     /// Events that were set aside.
     pub set_aside: usize,
+    /// Why the state was built from the first event, the last time this runner did so.
+    pub rebuilt: Option<Rebuild>,
 }

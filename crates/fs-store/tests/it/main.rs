@@ -14,6 +14,7 @@ mod durability;
 mod groups;
 mod opening;
 mod programs;
+mod projection;
 mod repairs;
 mod schema;
 mod several;

@@ -1,0 +1,155 @@
+//! Rows and cursor in one transaction of a database.
+
+use std::time::Duration;
+
+use fs_store::FileEventStore;
+use fs_store::projection::{
+    Delivered, OnFailure, Projection, ProjectionError, ReadModel, Retry, Sqlite,
+};
+use rusqlite::{Connection, params};
+
+use super::{Noted, note, note_all};
+use crate::support::new_store;
+
+/// Numbers by book; a number that is there already cannot be inserted.
+struct Table {
+    name: &'static str,
+}
+
+const TABLE: Table = Table { name: "table" };
+
+impl Projection for Table {
+    type Event = Noted;
+    type State = Connection;
+    type Error = rusqlite::Error;
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn reset(&mut self, database: &mut Connection) -> rusqlite::Result<()> {
+        let table = self.name;
+        database.execute_batch(&format!(
+            "DROP TABLE IF EXISTS \"{table}\";
+             CREATE TABLE \"{table}\" (book TEXT, number INTEGER, PRIMARY KEY (book, number)) STRICT"
+        ))
+    }
+
+    fn apply(
+        &mut self,
+        database: &mut Connection,
+        noted: &Delivered<Noted>,
+    ) -> rusqlite::Result<()> {
+        let sql = format!("INSERT INTO \"{}\" VALUES (?1, ?2)", self.name);
+        let values = params![noted.event.book.to_string(), noted.event.number];
+        database.prepare_cached(&sql)?.execute(values)?;
+        Ok(())
+    }
+}
+
+fn database(store: &FileEventStore) -> Sqlite {
+    Sqlite::open(store.root().join("local/table.db")).unwrap()
+}
+
+fn count(database: &Sqlite, table: &str) -> u64 {
+    let sql = format!("SELECT count(*) FROM \"{table}\"");
+    let count = database.connection().query_row(&sql, [], |row| row.get(0));
+    count.unwrap()
+}
+
+#[test]
+fn a_database_goes_on_in_the_next_process_and_applies_nothing_twice() {
+    let store = new_store();
+    note_all(&store, "a", 1..=2500);
+    store.project(TABLE, database(&store)).catch_up().unwrap();
+    note(&store, "b", 1);
+    let mut runner = store.project(TABLE, database(&store));
+    let status = runner.catch_up().unwrap();
+    assert_eq!(status.rebuilt, None, "the cursor was there");
+    assert_eq!(
+        count(runner.model(), "table"),
+        2501,
+        "each event has its row"
+    );
+}
+
+#[test]
+fn what_cannot_be_applied_leaves_no_trace_in_the_database() {
+    let store = new_store();
+    note_all(&store, "a", [1, 2, 2, 3]);
+    let mut runner = store
+        .project(TABLE, database(&store))
+        .retry(Retry {
+            times: 1,
+            first: Duration::from_micros(10),
+            longest: Duration::from_micros(10),
+        })
+        .on_failure(OnFailure::SetAside { at_most: 1 });
+    let status = runner.catch_up().unwrap();
+    assert_eq!((status.applied, status.set_aside), (3, 1));
+    assert_eq!(count(runner.model(), "table"), 3);
+    let progress = database(&store).progress("table").unwrap().unwrap();
+    assert_eq!(
+        progress.dead_letters()[0].version,
+        3,
+        "the letter is in the database"
+    );
+}
+
+#[test]
+fn projections_share_a_database() {
+    let store = new_store();
+    note_all(&store, "a", 1..=3);
+    let mut runner = store.project(TABLE, database(&store));
+    runner.catch_up().unwrap();
+    let other = Table { name: "other" };
+    note(&store, "a", 4);
+    let mut other = store.project(other, database(&store));
+    other.catch_up().unwrap();
+    assert_eq!(count(other.model(), "other"), 4);
+    assert_eq!(
+        count(runner.model(), "table"),
+        3,
+        "each has a cursor of its own"
+    );
+}
+
+#[test]
+fn a_cursor_that_somebody_else_moved_ends_the_runner() {
+    let store = new_store();
+    note_all(&store, "a", 1..=3);
+    let mut model = database(&store);
+    let mut runner = store.project(TABLE, database(&store));
+    runner.catch_up().unwrap();
+    let progress = model.progress("table").unwrap().unwrap();
+    let refused = model.commit("table", None, |_| {
+        Ok::<_, rusqlite::Error>(progress.clone())
+    });
+    assert!(
+        matches!(refused, Err(fs_store::projection::CommitError::Moved)),
+        "who expects another cursor changes nothing: {refused:?}"
+    );
+    let deleted = "DELETE FROM tributary_projections";
+    model.connection().execute_batch(deleted).unwrap();
+    note(&store, "a", 4);
+    let status = runner.catch_up().unwrap();
+    assert_eq!(
+        status.applied, 4,
+        "without a cursor the table is built again"
+    );
+}
+
+#[test]
+fn an_error_of_the_database_is_the_runners() {
+    let store = new_store();
+    note(&store, "a", 1);
+    let mut runner = store.project(TABLE, database(&store)).retry(Retry::NEVER);
+    runner.catch_up().unwrap();
+    let dropped = "DROP TABLE \"table\"";
+    runner.model().connection().execute_batch(dropped).unwrap();
+    note(&store, "a", 2);
+    match runner.catch_up() {
+        Err(ProjectionError::Apply { version: 2, .. }) => {}
+        other => panic!("the table is gone: {other:?}"),
+    }
+}
