@@ -216,33 +216,40 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
     ///
     /// # Cancel safety
     /// When the future is dropped, the runner ends after the batch it is at.
-    pub async fn catch_up_async(mut self) -> (Self, Result<Status, ProjectionError>)
+    pub async fn catch_up_async(self) -> (Self, Result<Status, ProjectionError>)
     where
         P: Send + 'static,
         M: Send + 'static,
     {
-        self.stop = self.stop.child_token();
-        let _stop = self.stop.clone().drop_guard();
-        blocking(move || {
-            let outcome = self.catch_up();
-            (self, outcome)
-        })
-        .await
+        self.on_thread(Self::catch_up).await
     }
 
     /// Does as [`Runner::follow`] from async code, on a thread that may block, and gives the runner back.
     ///
     /// # Cancel safety
     /// As [`Runner::catch_up_async`].
-    pub async fn follow_async(mut self) -> (Self, Result<Status, ProjectionError>)
+    pub async fn follow_async(self) -> (Self, Result<Status, ProjectionError>)
     where
         P: Send + 'static,
         M: Send + 'static,
     {
-        self.stop = self.stop.child_token();
-        let _stop = self.stop.clone().drop_guard();
+        self.on_thread(Self::follow).await
+    }
+
+    async fn on_thread(
+        mut self,
+        work: fn(&mut Self) -> Result<Status, ProjectionError>,
+    ) -> (Self, Result<Status, ProjectionError>)
+    where
+        P: Send + 'static,
+        M: Send + 'static,
+    {
+        let stop = self.stop.clone();
+        self.stop = stop.child_token();
+        let _dropped = self.stop.clone().drop_guard();
         blocking(move || {
-            let outcome = self.follow();
+            let outcome = work(&mut self);
+            self.stop = stop;
             (self, outcome)
         })
         .await
