@@ -112,8 +112,8 @@ pub fn preview_merge(
 
 fn outline(merged: &Merged, present: &[Present], shape: &Shape) -> ForkOutline {
     let (history, dag) = (&merged.history, merged.history.dag());
-    let branches = shape.heads.iter().map(|head| {
-        let branch = shape.branch(dag, *head);
+    let branches = shape.heads.iter().zip(shape.branches(dag));
+    let branches = branches.map(|(head, branch)| {
         let header = history.get(*head).header();
         let arriving = branch
             .iter()
