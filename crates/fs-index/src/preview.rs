@@ -66,7 +66,7 @@ pub struct Foreseen(Stage);
 #[derive(Debug)]
 enum Stage {
     Plain {
-        history: History,
+        history: Box<History>,
         batch: BTreeMap<TransactionId, Stored>,
         troubles: Vec<Trouble>,
     },
@@ -168,7 +168,7 @@ impl Plain {
             None => self.whole()?,
         };
         Ok(Foreseen(Stage::Plain {
-            history,
+            history: Box::new(history),
             batch: self.batch,
             troubles: self.troubles,
         }))
@@ -205,7 +205,7 @@ impl Foreseen {
                 let arrived = batch.keys().copied().collect();
                 history.extend(batch.into_values().map(Arc::new).collect());
                 Merged {
-                    history,
+                    history: *history,
                     arrived,
                     troubles,
                 }

@@ -368,3 +368,16 @@ fn what_is_not_committed_is_ours_while_a_merge_is_under_way() {
     here.git(&["merge", "--quiet", "--no-commit", "FETCH_HEAD"]);
     assert_eq!(check(&here, "MERGE_HEAD", 4), before);
 }
+
+#[test]
+fn before_the_first_commit_all_of_the_other_side_arrives() {
+    let there = Here::repository();
+    there.work("s", "Theirs");
+    let here = Here::store();
+    here.git(&["init", "--quiet"]);
+    here.fetch(&there);
+    assert_eq!(check(&here, "FETCH_HEAD", 0)["arriving"], 1);
+    here.fine(&["append", "s", "Ours", "1"]);
+    let answer = check(&here, "FETCH_HEAD", 4);
+    assert_eq!(ids(&answer["new"]).len(), 1, "with what is not committed");
+}
