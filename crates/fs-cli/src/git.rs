@@ -31,12 +31,14 @@ pub(crate) struct Git {
 }
 
 /// A file below `events/` in a revision.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(crate) struct Entry {
     /// Its path below `events/`.
-    pub(crate) path: String,
+    path: String,
     mode: String,
     object: String,
+    /// Whether the present commit has nothing at this path.
+    is_added: bool,
 }
 
 impl Git {
@@ -77,26 +79,49 @@ impl Git {
         Ok(listed.is_ok_and(|listed| !listed.is_empty()))
     }
 
-    /// Lists the files below `events/` in the present commit; none when there is no commit yet.
-    pub(crate) fn list_head(&self) -> anyhow::Result<Vec<Entry>> {
-        match self.commit("HEAD") {
-            Ok(head) => self.list(&head),
-            Err(_) => Ok(Vec::new()),
+    /// Lists the files below `events/` in a commit that are not alike in the present one; all where there is none yet.
+    ///
+    /// # Complexity
+    /// Git compares the trees of the two commits, and passes over those that are the same.
+    pub(crate) fn list_new(&self, commit: &str) -> anyhow::Result<Vec<Entry>> {
+        // A tree that git knows everywhere stands for no commit yet.
+        let head = match self.commit("HEAD") {
+            Ok(head) => head,
+            Err(_) => self.empty_tree()?,
+        };
+        let mut args = vec![
+            "diff-tree",
+            "-r",
+            "-z",
+            "--raw",
+            "--no-renames",
+            "--relative",
+        ];
+        args.extend(["--diff-filter=AMT", &head, commit, "--", "events/"]);
+        let listed = match self.run(&args)? {
+            Ok(listed) => listed,
+            Err(said) => bail!("git cannot compare {commit} with the present commit: {said}"),
+        };
+        let mut words = listed.split(|byte| *byte == 0);
+        let mut entries = Vec::new();
+        while let Some(about) = words.next().filter(|about| !about.is_empty()) {
+            let entry = words.next().and_then(|path| Entry::parse(about, path));
+            entries.push(entry.context("git diff-tree answered in a way that is not known")?);
         }
+        Ok(entries)
     }
 
-    /// Lists the files below `events/` in a commit.
-    pub(crate) fn list(&self, commit: &str) -> anyhow::Result<Vec<Entry>> {
-        // Names are relative to the directory in which git is run.
-        match self.run(&["ls-tree", "-r", "-z", commit, "events/"])? {
-            Ok(listed) => listed
-                .split(|byte| *byte == 0)
-                .filter(|line| !line.is_empty())
-                .map(|line| {
-                    Entry::parse(line).context("git ls-tree answered in a way that is not known")
-                })
-                .collect(),
-            Err(said) => bail!("git cannot list the files of {commit}: {said}"),
+    /// Returns whether a commit has any file of the store.
+    pub(crate) fn has_store(&self, commit: &str) -> anyhow::Result<bool> {
+        let listed = self.run(&["ls-tree", "-z", commit, "events/"])?;
+        Ok(listed.is_ok_and(|listed| !listed.is_empty()))
+    }
+
+    /// Returns the id of the tree without files, by the kind of hashes that the repository has.
+    fn empty_tree(&self) -> anyhow::Result<String> {
+        match self.run(&["hash-object", "-t", "tree", "--stdin"])? {
+            Ok(id) => Ok(String::from_utf8_lossy(id.trim_ascii()).into_owned()),
+            Err(said) => bail!("git cannot name the tree without files: {said}"),
         }
     }
 
@@ -118,6 +143,7 @@ impl Git {
             incoming.push(Incoming {
                 path: file.path,
                 content,
+                is_theirs: file.is_added,
             });
         }
         batch.end()?;
@@ -150,16 +176,20 @@ impl Git {
 }
 
 impl Entry {
-    /// Parses `<mode> SP <type> SP <object> TAB <path>`.
-    fn parse(line: &[u8]) -> Option<Self> {
-        let line = String::from_utf8_lossy(line);
-        let (about, path) = line.split_once('\t')?;
-        let mut about = about.split(' ');
-        let (mode, _, object) = (about.next()?, about.next()?, about.next()?);
+    /// Parses `:<mode here> SP <mode there> SP <object here> SP <object there> SP <letter>`, and the path.
+    fn parse(about: &[u8], path: &[u8]) -> Option<Self> {
+        let (about, path) = (
+            String::from_utf8_lossy(about),
+            String::from_utf8_lossy(path),
+        );
+        let mut about = about.split(' ').skip(1);
+        let (mode, _, object, letter) =
+            (about.next()?, about.next()?, about.next()?, about.next()?);
         Some(Self {
             path: path.strip_prefix("events/")?.to_owned(),
             mode: mode.to_owned(),
             object: object.to_owned(),
+            is_added: letter == "A",
         })
     }
 
@@ -173,6 +203,7 @@ impl Entry {
         Incoming {
             path: self.path,
             content: Err(Reason::NotAFile(kind)),
+            is_theirs: self.is_added,
         }
     }
 }

@@ -162,6 +162,11 @@ impl TransactionIn {
 
 /// Parses what a caller handed in; `what` names it in the error.
 pub(crate) fn parse<T: for<'a> Deserialize<'a>>(text: &str, what: &str) -> anyhow::Result<T> {
+    if !text.trim_start().starts_with('{') {
+        // A list would be taken for the fields without their names.
+        let form = r#"{"events":[{"stream_id":"s","event_type":"T","event_data":1}]}"#;
+        return Err(Usage(format!("{what} has to be a JSON object like {form}")).into());
+    }
     serde_json::from_str(text).map_err(|error| {
         Usage(format!(
             "{what} is not of the form that is expected: {error}"

@@ -14,7 +14,7 @@ pub(crate) enum Ending {
     Fine,
     /// `status --check` found something, `merge-check` a fork, or `resolve --all` one that it could not settle.
     NotClean,
-    /// `verify` found something.
+    /// `verify` found something, or `forks` one that damage blocks.
     Damaged,
 }
 

@@ -106,3 +106,10 @@ pub(crate) fn plain(text: &str) -> String {
         })
         .collect()
 }
+
+/// Returns an error with its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let causes: Vec<_> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
+}

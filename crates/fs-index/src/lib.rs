@@ -48,6 +48,7 @@ mod sweep;
 mod tail;
 mod trouble;
 mod vanished;
+mod window;
 
 pub use error::IndexError;
 pub use events::RawEvent;
@@ -58,7 +59,7 @@ pub use layout::Layout;
 pub use look::{Depth, Observed};
 pub use pick::RawEvents;
 pub use position::{Epoch, Position, Sequence};
-pub use preview::{Incoming, Preview};
+pub use preview::{Foreseen, Incoming, Merged, Preview};
 pub use progress::Progress;
 pub use read::{All, Select, Streams};
 pub use scan_events::Effort;

@@ -110,6 +110,17 @@ impl Index {
         }
     }
 
+    /// Takes the present history, of which nothing is kept.
+    ///
+    /// # Errors
+    /// As [`Index::load_history`].
+    pub(crate) fn take_history(&mut self) -> Result<History, IndexError> {
+        self.load_history()?;
+        let loaded = self.loaded.take().map(|loaded| loaded.history);
+        let history = loaded.and_then(|history| Arc::try_unwrap(history).ok());
+        Ok(history.unwrap_or_default())
+    }
+
     pub(crate) fn known_history(&self) -> Option<&History> {
         self.loaded.as_ref().map(|loaded| &*loaded.history)
     }

@@ -1,16 +1,31 @@
 //! What the history would be if other files came, as by a `git merge`.
 //!
-//! **Invariant**: nothing is written, and no lock is taken.
+//! ```text
+//!   the index is that of the files, and what comes is plain?
+//!     yes, and only what comes matters --> the window: what incoming transactions do not all descend from
+//!     yes                              --> the history of the index, and what comes
+//!     no                               --> a census of all files, and what comes
+//! ```
+//!
+//! **Invariant**: nothing is written, and no lock is taken. What comes is judged as it would be after it came.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use fs_format::{Location, TransactionId};
 use fs_io::System;
 
 use crate::census::Census;
 use crate::error::IndexError;
+use crate::file::{self, Found};
 use crate::history::History;
+use crate::index::Index;
 use crate::layout::Layout;
+use crate::look::Depth;
 use crate::progress::Progress;
+use crate::scan;
+use crate::state::State;
+use crate::stored::Stored;
 use crate::trouble::{Reason, Trouble};
 
 /// A file that may come to stand in `events/`.
@@ -20,35 +35,321 @@ pub struct Incoming {
     pub path: String,
     /// Its bytes, or why there are none.
     pub content: Result<Vec<u8>, Reason>,
+    /// Whether the same file counts as incoming if it stands there already, as it does while a merge is under way.
+    pub is_theirs: bool,
 }
 
-/// A history as it is, and as it would be with other files too.
+/// A store as it is and files that may come to it.
 #[derive(Debug)]
 pub struct Preview {
-    /// The history of the files that are here.
-    pub now: History,
-    /// The history of these and the incoming ones. Numbers and epoch mean nothing in it.
-    pub then: History,
+    system: System,
+    layout: Layout,
+    progress: Progress,
+    incoming: Vec<Incoming>,
+    plain: Option<Plain>,
+}
+
+/// Plain files that come to an index which is that of the files.
+#[derive(Debug)]
+struct Plain {
+    index: Index,
+    batch: BTreeMap<TransactionId, Stored>,
+    /// Of these, the ones that the index has already.
+    there: BTreeSet<TransactionId>,
+    troubles: Vec<Trouble>,
+}
+
+/// A history before other files come.
+#[derive(Debug)]
+pub struct Foreseen(Stage);
+
+#[derive(Debug)]
+enum Stage {
+    Plain {
+        history: Box<History>,
+        batch: BTreeMap<TransactionId, Stored>,
+        troubles: Vec<Trouble>,
+    },
+    Census {
+        census: Box<Census>,
+        incoming: Vec<Incoming>,
+    },
+}
+
+/// A history after other files came. Numbers and epoch mean nothing in it.
+#[derive(Debug)]
+pub struct Merged {
+    /// The history.
+    pub history: History,
+    /// What came.
+    pub arrived: BTreeSet<TransactionId>,
     /// Files that would be left out and are not left out now, by path: incoming ones that cannot be used or contradict
     /// a file that is here, and files that an incoming one contradicts.
     pub troubles: Vec<Trouble>,
 }
 
 impl Preview {
-    /// Works out what the history of the store at `layout` would be with `incoming` files. Of two contents of one
-    /// transaction, the one that is here stays.
+    /// Looks at the store at `layout`, to which `incoming` files may come. Of two contents of one transaction, the one
+    /// that is here stays.
     ///
     /// # Errors
-    /// [`IndexError`] when a directory or the journal cannot be read.
+    /// [`IndexError`] when a directory or the index cannot be read.
     ///
     /// # Complexity
-    /// Reads the journal, and opens the files that it does not know.
+    /// Compares names as a look for changes does, and decodes what comes.
     pub fn of(
         system: System,
         layout: Layout,
         incoming: Vec<Incoming>,
         progress: Progress,
     ) -> Result<Self, IndexError> {
-        Census::new(system, layout, BTreeSet::new(), progress).preview(incoming)
+        let mut index = Index::new(system.clone(), layout.clone(), BTreeSet::new());
+        let plain = match index.take_for_plain(&incoming) {
+            Ok(Some((batch, there, troubles))) => Some(Plain {
+                index,
+                batch,
+                there,
+                troubles,
+            }),
+            Ok(None) | Err(IndexError::Damaged { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self {
+            system,
+            layout,
+            progress,
+            incoming,
+            plain,
+        })
     }
+
+    /// Returns the index, when its history is the present one without anything that comes.
+    pub fn index(&self) -> Option<&Index> {
+        let plain = self.plain.as_ref().filter(|plain| plain.there.is_empty());
+        plain.map(|plain| &plain.index)
+    }
+
+    /// Returns the history of what is here.
+    ///
+    /// With `is_settled`, which says that no two transactions of it conflict, it may be left out what all that comes
+    /// descends from: nothing of that comes into a conflict.
+    ///
+    /// # Errors
+    /// As [`Preview::of`].
+    ///
+    /// # Complexity
+    /// With `is_settled`, mostly what is here and was not there when the two parted. Else it reads what the index has,
+    /// or, when that is not the present state or something out of the ordinary comes, all that is here.
+    pub fn load(self, is_settled: bool) -> Result<Foreseen, IndexError> {
+        if let Some(plain) = self.plain {
+            match plain.load(is_settled) {
+                Err(IndexError::Damaged { .. }) => {}
+                loaded => return loaded,
+            }
+        }
+        let mut census = Census::new(self.system, self.layout, BTreeSet::new(), self.progress);
+        census.look_without(&self.incoming)?;
+        Ok(Foreseen(Stage::Census {
+            census: Box::new(census),
+            incoming: self.incoming,
+        }))
+    }
+}
+
+impl Plain {
+    fn load(mut self, is_settled: bool) -> Result<Foreseen, IndexError> {
+        let window = if is_settled && self.there.is_empty() {
+            self.index.window(&self.batch)?
+        } else {
+            None
+        };
+        let history = match window {
+            Some(stored) => History::build(stored.into_iter().map(Arc::new), None, 0),
+            None => self.whole()?,
+        };
+        Ok(Foreseen(Stage::Plain {
+            history: Box::new(history),
+            batch: self.batch,
+            troubles: self.troubles,
+        }))
+    }
+
+    fn whole(&mut self) -> Result<History, IndexError> {
+        let mut history = self.index.take_history()?;
+        if !self.there.is_empty() {
+            let members = history.shared().iter();
+            let ours = members.filter(|stored| !self.there.contains(&stored.id()));
+            history = History::build(ours.cloned(), None, 0);
+        }
+        Ok(history)
+    }
+}
+
+impl Foreseen {
+    /// Returns the history of what is here.
+    pub fn history(&self) -> &History {
+        match &self.0 {
+            Stage::Plain { history, .. } => history,
+            Stage::Census { census, .. } => &census.history,
+        }
+    }
+
+    /// Lets the files come. What was [derived](History::derived) from the history before goes with it where it can.
+    pub fn merge(self) -> Merged {
+        match self.0 {
+            Stage::Plain {
+                mut history,
+                batch,
+                troubles,
+            } => {
+                let arrived = batch.keys().copied().collect();
+                history.extend(batch.into_values().map(Arc::new).collect());
+                Merged {
+                    history: *history,
+                    arrived,
+                    troubles,
+                }
+            }
+            Stage::Census { census, incoming } => census.merge(incoming),
+        }
+    }
+}
+
+type Taken = (
+    BTreeMap<TransactionId, Stored>,
+    BTreeSet<TransactionId>,
+    Vec<Trouble>,
+);
+
+impl Index {
+    /// Reads the index and takes what comes to it; `None` when only a census can tell.
+    fn take_for_plain(&mut self, incoming: &[Incoming]) -> Result<Option<Taken>, IndexError> {
+        if !self.load()? {
+            return Ok(None);
+        }
+        let Some(state) = self.state.as_ref().filter(|state| !state.is_irregular) else {
+            return Ok(None);
+        };
+        let mut changes = self.changes(state, Depth::Names)?;
+        if !changes.gone.is_empty() {
+            return Ok(None);
+        }
+        let (mut batch, mut there, mut troubles) =
+            (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        for Incoming {
+            path,
+            content,
+            is_theirs,
+        } in incoming.iter().filter(|it| it.may_be_one())
+        {
+            let content = content.as_ref().map_err(Clone::clone);
+            let taken = match content.and_then(|bytes| stored_of(path, bytes.clone())) {
+                Ok(stored) => self.take_incoming(state, &batch, stored, *is_theirs)?,
+                Err(reason) => Taking::Trouble(reason),
+            };
+            match taken {
+                Taking::Here => {}
+                Taking::There(stored) => {
+                    there.insert(stored.id());
+                    batch.insert(stored.id(), *stored);
+                }
+                Taking::New(stored) => {
+                    if *is_theirs && changes.paths.contains(path) {
+                        if !self.is_there(path, &stored) {
+                            return Ok(None);
+                        }
+                        changes.paths.remove(path);
+                    }
+                    batch.insert(stored.id(), *stored);
+                }
+                Taking::Trouble(reason) => {
+                    let path = path.clone();
+                    troubles.insert(path.clone(), Trouble { path, reason });
+                }
+            }
+        }
+        if !changes.paths.is_empty() {
+            return Ok(None);
+        }
+        for stored in batch.values() {
+            if !self.is_plain(state, &changes, &batch, stored)? {
+                return Ok(None);
+            }
+        }
+        let troubles = troubles.into_values().collect();
+        Ok(Some((batch, there, troubles)))
+    }
+
+    fn take_incoming(
+        &self,
+        state: &State,
+        batch: &BTreeMap<TransactionId, Stored>,
+        stored: Stored,
+        is_theirs: bool,
+    ) -> Result<Taking, IndexError> {
+        let id = stored.id();
+        if let Some(other) = batch.get(&id) {
+            return Ok(Taking::beside(other, &stored));
+        }
+        Ok(match self.catalog.number_of(id, &state.dead)? {
+            None => Taking::New(Box::new(stored)),
+            Some(number) => match Taking::beside(&self.stored(number)?, &stored) {
+                Taking::Here if is_theirs => Taking::There(Box::new(stored)),
+                taking => taking,
+            },
+        })
+    }
+
+    /// Returns whether the file of a transaction stands there with the same content.
+    fn is_there(&self, path: &str, stored: &Stored) -> bool {
+        let mut looked = file::look_at_all(
+            &self.system,
+            &self.layout,
+            &[path.to_owned()],
+            &self.progress,
+        );
+        matches!(looked.pop(), Some(Found::Whole(here)) if here.content_hash == stored.content_hash)
+    }
+}
+
+/// What becomes of an incoming file.
+enum Taking {
+    /// It is here.
+    Here,
+    /// It is here, and yet counts as incoming.
+    There(Box<Stored>),
+    New(Box<Stored>),
+    Trouble(Reason),
+}
+
+impl Taking {
+    fn beside(here: &Stored, incoming: &Stored) -> Self {
+        if here.content_hash == incoming.content_hash {
+            Self::Here
+        } else {
+            Self::Trouble(another_content())
+        }
+    }
+}
+
+impl Incoming {
+    /// Returns whether its name may be meant for a transaction.
+    pub(crate) fn may_be_one(&self) -> bool {
+        let name = self.path.rsplit('/').next();
+        !scan::is_harmless(name.unwrap_or(&self.path))
+    }
+}
+
+/// Decodes an incoming file.
+pub(crate) fn stored_of(path: &str, bytes: Vec<u8>) -> Result<Stored, Reason> {
+    let location: Location = fs_format::check_name(path).map_err(Reason::Name)?;
+    if bytes.len() as u64 > fs_format::limits::MAX_FILE_BYTES {
+        let len = bytes.len() as u64;
+        return Err(Reason::TooLarge { len });
+    }
+    Stored::of_file(bytes, location, 0).map_err(|error| Reason::of_content(&error))
+}
+
+pub(crate) fn another_content() -> Reason {
+    Reason::Content("another content than the file of this transaction that is here".to_owned())
 }

@@ -66,20 +66,30 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Returns the branch of a head: the members up to it that are not below every other head, in canonical order.
-    pub(crate) fn branch(&self, dag: &Dag, head: TxIx) -> Vec<TxIx> {
-        let below_all_others = |member: TxIx| {
+    /// Returns the branch of each head: the members up to it that are not below every other head, in canonical order.
+    ///
+    /// # Complexity
+    /// O(h m) for m members and h heads, as the branches have that many members together at most.
+    pub(crate) fn branches(&self, dag: &Dag) -> Vec<Vec<TxIx>> {
+        // Whoever is below a head and below every other is below all.
+        let below_all = |member: &TxIx| {
             self.heads
                 .iter()
-                .filter(|other| **other != head)
-                .all(|other| dag.is_ancestor(member, *other))
+                .all(|head| dag.is_ancestor(*member, *head))
         };
-        let up_to = self
+        let in_one: Vec<TxIx> = self
             .members
             .iter()
             .copied()
-            .filter(|member| *member == head || dag.is_ancestor(*member, head));
-        up_to.filter(|member| !below_all_others(*member)).collect()
+            .filter(|member| !below_all(member))
+            .collect();
+        let branch = |head: TxIx| -> Vec<TxIx> {
+            let members = in_one.iter().copied();
+            members
+                .filter(|member| *member == head || dag.is_ancestor(*member, head))
+                .collect()
+        };
+        self.heads.iter().map(|head| branch(*head)).collect()
     }
 
     /// Returns the newest participants of the fork's streams: its heads, or what lies on top of them.

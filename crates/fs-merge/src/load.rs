@@ -124,12 +124,8 @@ impl<'a> Loader<'a> {
 
     fn load<E: ReadAs>(&self, stale_reads: &[StaleRead]) -> Result<ForkContext<E>, BlockedFork> {
         let dag = self.history.dag();
-        let branches: Vec<_> = self
-            .shape
-            .heads
-            .iter()
-            .map(|head| (*head, self.shape.branch(dag, *head)))
-            .collect();
+        let heads = self.shape.heads.iter().copied();
+        let branches: Vec<_> = heads.zip(self.shape.branches(dag)).collect();
         let in_branches: BTreeSet<_> = branches.iter().flat_map(|(_, branch)| branch).collect();
         let common: Vec<_> = self
             .shape

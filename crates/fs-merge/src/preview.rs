@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
-use fs_index::{History, Incoming, Trouble};
+use fs_index::{Incoming, Merged, Trouble};
 use fs_store::{FileEventStore, OpenError, Progress};
 
 use crate::detect::{ForkId, Shape, shapes};
+use crate::quiet;
 
 /// What a merge would do to the forks of a store.
 #[derive(Clone, Debug)]
@@ -68,14 +69,17 @@ struct Present {
 /// As [`FileEventStore::preview`].
 ///
 /// # Complexity
-/// That of all forks of the history, twice.
+/// Where no fork is open, as far as was told before ([`forks`](crate::forks)), what arrives and what the other side did not
+/// have. Else the history is loaded once. A store whose index is not up to date is read as a whole.
 pub fn preview_merge(
     root: impl AsRef<Path>,
     incoming: Vec<Incoming>,
     progress: Progress,
 ) -> Result<MergePreview, OpenError> {
     let preview = FileEventStore::preview(root, incoming, progress)?;
-    let (now, then) = (&preview.now, &preview.then);
+    let is_quiet = quiet::is_quiet_in(&preview)?;
+    let foreseen = preview.load(is_quiet)?;
+    let now = foreseen.history();
     let present: Vec<Present> = shapes(now)
         .into_iter()
         .map(|shape| Present {
@@ -83,9 +87,10 @@ pub fn preview_merge(
             id: shape.id,
         })
         .collect();
-    let outlines = shapes(then)
+    let merged = foreseen.merge();
+    let outlines = shapes(&merged.history)
         .into_iter()
-        .map(|shape| outline(now, then, &present, &shape));
+        .map(|shape| outline(&merged, &present, &shape));
     let (open, new): (Vec<_>, Vec<_>) =
         outlines.partition(|fork| present.iter().any(|it| it.id == fork.id));
     let goes_on = |id: &ForkId| {
@@ -96,23 +101,23 @@ pub fn preview_merge(
         .map(|it| it.id.clone())
         .filter(|id| !goes_on(id))
         .collect();
-    let arrives = |id: TransactionId| now.find(id).is_none();
-    let arriving = then.dag().order().iter();
     Ok(MergePreview {
-        arriving: arriving.filter(|ix| arrives(then.dag().id(**ix))).count() as u64,
+        arriving: merged.arrived.len() as u64,
         settled,
         open,
         new,
-        troubles: preview.troubles,
+        troubles: merged.troubles,
     })
 }
 
-fn outline(now: &History, then: &History, present: &[Present], shape: &Shape) -> ForkOutline {
-    let dag = then.dag();
-    let branches = shape.heads.iter().map(|head| {
-        let branch = shape.branch(dag, *head);
-        let header = then.get(*head).header();
-        let arriving = branch.iter().filter(|ix| now.find(dag.id(**ix)).is_none());
+fn outline(merged: &Merged, present: &[Present], shape: &Shape) -> ForkOutline {
+    let (history, dag) = (&merged.history, merged.history.dag());
+    let branches = shape.heads.iter().zip(shape.branches(dag));
+    let branches = branches.map(|(head, branch)| {
+        let header = history.get(*head).header();
+        let arriving = branch
+            .iter()
+            .filter(|ix| merged.arrived.contains(&dag.id(**ix)));
         BranchOutline {
             head: header.transaction_id,
             replica_id: header.replica_id,

@@ -6,9 +6,9 @@
 //!
 //! **Invariant**: it is said only when the whole history would say the same.
 
-use fs_format::TransactionId;
+use fs_format::{Header, TransactionId};
 use fs_index::{Epoch, History};
-use fs_store::{FileEventStore, Ingested, RefreshError};
+use fs_store::{FileEventStore, Ingested, Preview, RefreshError};
 use serde::{Deserialize, Serialize};
 
 use crate::above::descends_from_all;
@@ -32,7 +32,22 @@ const VERSION: u32 = 1;
 
 /// Returns whether it can be told without the history that no fork is open.
 pub(crate) fn is_quiet(store: &FileEventStore) -> Result<bool, RefreshError> {
-    let kept = store.kept_answer(NAME);
+    told(store.kept_answer(NAME), |since| {
+        store.headers_since(since, MOST)
+    })
+}
+
+/// As [`is_quiet`], for a store that is not opened.
+pub(crate) fn is_quiet_in(preview: &Preview) -> Result<bool, RefreshError> {
+    told(preview.kept_answer(NAME), |since| {
+        preview.headers_since(since, MOST)
+    })
+}
+
+fn told(
+    kept: Option<Vec<u8>>,
+    headers_since: impl FnOnce(Ingested) -> Result<Option<Vec<Header>>, RefreshError>,
+) -> Result<bool, RefreshError> {
     let Some(quiet) = kept.and_then(|kept| serde_json::from_slice::<Quiet>(&kept).ok()) else {
         return Ok(false);
     };
@@ -43,7 +58,7 @@ pub(crate) fn is_quiet(store: &FileEventStore) -> Result<bool, RefreshError> {
         epoch: Epoch::from_u64(quiet.epoch),
         number: quiet.number,
     };
-    let Some(arrived) = store.headers_since(since, MOST)? else {
+    let Some(arrived) = headers_since(since)? else {
         return Ok(false);
     };
     let mut heads = quiet.heads;

@@ -5,8 +5,8 @@
 //! **Invariant**: an answer that is given back is the one that was kept, bit by bit.
 
 use fs_format::Header;
-use fs_index::Epoch;
-use fs_io::SyncPolicy;
+use fs_index::{Epoch, Index, IndexError, Layout};
+use fs_io::{Disk, SyncPolicy};
 
 use crate::error::RefreshError;
 use crate::store::FileEventStore;
@@ -31,28 +31,12 @@ impl FileEventStore {
         since: Ingested,
         most: usize,
     ) -> Result<Option<Vec<Header>>, RefreshError> {
-        self.inner.ask(|index| {
-            let is_known =
-                index.epoch() == Some(since.epoch) && since.number <= index.last_number();
-            if is_known {
-                index.headers_after(since.number, most)
-            } else {
-                Ok(None)
-            }
-        })
+        self.inner.ask(|index| headers_since(index, since, most))
     }
 
     /// Returns the answer that was kept under a name, if it is there and whole.
     pub fn kept_answer(&self, name: &str) -> Option<Vec<u8>> {
-        let path = self.inner.layout.index().join(name);
-        let disk = &self.inner.system.disk;
-        let mut bytes = disk.read(&path, fs_format::limits::MAX_FILE_BYTES).ok()?;
-        let (answer, checksum) = bytes.split_last_chunk::<4>()?;
-        if crc32fast::hash(answer).to_le_bytes() != *checksum {
-            return None;
-        }
-        bytes.truncate(bytes.len() - 4);
-        Some(bytes)
+        kept(self.inner.system.disk.as_ref(), &self.inner.layout, name)
     }
 
     /// Keeps an answer under a name, in the place of the one before. Where that fails, there is none.
@@ -68,4 +52,28 @@ impl FileEventStore {
             tracing::debug!(%error, name, "the next process will have to work it out again");
         }
     }
+}
+
+pub(crate) fn headers_since(
+    index: &Index,
+    since: Ingested,
+    most: usize,
+) -> Result<Option<Vec<Header>>, IndexError> {
+    let is_known = index.epoch() == Some(since.epoch) && since.number <= index.last_number();
+    if is_known {
+        index.headers_after(since.number, most)
+    } else {
+        Ok(None)
+    }
+}
+
+pub(crate) fn kept(disk: &dyn Disk, layout: &Layout, name: &str) -> Option<Vec<u8>> {
+    let path = layout.index().join(name);
+    let mut bytes = disk.read(&path, fs_format::limits::MAX_FILE_BYTES).ok()?;
+    let (answer, checksum) = bytes.split_last_chunk::<4>()?;
+    if crc32fast::hash(answer).to_le_bytes() != *checksum {
+        return None;
+    }
+    bytes.truncate(bytes.len() - 4);
+    Some(bytes)
 }

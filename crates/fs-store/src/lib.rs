@@ -67,6 +67,7 @@ pub use fs_index::Progress;
 pub use fs_index::{All, Select, Streams};
 pub use lease::{Lease, LeaseError};
 pub use options::{Durability, ForkDetector, OnFork, Reads, StoreOptions};
+pub use preview::Preview;
 pub use request::{Append, Appended, ExpectedVersion};
 pub use schema::{Chain, EventDecodeError, Schema, UpcastError, Upcasted};
 pub use state::StateError;

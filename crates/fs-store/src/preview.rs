@@ -7,21 +7,28 @@
 
 use std::path::Path;
 
-use fs_index::{Incoming, Preview, Progress};
+use fs_format::Header;
+use fs_index::{Foreseen, Incoming, Layout, Progress};
 use fs_io::System;
 
+use crate::answer::{self, Ingested};
 use crate::error::{OpenError, RefreshError};
 use crate::store::{FileEventStore, layout_of, must_be_there};
 
+/// A store that was looked at and not opened, and files that may come to it.
+#[derive(Debug)]
+pub struct Preview {
+    system: System,
+    layout: Layout,
+    preview: fs_index::Preview,
+}
+
 impl FileEventStore {
-    /// Works out the history of the store at `root` as it is, and as it would be with `incoming` files.
+    /// Looks at the store at `root`, to which `incoming` files may come.
     ///
     /// # Errors
     /// [`OpenError::NotAStore`] when `root` holds no `events/` directory, [`OpenError::Unreadable`] and [`OpenError::Refresh`] when it cannot be read.
-    /// Files that cannot be used are no errors, the [`Preview`] lists them.
-    ///
-    /// # Complexity
-    /// Reads what the index has of the history, and the files that it does not know.
+    /// Files that cannot be used are no errors, [`fs_index::Merged`] lists them.
     pub fn preview(
         root: impl AsRef<Path>,
         incoming: Vec<Incoming>,
@@ -29,7 +36,41 @@ impl FileEventStore {
     ) -> Result<Preview, OpenError> {
         let (system, layout) = (System::real(), layout_of(root.as_ref())?);
         must_be_there(&system, &layout)?;
-        let preview = Preview::of(system, layout, incoming, progress);
-        Ok(preview.map_err(RefreshError::from)?)
+        let preview = fs_index::Preview::of(system.clone(), layout.clone(), incoming, progress);
+        Ok(Preview {
+            system,
+            layout,
+            preview: preview.map_err(RefreshError::from)?,
+        })
+    }
+}
+
+impl Preview {
+    /// As [`FileEventStore::headers_since`], for what is here; `None` too when the index does not hold just that.
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub fn headers_since(
+        &self,
+        since: Ingested,
+        most: usize,
+    ) -> Result<Option<Vec<Header>>, RefreshError> {
+        match self.preview.index() {
+            Some(index) => Ok(answer::headers_since(index, since, most)?),
+            None => Ok(None),
+        }
+    }
+
+    /// As [`FileEventStore::kept_answer`].
+    pub fn kept_answer(&self, name: &str) -> Option<Vec<u8>> {
+        answer::kept(self.system.disk.as_ref(), &self.layout, name)
+    }
+
+    /// As [`fs_index::Preview::load`].
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub fn load(self, is_settled: bool) -> Result<Foreseen, RefreshError> {
+        Ok(self.preview.load(is_settled)?)
     }
 }

@@ -1,15 +1,30 @@
 //! `trib forks`
 
 use fs_format::{Json, ReplicaId, StreamId, Timestamp, TransactionId};
-use fs_merge::{Branch, ForkContext, ForkId, ForkedStream, StaleRead, Transaction, forks};
+use fs_merge::{BlockedFork, Branch, ForkContext, ForkId, ForkedStream, StaleRead, Transaction};
 use fs_store::FileEventStore;
 use serde::Serialize;
 
 use crate::commands::events::EventOut;
-use crate::commands::find::named;
+use crate::commands::find::{self, named};
 use crate::outcome::Ending;
-use crate::output::Output;
+use crate::output::{Output, chain, plain};
 use crate::view::{View, fork_text, in_order, settle_text};
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Item<'a> {
+    Fork(ForkOut<'a>),
+    Blocked(BlockedOut),
+}
+
+/// A fork that cannot be shown.
+#[derive(Serialize)]
+struct BlockedOut {
+    fork_id: ForkId,
+    /// What names the damage.
+    blocked: String,
+}
 
 #[derive(Serialize)]
 struct ForkOut<'a> {
@@ -53,21 +68,38 @@ pub(crate) fn run(
     name: Option<&str>,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
-    let mut forks = forks(store)?;
+    let mut open = find::open(store)?;
     if let Some(name) = name {
-        forks = named(forks, name)?;
+        open = named(open, name)?;
     }
-    let answer: Vec<_> = forks.iter().map(ForkOut::from).collect();
+    let shown = open.forks.iter().map(|fork| Item::Fork(fork.into()));
+    let blocked = open.blocked.iter().map(|fork| Item::Blocked(fork.into()));
+    let answer: Vec<_> = shown.chain(blocked).collect();
     output.answer(&answer, || {
         let view = View::of_output();
         let whole = |fork| format!("{}\n\n{}", fork_text(fork, &view), settle_text(fork));
-        let mut blocks: Vec<_> = forks.iter().map(whole).collect();
+        let mut blocks: Vec<_> = open.forks.iter().map(whole).collect();
+        let blocked = open.blocked.iter().map(BlockedOut::from);
+        blocks.extend(blocked.map(|it| format!("{}\n\n  {}", it.blocked, find::UNBLOCK)));
         if blocks.is_empty() {
             blocks.push("no fork is open".to_owned());
         }
         blocks.join("\n\n")
     })?;
-    Ok(Ending::Fine)
+    Ok(if open.blocked.is_empty() {
+        Ending::Fine
+    } else {
+        Ending::Damaged
+    })
+}
+
+impl From<&BlockedFork> for BlockedOut {
+    fn from(fork: &BlockedFork) -> Self {
+        Self {
+            fork_id: fork.fork_id().clone(),
+            blocked: plain(&chain(fork)),
+        }
+    }
 }
 
 impl<'a> From<&'a ForkContext> for ForkOut<'a> {

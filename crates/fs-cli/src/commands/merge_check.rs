@@ -1,17 +1,18 @@
 //! `trib merge-check`
+//!
+//! Here is what the present commit has and what is not committed; there is what the present commit does not have and the
+//! revision has, also where a merge under way has put it into the work tree. So a hook of a merge gets the answer that it
+//! would have got before.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::ensure;
 use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
-use fs_index::Layout;
-use fs_io::{FileKind, System};
 use fs_merge::{BranchOutline, ForkId, ForkOutline, MergePreview, preview_merge};
 use fs_store::FileEventStore;
 use serde::Serialize;
 
-use crate::git::{Entry, Git};
+use crate::git::Git;
 use crate::locate;
 use crate::outcome::Ending;
 use crate::output::{Output, plain};
@@ -52,25 +53,15 @@ struct FileOut {
 }
 
 pub(crate) fn run(root: &Path, revision: &str, output: &mut Output) -> anyhow::Result<Ending> {
-    let disk = System::real().disk;
-    let layout = Layout::new(root);
-    let is_file = |entry: &Entry| {
-        let stat = disk.stat(&layout.event_file(&entry.path));
-        matches!(stat, Ok(Some(stat)) if stat.kind == FileKind::File)
-    };
     FileEventStore::look_for(root).map_err(locate::not_opened)?;
     let git = Git::around(root)?;
     let commit = git.commit(revision)?;
-    let mut entries = git.list(&commit)?;
     ensure!(
-        !entries.is_empty() || git.tracks_store()?,
+        git.has_store(&commit)? || git.tracks_store()?,
         "git tracks no file of the store {}; commit its events/ directory first",
         root.display()
     );
-    // What both sides have alike, a merge leaves as it is here.
-    let alike: HashSet<Entry> = git.list_head()?.into_iter().collect();
-    entries.retain(|entry| !(alike.contains(entry) && is_file(entry)));
-    let preview = preview_merge(root, git.read(entries)?, progress::bar())?;
+    let preview = preview_merge(root, git.read(git.list_new(&commit)?)?, progress::bar())?;
     let has_new = !preview.new.is_empty();
     let answer = Answer::new(commit, preview);
     output.answer(&answer, || text(revision, &answer))?;

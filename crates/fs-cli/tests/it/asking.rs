@@ -1,7 +1,7 @@
 //! Forks that are settled by answering questions.
 
 use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::json;
 
@@ -126,7 +126,10 @@ struct Talk {
 impl Talk {
     fn start(here: &Here, args: &[&str]) -> Self {
         let args = [&["resolve", "-i"], args].concat();
-        let mut command = here.command(&args);
+        Self::spawn(&mut here.command(&args))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -176,4 +179,29 @@ fn a_fork_that_changed_meanwhile_is_shown_again() {
     assert!(end.contains("changed meanwhile"), "{end}");
     assert!(talk.child.wait().unwrap().success());
     assert_eq!(here.lines(&["read", "s"]).len(), 4, "it was settled once");
+}
+
+/// Util-linux has a program that runs another on a terminal of its own.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_it_is_asked_without_being_told_to() {
+    let here = forked();
+    let has_script = Command::new("script").arg("--version").output();
+    if !has_script.is_ok_and(|it| String::from_utf8_lossy(&it.stdout).contains("util-linux")) {
+        println!("skipped: there is no `script` of util-linux");
+        return;
+    }
+    let mut command = Command::new("script");
+    let typed = format!("'{}' resolve", env!("CARGO_BIN_EXE_trib"));
+    command.args(["--quiet", "--return", "--command", &typed, "/dev/null"]);
+    command.current_dir(here.path()).env_remove("TRIB_STORE");
+    let mut talk = Talk::spawn(&mut command);
+    let shown = talk.until("quit? ");
+    assert!(shown.contains("keep 1-2, accept all"), "{shown}");
+    talk.answer("a\n");
+    talk.until("no reason: ");
+    talk.answer("both hold\n");
+    talk.until("no fork is open any more\r\n");
+    assert!(talk.child.wait().unwrap().success());
+    assert_eq!(open_forks(&here), 0, "it was settled");
 }

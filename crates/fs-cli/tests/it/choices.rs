@@ -224,3 +224,19 @@ fn a_choice_that_cannot_be_meant_is_refused() {
         "nothing was settled by any of them"
     );
 }
+
+#[test]
+fn a_list_in_the_place_of_an_object_is_told() {
+    let here = forked();
+    for (args, list) in [
+        (&["resolve", "s", "--events", "-"][..], "[[]]"),
+        (&["append", "--transaction", "-"], "[{"),
+        (&["append", "--transaction", "-"], ""),
+    ] {
+        let refused = fed(&here, args, list.as_bytes());
+        let err = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{list:?}: {err}");
+        assert!(err.contains(r#"a JSON object like {"events":["#), "{err}");
+    }
+    assert_eq!(here.json(&["forks"]).as_array().unwrap().len(), 1);
+}

@@ -296,3 +296,88 @@ fn a_shallow_clone_and_a_worktree_are_asked_like_any_other() {
     let asked = asked.current_dir(there.path().join("tree")).output();
     assert_eq!(asked.unwrap().status.code(), Some(4));
 }
+
+/// The hook of `docs/guide/merging.md`.
+#[cfg(unix)]
+fn hook_of_the_guide() -> String {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/merging.md");
+    let guide = fs::read_to_string(guide).unwrap();
+    let (_, hook) = guide.split_once("```sh\n#!/bin/sh\n").unwrap();
+    let (hook, _) = hook.split_once("```").unwrap();
+    let trib = Path::new(env!("CARGO_BIN_EXE_trib")).parent().unwrap();
+    format!("#!/bin/sh\nPATH='{}':$PATH\n{hook}", trib.display())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hook_refuses_the_merge_that_would_fork_and_lets_the_other_pass() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let (there, third) = (here.cloned(), here.cloned());
+    there.work("s", "Theirs");
+    third.work("u", "Third");
+    here.work("s", "Ours");
+    let hook = here.path().join(".git/hooks/pre-merge-commit");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, hook_of_the_guide()).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+
+    here.fetch(&third);
+    here.git(&["merge", "--quiet", "--no-edit", "FETCH_HEAD"]);
+    here.fetch(&there);
+    let before = check(&here, "FETCH_HEAD", 4);
+    let said = here.git_refused(&["merge", "--no-edit", "FETCH_HEAD"]);
+    assert!(
+        said.contains("new fork") && said.contains("Not committing merge"),
+        "the hook stops the merge and says why: {said}"
+    );
+    // The merge is under way: its files stand in the work tree, and in the end in the index as well.
+    assert_eq!(check(&here, "MERGE_HEAD", 4), before);
+    assert_eq!(
+        here.json(&["forks"])[0]["fork_id"],
+        before["new"][0]["fork_id"]
+    );
+    assert_eq!(
+        check(&here, "MERGE_HEAD", 4),
+        before,
+        "though it was taken in"
+    );
+    here.git(&["merge", "--abort"]);
+    assert_eq!(here.json(&["forks"]), json!([]), "as before the merge");
+    here.git(&["merge", "--quiet", "--no-edit", "--no-verify", "FETCH_HEAD"]);
+    assert_eq!(ids(&here.json(&["forks"])), ids(&before["new"]));
+}
+
+#[test]
+fn what_is_not_committed_is_ours_while_a_merge_is_under_way() {
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let there = here.cloned();
+    there.work("s", "Theirs");
+    there.work("t", "Theirs");
+    here.work("u", "Ours");
+    here.fine(&["append", "s", "Uncommitted", "1"]);
+    here.fetch(&there);
+    let before = check(&here, "FETCH_HEAD", 4);
+    assert_eq!(
+        (&before["arriving"], ids(&before["new"]).len()),
+        (&json!(2), 1)
+    );
+    here.git(&["merge", "--quiet", "--no-commit", "FETCH_HEAD"]);
+    assert_eq!(check(&here, "MERGE_HEAD", 4), before);
+}
+
+#[test]
+fn before_the_first_commit_all_of_the_other_side_arrives() {
+    let there = Here::repository();
+    there.work("s", "Theirs");
+    let here = Here::store();
+    here.git(&["init", "--quiet"]);
+    here.fetch(&there);
+    assert_eq!(check(&here, "FETCH_HEAD", 0)["arriving"], 1);
+    here.fine(&["append", "s", "Ours", "1"]);
+    let answer = check(&here, "FETCH_HEAD", 4);
+    assert_eq!(ids(&answer["new"]).len(), 1, "with what is not committed");
+}

@@ -4,8 +4,9 @@ use std::fs;
 
 use fs_format::StreamId;
 use fs_store::{Append, FileEventStore, StoreOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::settling::take_over;
 use crate::{Here, assert_keys};
 
 #[test]
@@ -244,4 +245,69 @@ fn what_was_recovered_after_a_power_cut_is_told() {
         read.status.success() && note.starts_with("note: 1 transaction(s)"),
         "whichever command comes first says so: {note}"
     );
+}
+
+/// Puts a line into the index that is not the one that was verified, under a checksum that is right.
+fn forge(journal: &mut [u8], event_type: &str) {
+    let name = journal
+        .windows(event_type.len())
+        .rposition(|it| it == event_type.as_bytes());
+    let line = br#"{"record":"event""#;
+    let at = journal[..name.unwrap()]
+        .windows(line.len())
+        .rposition(|it| it == line)
+        .unwrap();
+    journal[at] = b'[';
+    let word = |at: usize| u32::from_le_bytes(journal[at..at + 4].try_into().unwrap());
+    let is_frame = |from: &usize| crc32fast::hash(&journal[*from..*from + 4]) == word(from + 4);
+    let frame = (0..at).rev().find(is_frame).unwrap();
+    let len = (word(frame) & !(1 << 31)) as usize;
+    let checksum = crc32fast::hash(&journal[frame + 12..frame + 12 + len]).to_le_bytes();
+    journal[frame + 8..frame + 12].copy_from_slice(&checksum);
+}
+
+#[test]
+fn damage_blocks_the_fork_that_it_is_in_and_no_other() {
+    let (here, there) = (Here::store(), Here::store());
+    for stream in ["s", "t"] {
+        here.fine(&["append", stream, "Left", "1"]);
+        there.fine(&["append", stream, "Right", "2"]);
+    }
+    let damaged = here.lines(&["log"])[1]["transaction_id"].clone();
+    take_over(&there, &here);
+    let whole = here.json(&["forks"]);
+    let journal = here.path().join(".tributary/index/journal");
+    let mut bytes = fs::read(&journal).unwrap();
+    // The last of that name in the file is the one on `t`.
+    forge(&mut bytes, "\"Left\"");
+    fs::write(&journal, &bytes).unwrap();
+
+    let output = here.run(&["--json", "forks"]);
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown.as_array().unwrap().len(), 2, "both are there");
+    assert_eq!(shown[0], whole[0], "the other as usual");
+    assert_keys(&shown[1], "fork_id blocked");
+    assert_eq!(shown[1]["fork_id"], whole[1]["fork_id"]);
+    let why = shown[1]["blocked"].as_str().unwrap();
+    assert!(
+        why.contains(damaged.as_str().unwrap()),
+        "what is damaged is named: {why}"
+    );
+
+    let text = here.run(&["forks"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    let blocked = whole[1]["fork_id"].as_str().unwrap();
+    let is_blocked = format!("fork {blocked} is blocked");
+    for part in ["settle it with one of", &is_blocked, "delete index/"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let refused = here.refused(&["resolve", blocked, "--accept"], 1);
+    assert!(refused.contains("delete index/"), "{refused}");
+    here.fine(&["resolve", "s", "--accept"]);
+
+    fs::remove_dir_all(here.path().join(".tributary/index")).unwrap();
+    let again = here.json(&["forks"]);
+    assert_eq!(again.as_array().unwrap().len(), 1);
+    assert_eq!(again[0], whole[1], "the advice helps");
 }

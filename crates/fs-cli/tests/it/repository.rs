@@ -1,6 +1,6 @@
 //! Git repositories with a store in them, cut off from the machine's configuration.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use crate::Here;
 
@@ -41,6 +41,23 @@ impl Here {
 
     /// Runs git here; it succeeds.
     pub(crate) fn git(&self, args: &[&str]) -> String {
+        let output = self.git_output(args);
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "git {args:?}: {err}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs git here; it fails. Returns all that was said.
+    #[cfg(unix)]
+    pub(crate) fn git_refused(&self, args: &[&str]) -> String {
+        let output = self.git_output(args);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(!output.status.success(), "git {args:?}: {said}");
+        said
+    }
+
+    fn git_output(&self, args: &[&str]) -> Output {
         let mut command = Command::new("git");
         isolate(&mut command);
         for setting in [
@@ -52,14 +69,11 @@ impl Here {
         ] {
             command.args(["-c", setting]);
         }
-        let output = command
+        command
             .current_dir(self.path())
             .args(args)
             .output()
-            .unwrap();
-        let err = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "git {args:?}: {err}");
-        String::from_utf8(output.stdout).unwrap()
+            .unwrap()
     }
 
     pub(crate) fn commit(&self) {

@@ -2,43 +2,54 @@
 //!
 //! **Invariant**: what comes is judged as it would be by the census after it came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use fs_format::Location;
+use fs_format::TransactionId;
 
 use super::Census;
 use crate::error::IndexError;
-use crate::history::History;
 use crate::look::Depth;
-use crate::preview::{Incoming, Preview};
-use crate::scan;
+use crate::preview::{Incoming, Merged, another_content, stored_of};
 use crate::stored::Stored;
 use crate::trouble::{Reason, Trouble};
 
 impl Census {
-    /// Works out the history now and with `incoming` files.
+    /// Works out the history of what is here, apart from what counts as incoming.
     ///
     /// # Errors
     /// As [`Census::observe`].
-    pub(crate) fn preview(mut self, incoming: Vec<Incoming>) -> Result<Preview, IndexError> {
+    pub(crate) fn look_without(&mut self, incoming: &[Incoming]) -> Result<(), IndexError> {
         // Without a usable journal every file is read.
         let _ = self.catch_up()?;
         self.survey(Depth::Names)?;
-        self.change_as_planned();
-        let present = self.history.shared().to_vec();
-        let now = History::build(
-            present,
-            self.history.epoch(),
-            self.history.topology_generation(),
-        );
-        let known: Vec<String> = self.troubles.keys().cloned().collect();
-        let mut troubles = BTreeMap::new();
-        for Incoming { path, content } in incoming {
-            let name = path.rsplit('/').next().unwrap_or(&path);
-            if scan::is_harmless(name) {
+        for Incoming { path, content, .. } in incoming.iter().filter(|it| it.is_theirs) {
+            let Ok(stored) = content.clone().and_then(|bytes| stored_of(path, bytes)) else {
+                // It is no transaction, whether it stands here already or not.
+                self.troubles.remove(path);
                 continue;
+            };
+            let id = stored.id();
+            let is_same = |here: &Stored| here.content_hash == stored.content_hash;
+            if self.candidates.get(&id).is_some_and(is_same) {
+                self.candidates.remove(&id);
             }
-            if let Err(reason) = content.and_then(|bytes| self.take_incoming(&path, bytes)) {
+            if self.history.find(id).is_some_and(is_same) {
+                self.gone.insert(id);
+            }
+        }
+        self.change_as_planned();
+        Ok(())
+    }
+
+    /// Lets files come after [`Census::look_without`].
+    pub(crate) fn merge(mut self, incoming: Vec<Incoming>) -> Merged {
+        let before: BTreeSet<TransactionId> = self.ids().collect();
+        let known: BTreeSet<String> = self.troubles.keys().cloned().collect();
+        let mut troubles = BTreeMap::new();
+        for incoming in incoming.into_iter().filter(Incoming::may_be_one) {
+            let Incoming { path, content, .. } = incoming;
+            let stored = content.and_then(|bytes| stored_of(&path, bytes));
+            if let Err(reason) = stored.and_then(|stored| self.take_incoming(stored)) {
                 troubles.insert(path.clone(), Trouble { path, reason });
             }
         }
@@ -50,11 +61,15 @@ impl Census {
                     .or_insert_with(|| watched.trouble.clone());
             }
         }
-        Ok(Preview {
-            now,
-            then: self.history,
+        Merged {
+            arrived: self.ids().filter(|id| !before.contains(id)).collect(),
+            history: self.history,
             troubles: troubles.into_values().collect(),
-        })
+        }
+    }
+
+    fn ids(&self) -> impl Iterator<Item = TransactionId> {
+        self.history.shared().iter().map(|stored| stored.id())
     }
 
     fn change_as_planned(&mut self) {
@@ -66,21 +81,12 @@ impl Census {
     }
 
     /// Takes a file for one that is here, unless another content of its transaction is.
-    fn take_incoming(&mut self, path: &str, bytes: Vec<u8>) -> Result<(), Reason> {
-        let location: Location = fs_format::check_name(path).map_err(Reason::Name)?;
-        if bytes.len() as u64 > fs_format::limits::MAX_FILE_BYTES {
-            let len = bytes.len() as u64;
-            return Err(Reason::TooLarge { len });
-        }
-        let stored = Stored::of_file(bytes, location, 0);
-        let stored = stored.map_err(|error| Reason::of_content(&error))?;
+    fn take_incoming(&mut self, stored: Stored) -> Result<(), Reason> {
         let id = stored.id();
         let here = self.history.find(id).or_else(|| self.candidates.get(&id));
         match here {
             Some(here) if here.content_hash == stored.content_hash => Ok(()),
-            Some(_) => Err(Reason::Content(
-                "another content than the file of this transaction that is here".to_owned(),
-            )),
+            Some(_) => Err(another_content()),
             None => {
                 self.meet(stored);
                 Ok(())

@@ -75,7 +75,7 @@ pub enum Fault {
         /// After how many settlements it was given up.
         settlements: usize,
     },
-    /// There were more forks after settling than before.
+    /// There were more forks after settling than before; no resolver can do anything about that.
     #[error("settling at replica {replica} made more forks: {before} before, {after} after")]
     MoreForks {
         /// Where.
@@ -85,7 +85,7 @@ pub enum Fault {
         /// How many are open.
         after: usize,
     },
-    /// A fork that was not settled is not shown any more.
+    /// A fork that was not settled is not shown any more; no resolver can do anything about that.
     #[error("settling at replica {replica} hid another fork, {fork}")]
     HiddenFork {
         /// Where.

@@ -31,6 +31,7 @@
 //! ```
 //!
 //! [`Convergence`] has the choices: how many replicas, how long, on the real disk, a resolver for each replica.
+//! [`Waited`] makes an async resolver one that can be tested.
 //! [`World`] plays single steps, for tests that tell a story of their own.
 //!
 //! **Invariant**: a test is the same each time. It goes deeper where `TRIBUTARY_CASES` or `PROPTEST_CASES` says how many
@@ -50,6 +51,7 @@ mod script;
 mod scripts;
 mod settling;
 mod shorten;
+mod waited;
 mod words;
 mod world;
 
@@ -58,4 +60,5 @@ pub use converge::{Convergence, CounterExample, assert_converges};
 pub use fault::Fault;
 pub use script::{Arriving, Ending, LineEnds, Script, Step};
 pub use scripts::scripts;
+pub use waited::Waited;
 pub use world::World;

@@ -58,14 +58,7 @@ impl World {
             }
             self.compare(replica, &before, &report)?;
             let after = self.forks(replica)?;
-            if after.len() > before.len() {
-                return Err(Fault::MoreForks {
-                    replica,
-                    before: before.len(),
-                    after: after.len(),
-                });
-            }
-            self.look_at_each(replica, &before, &report, &after)?;
+            self.look_at_all(replica, &before, &report, &after)?;
             if report.settled.is_empty() {
                 let declined = report.declined.into_iter();
                 rest.declined = declined.map(|it| (it.fork_id, it.reason)).collect();
@@ -81,14 +74,21 @@ impl World {
         }
     }
 
-    /// Checks that forks that were settled are gone, and that all others are still there.
-    fn look_at_each(
+    /// Checks that forks that were settled are gone, that all others are still there, and that there are no more.
+    fn look_at_all(
         &self,
         replica: usize,
         before: &[ForkContext],
         report: &Report,
         after: &[ForkContext],
     ) -> Result<(), Fault> {
+        if after.len() > before.len() {
+            return Err(Fault::MoreForks {
+                replica,
+                before: before.len(),
+                after: after.len(),
+            });
+        }
         for fork in before {
             let mut settled = report.settled.iter();
             match settled.find(|settled| settled.fork_id == fork.id) {
@@ -236,5 +236,87 @@ fn unsettled(replica: usize, error: &ReconcileError) -> Fault {
                 error: source.map_or(error.to_string(), |source| format!("{error}: {source}")),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fs_format::StreamId;
+    use fs_store::Append;
+
+    use super::super::script::Step;
+    use super::*;
+    use crate::event::Raw;
+    use crate::policy;
+    use crate::reconcile::Reconcile;
+
+    /// Two forks, of which the one on `s` is settled: what was open, what was reported, and what is open.
+    fn settled_in_part() -> (World, Vec<ForkContext>, Report, Vec<ForkContext>) {
+        let mut world = World::in_memory(2).unwrap();
+        let act = |replica: usize, name: &str| {
+            let stream_id = StreamId::new(name).unwrap();
+            let action = Append::new().event(stream_id, "T", "1").unwrap();
+            Step::Act { replica, action }
+        };
+        let apart = [act(0, "s"), act(0, "t"), act(1, "s"), act(1, "t")];
+        for step in apart.into_iter().chain([Step::Exchange]) {
+            world.play::<Raw, _>(&step, &policy::AcceptAll).unwrap();
+        }
+        let before = world.forks(0).unwrap();
+        let reconcile = Reconcile::new(world.store(0)).stream(StreamId::new("s").unwrap());
+        let report = reconcile.run::<Raw>(&policy::AcceptAll).unwrap();
+        let after = world.forks(0).unwrap();
+        (world, before, report, after)
+    }
+
+    #[test]
+    fn a_settlement_that_does_what_it_says_passes() {
+        let (world, before, report, after) = settled_in_part();
+        assert_eq!((before.len(), after.len()), (2, 1), "one is settled");
+        let looked = world.look_at_all(0, &before, &report, &after);
+        assert!(looked.is_ok(), "{looked:?}");
+    }
+
+    #[test]
+    fn a_detector_that_does_not_show_another_fork_any_more_is_caught() {
+        let (world, before, report, _) = settled_in_part();
+        let looked = world.look_at_all(0, &before, &report, &[]);
+        assert!(
+            matches!(looked, Err(Fault::HiddenFork { .. })),
+            "{looked:?}"
+        );
+    }
+
+    #[test]
+    fn a_detector_that_shows_a_part_of_another_fork_is_caught() {
+        let (world, before, report, mut after) = settled_in_part();
+        after[0].branches.pop();
+        let looked = world.look_at_all(0, &before, &report, &after);
+        assert!(
+            matches!(looked, Err(Fault::HiddenFork { .. })),
+            "{looked:?}"
+        );
+    }
+
+    #[test]
+    fn a_detector_that_still_shows_what_was_settled_is_caught() {
+        let (world, before, report, _) = settled_in_part();
+        let looked = world.look_at_all(0, &before, &report, &before);
+        assert!(
+            matches!(looked, Err(Fault::HalfSettled { .. })),
+            "{looked:?}"
+        );
+    }
+
+    #[test]
+    fn a_settlement_after_which_more_forks_are_open_is_caught() {
+        let (world, before, report, after) = settled_in_part();
+        let looked = world.look_at_all(0, &after, &report, &before);
+        let expected = (1, 2);
+        let found = match looked {
+            Err(Fault::MoreForks { before, after, .. }) => (before, after),
+            other => panic!("it is not noticed: {other:?}"),
+        };
+        assert_eq!(found, expected);
     }
 }

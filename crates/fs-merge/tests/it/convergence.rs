@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fs_merge::testing::{
-    Convergence, CounterExample, Fault, Script, Step, World, assert_converges,
+    Convergence, CounterExample, Fault, Script, Step, Waited, World, assert_converges,
 };
 use fs_merge::{Contradiction, ForkContext, Outcome, Raw, Resolution, Resolver, policy};
 use fs_store::{Append, ExpectedVersion};
@@ -255,4 +255,40 @@ fn the_panic_tells_the_story() {
         None => Resolution::unresolvable("no branch"),
     };
     assert_converges(first, appends());
+}
+
+#[test]
+fn resolvers_that_wait_are_tested_too() {
+    /// Lets another thread wake it.
+    async fn pause() {
+        let mut was_asked = false;
+        std::future::poll_fn(|context| {
+            if std::mem::replace(&mut was_asked, true) {
+                return std::task::Poll::Ready(());
+            }
+            let waker = context.waker().clone();
+            std::thread::spawn(move || waker.wake());
+            std::task::Poll::Pending
+        })
+        .await;
+    }
+    let patient = async |fork: &ForkContext| {
+        pause().await;
+        by_the_fork(fork)
+    };
+    Convergence::of(appends())
+        .cases(8)
+        .check(&Waited(patient))
+        .unwrap();
+    let asked = std::cell::Cell::new(0);
+    let counting = async |fork: &ForkContext| {
+        pause().await;
+        asked.set(asked.get() + 1);
+        write_everywhere(fork, &asked.get().to_string()).into()
+    };
+    let found = found(Convergence::of(appends()).check(&Waited(counting)));
+    assert!(
+        matches!(found.fault, Fault::Contradiction { .. }),
+        "{found}"
+    );
 }

@@ -22,6 +22,7 @@ mod oracle;
 mod outcomes;
 mod plans;
 mod policies;
+mod previews;
 mod quiet;
 mod random;
 mod rounds;

@@ -81,7 +81,7 @@ fn exchange(group: &[&Place]) {
 }
 
 /// Clones that hold parts of one history.
-fn spread(model: &Model, parts: &[u64]) -> Vec<Place> {
+pub(crate) fn spread(model: &Model, parts: &[u64]) -> Vec<Place> {
     let holding = |part: &u64| {
         let mut held = BTreeSet::new();
         let mut waiting: Vec<_> = (0..model.transactions.len())

@@ -86,7 +86,7 @@ pub(crate) enum Command {
         /// The issue
         issue: String,
     },
-    /// List the open issues
+    /// List the open issues, and those that are not settled after a merge
     List {
         /// The closed ones too
         #[arg(long)]

@@ -12,23 +12,24 @@ use issue_tracker::{Issue, Rules};
 
 use crate::cli::project::{History, Project, native, short};
 
-/// Lists the issues, one a line; `!` marks those that were changed on several sides and are not settled.
+/// Lists the open issues or all, one a line; `!` marks those that were changed on several sides and are not settled, which
+/// are listed in any case.
 pub(crate) fn list(project: &Project, all: bool, out: &mut impl Write) -> Result<ExitCode> {
     let forks = project.forks()?;
     for (stream, history) in project.list()? {
+        let native = native(&stream)?;
+        let is_forked = forks.iter().any(|fork| fork.involves(&native));
         let line = match history {
             Ok(history) => {
                 let issue = amount(&history);
-                if issue.is_closed && !all {
+                if issue.is_closed && !all && !is_forked {
                     continue;
                 }
                 line(&issue)
             }
             Err(error) => format!("({error:#})"),
         };
-        let native = native(&stream)?;
-        let is_open = forks.iter().any(|fork| fork.involves(&native));
-        let mark = if is_open { '!' } else { ' ' };
+        let mark = if is_forked { '!' } else { ' ' };
         let id = plain(short(stream.as_ref()));
         writeln!(out, "{id}{mark} {}", plain(&line))?;
     }

@@ -141,6 +141,11 @@ fn two_titles_are_left_open_until_a_person_chooses() {
     alice.run(&["label", &issue, "waiting"]);
     alice.run(&["unlabel", &issue, "urgent"]);
     alice.run(&["close", &issue]);
+    let listed = alice.run(&["list"]);
+    assert!(
+        listed.contains(&format!("{issue}! ")),
+        "what is not settled is shown, closed or not: {listed}"
+    );
 
     let told = alice.run(&["retitle", &issue, "Leaking roof, wet floor", "--settle"]);
     assert!(

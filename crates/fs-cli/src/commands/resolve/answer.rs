@@ -4,7 +4,7 @@ use fs_format::{EventId, Json, StreamId, TransactionId};
 use fs_merge::{ForkId, Planned, Report, Settled};
 use serde::Serialize;
 
-use crate::output::plain;
+use crate::output::{chain, plain};
 
 /// A merge transaction that was written, or one that was not.
 pub(crate) enum Done {
@@ -191,13 +191,6 @@ impl<'a> From<&'a Report> for ReportOut<'a> {
             changed: &report.changed,
         }
     }
-}
-
-/// Returns an error with its causes, on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let causes: Vec<_> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
 }
 
 fn names(streams: &[StreamId]) -> String {

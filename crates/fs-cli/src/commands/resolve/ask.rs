@@ -7,16 +7,15 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, Read, stdin};
 
 use anyhow::Context;
-use fs_merge::{ForkContext, ForkId, ReconcileError, forks};
+use fs_merge::{ForkContext, ForkId, ReconcileError, open_forks};
 use fs_store::FileEventStore;
 
-use super::answer::chain;
 use super::choice::Choice;
 use super::{carry_out, signed};
 use crate::args::ResolveArgs;
-use crate::commands::find::named;
+use crate::commands::find::{self, named};
 use crate::outcome::Ending;
-use crate::output::Output;
+use crate::output::{Output, chain};
 use crate::view::{View, fork_text};
 
 /// The longest answer that is read.
@@ -38,15 +37,18 @@ pub(crate) fn run(
 ) -> anyhow::Result<Ending> {
     // A name that means nothing is an error now; later it means that all is settled.
     let mut open = match &args.fork {
-        Some(name) => named(forks(store)?, name)?,
-        None => forks(store)?,
+        Some(name) => named(find::open(store)?, name)?,
+        None => find::open(store)?,
     };
-    if open.is_empty() {
+    if open.forks.is_empty() && open.blocked.is_empty() {
         output.say("no fork is open")?;
         return Ok(Ending::Fine);
     }
+    for blocked in &open.blocked {
+        output.say(&format!("{}\n{}\n", chain(blocked), find::UNBLOCK))?;
+    }
     let mut passed: BTreeSet<ForkId> = BTreeSet::new();
-    while let Some(fork) = open.iter().find(|fork| !passed.contains(&fork.id)) {
+    while let Some(fork) = open.forks.iter().find(|fork| !passed.contains(&fork.id)) {
         let view = View::of_output();
         output.say(&format!("{}\n", fork_text(fork, &view)))?;
         let Some(choice) = ask(fork, output)? else {
@@ -70,13 +72,14 @@ pub(crate) fn run(
             passed.insert(fork.id.clone());
         }
         // What was settled is gone, and may have changed others.
-        open = forks(store)?;
-        if let Some(name) = &args.fork {
-            open = named(open, name).unwrap_or_default();
-        }
+        let all = find::open(store)?;
+        open.forks = match &args.fork {
+            Some(name) => named(all, name).map_or_else(|_| Vec::new(), |it| it.forks),
+            None => all.forks,
+        };
         output.say("")?;
     }
-    output.say(&match forks(store)?.len() {
+    output.say(&match open_forks(store)?.len() {
         0 => "no fork is open any more".to_owned(),
         left => format!("{left} fork(s) are open"),
     })?;

@@ -8,13 +8,11 @@ mod choice;
 
 use std::io::{IsTerminal, stdin, stdout};
 
-use fs_merge::{
-    ForkContext, Outcome, Raw, Reconcile, ReconcileError, Resolution, forks, plan, settle,
-};
+use fs_merge::{ForkContext, Outcome, Raw, Reconcile, ReconcileError, Resolution, plan, settle};
 use fs_store::FileEventStore;
 
 use crate::args::ResolveArgs;
-use crate::commands::find::the_one;
+use crate::commands::find::{self, the_one};
 use crate::outcome::{Ending, Usage};
 use crate::output::Output;
 use answer::{Done, ReportOut};
@@ -36,7 +34,7 @@ pub(crate) fn run(
             Err(Usage("name the fork or one of its streams, as `trib forks` lists them, or give --all with --accept or --latest".to_owned()).into())
         };
     };
-    let fork = the_one(forks(store)?, name)?;
+    let fork = the_one(find::open(store)?, name)?;
     let outcome = choice.outcome(&fork)?;
     let outcome = signed(outcome, &args, args.reason.as_deref());
     let done = carry_out(store, &fork, &outcome, &args).map_err(told)?;
