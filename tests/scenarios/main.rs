@@ -9,6 +9,7 @@
 mod adopted;
 mod branches;
 mod cleaned;
+mod consumed;
 mod converging;
 mod damage;
 mod dangling;
