@@ -25,6 +25,7 @@ mod power_cut;
 mod projections;
 mod read_only;
 mod readers;
+mod replicas;
 mod reset;
 mod restored;
 mod settle;

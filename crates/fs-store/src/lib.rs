@@ -44,6 +44,7 @@ mod lease;
 mod options;
 mod preview;
 mod read;
+mod replicas;
 mod request;
 mod schema;
 mod snapshot;
@@ -66,8 +67,11 @@ pub use fs_index::Progress;
 pub use fs_index::{All, Select, Streams};
 pub use lease::{Lease, LeaseError};
 pub use options::{Durability, ForkDetector, OnFork, Reads, StoreOptions};
+pub use replicas::{ReplicaFeed, ReplicaItem};
 pub use request::{Append, Appended, ExpectedVersion};
-pub use schema::{Chain, EventDecodeError, Schema, UpcastError, Upcasted};
+pub use schema::{
+    Chain, EventDecodeError, Schema, SchemaFailure, SchemaReport, TypeReport, UpcastError, Upcasted,
+};
 pub use state::StateError;
 pub use status::{ClockAhead, Dangling, ReplicaIdentityConflict, Standing, StoreStatus};
 pub use store::FileEventStore;

@@ -5,6 +5,7 @@
 //!
 //! What is not done here: no type is guessed by the shape of data, and no upcaster sees anything but the event's type and data.
 
+mod check;
 mod upcast;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use eventcore_types::Event;
 
+pub use check::{SchemaFailure, SchemaReport, TypeReport};
 pub use upcast::{Chain, UpcastError, Upcasted};
 
 use crate::error::ReadError;
