@@ -28,6 +28,9 @@ use upcast::Upcaster;
 /// An upcaster takes the data of an event and gives what an event of today would hold instead. Its result is upcast again where an upcaster is
 /// registered for the new type, each of them once at most for one event. What is on disk stays as it is.
 ///
+/// A [`Select`](crate::Select), as of [`FileEventStore::ingested_events`], subscriptions and consumers, names recorded types; so do the events that
+/// these return. The filter of `EventReader::read_events` names types of today.
+///
 /// Upcasters run inside of reads, so they compute and do nothing else; one that calls the store may wait for itself.
 ///
 /// ```
