@@ -1,6 +1,6 @@
 //! `trib consume`
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use fs_index::Position;
 use fs_store::{Consumer, ConsumerError, FileEventStore};
 use serde::Serialize;
@@ -89,13 +89,12 @@ fn told(name: &str, position: Option<Position>, output: &mut Output) -> anyhow::
     })
 }
 
-/// Says what to type about a history that is not the one that was read.
+/// Says what to type where a reset is what helps.
 fn refused(error: ConsumerError) -> anyhow::Error {
-    let hint = match &error {
+    match &error {
         ConsumerError::NewEpoch { name, .. } | ConsumerError::Behind { name, .. } => {
-            format!("`trib consume {} --reset` lets it begin anew", plain(name))
+            anyhow!("{error}: `trib consume {} --reset`", plain(name))
         }
-        _ => return error.into(),
-    };
-    anyhow::Error::new(error).context(hint)
+        _ => error.into(),
+    }
 }
