@@ -9,6 +9,7 @@
 mod adopted;
 mod branches;
 mod cleaned;
+mod consumed;
 mod converging;
 mod damage;
 mod dangling;
@@ -24,6 +25,7 @@ mod power_cut;
 mod projections;
 mod read_only;
 mod readers;
+mod replicas;
 mod reset;
 mod restored;
 mod settle;

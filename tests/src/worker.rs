@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The variable that tells a worker which boot of the machine to believe in.
 pub const BOOT_ID: &str = "SCENARIO_BOOT_ID";
 
+/// How many events a worker that consumes fetches at a time.
+pub const BATCH: usize = 3;
+
 /// An append that was acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ack {
@@ -141,15 +144,20 @@ impl Worker {
     }
 
     /// Kills the worker wherever it is; returns what it had acknowledged and was not read yet.
-    pub fn kill(mut self) -> Vec<Ack> {
-        self.child.kill().expect("a child can be killed");
-        self.child.wait().expect("a child can be waited for");
-        let lines: Vec<_> = std::iter::from_fn(|| self.next_line()).collect();
-        let acks = lines.into_iter().filter_map(|line| match line {
+    pub fn kill(self) -> Vec<Ack> {
+        let lines = self.kill_unheard().into_iter();
+        let acks = lines.filter_map(|line| match parse(&line) {
             Line::Ack(ack) => Some(ack),
             Line::Error(_) | Line::Done => None,
         });
         acks.collect()
+    }
+
+    /// Kills the worker wherever it is; returns what it had told and was not read yet, as it told it.
+    pub fn kill_unheard(mut self) -> Vec<String> {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a child can be waited for");
+        std::iter::from_fn(|| self.next_text()).collect()
     }
 }
 

@@ -47,8 +47,22 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// List the streams with their versions
     Streams,
+    /// Read as a named consumer: what it has not acknowledged yet, in the order of `events`
+    Consume(ConsumeArgs),
     /// List the transactions in canonical order
-    Log,
+    Log {
+        /// By replica and its own count, with what is missing of it
+        #[arg(long)]
+        by_replica: bool,
+    },
+    /// Show what the data of each event type look like, and where they differ; exit with 4 if a type is not known
+    ///
+    /// Whether events decode, only the application can tell that has their types: `FileEventStore::check_schema` does.
+    SchemaCheck {
+        /// An event type that the application knows; may be given several times, and all are known without it
+        #[arg(long = "known", value_name = "TYPE")]
+        known: Vec<String>,
+    },
     /// Tell whether all is well
     Status {
         /// Exit with 4 when it is not
@@ -160,6 +174,38 @@ pub(crate) struct EventsArgs {
     /// Only events of this type
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) event_type: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("change").conflicts_with("list"))]
+pub(crate) struct ConsumeArgs {
+    /// The consumer; it begins before the first event when there is none of this name
+    #[arg(required_unless_present = "list", conflicts_with = "list", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) name: Option<String>,
+
+    /// Show at most so many events
+    #[arg(long, value_name = "N", default_value_t = 1000, conflicts_with_all = ["ack", "reset", "remove", "list"])]
+    pub(crate) limit: usize,
+
+    /// Acknowledge everything up to this position, as an earlier line gave it, and show nothing
+    #[arg(long, value_name = "POSITION", group = "change")]
+    pub(crate) ack: Option<uuid::Uuid>,
+
+    /// Acknowledge what is shown, at once: no other process is shown it, and nobody again if this one fails
+    #[arg(long, group = "change")]
+    pub(crate) advance: bool,
+
+    /// Begin before the first event again, also where the history was replaced by another
+    #[arg(long, group = "change")]
+    pub(crate) reset: bool,
+
+    /// Forget the consumer
+    #[arg(long, group = "change")]
+    pub(crate) remove: bool,
+
+    /// List the consumers of this working copy
+    #[arg(long)]
+    pub(crate) list: bool,
 }
 
 #[derive(Args, Debug)]

@@ -45,6 +45,7 @@ mod options;
 mod preview;
 pub mod projection;
 mod read;
+mod replicas;
 mod request;
 mod schema;
 mod snapshot;
@@ -68,8 +69,11 @@ pub use fs_index::{All, Select, Streams};
 pub use lease::{Lease, LeaseError};
 pub use options::{Durability, ForkDetector, OnFork, Reads, StoreOptions};
 pub use preview::Preview;
+pub use replicas::{ReplicaFeed, ReplicaItem};
 pub use request::{Append, Appended, ExpectedVersion};
-pub use schema::{Chain, EventDecodeError, Schema, UpcastError, Upcasted};
+pub use schema::{
+    Chain, EventDecodeError, Schema, SchemaFailure, SchemaReport, TypeReport, UpcastError, Upcasted,
+};
 pub use state::StateError;
 pub use status::{ClockAhead, Dangling, ReplicaIdentityConflict, Standing, StoreStatus};
 pub use store::FileEventStore;

@@ -7,6 +7,8 @@
 //!   empty        deletes what is in index/
 //!   lock         takes the write lock and keeps it, as a long append would
 //!   unlock       lets go of it
+//!   take <n>     n times: as consumer `taker`, fetches and advances, and tells which events it has
+//!   work <n>     n times: as consumer `worker`, fetches, tells which events it has, acknowledges, and tells that it has
 //! ```
 //!
 //! Each order ends in `done`. An append that fails is told as `error` and tried again under the same command id, by a
@@ -23,9 +25,11 @@ use std::path::{Path, PathBuf};
 
 use fs_format::{CommandId, StreamId};
 use fs_io::{LockGuard, System, Wait};
-use fs_store::{Append, Durability, ExpectedVersion, FileEventStore, StoreOptions};
+use fs_store::{
+    Append, Batch, Consumer, Durability, ExpectedVersion, FileEventStore, StoreOptions,
+};
 use scenarios::dice::Dice;
-use scenarios::worker::BOOT_ID;
+use scenarios::worker::{BATCH, BOOT_ID};
 
 /// How many failures in a row are one too many.
 const TRIES: u32 = 40;
@@ -75,6 +79,8 @@ fn main() {
             "empty" => empty(&process.root.join("index")),
             "lock" => process.lock(),
             "unlock" => process.held = None,
+            "take" => process.take(count.parse().expect("how many is a number")),
+            "work" => process.work(count.parse().expect("how many is a number")),
             _ => panic!("there is no order {line:?}"),
         }
         say("done");
@@ -139,6 +145,30 @@ impl Process {
         ))
     }
 
+    fn take(&mut self, count: u64) {
+        let consumer = self.consumer("taker");
+        for _ in 0..count {
+            let batch = consumer.fetch_and_advance(BATCH).expect("it is taken");
+            say(&told("took", &batch));
+        }
+    }
+
+    fn work(&mut self, count: u64) {
+        let consumer = self.consumer("worker");
+        for _ in 0..count {
+            let batch = consumer.fetch(BATCH).expect("it is fetched");
+            say(&told("saw", &batch));
+            consumer.ack(&batch).expect("it is acknowledged");
+            say("acknowledged");
+        }
+    }
+
+    fn consumer(&self, name: &str) -> Consumer {
+        let store = FileEventStore::open_on(system(), &self.root, self.options.clone());
+        let consumer = store.expect("the store opens").consumer(name);
+        consumer.expect("the consumer opens")
+    }
+
     fn lock(&mut self) {
         let path = self.root.join("local/lock");
         let patience = Wait::UpTo(std::time::Duration::from_secs(60));
@@ -149,6 +179,14 @@ impl Process {
                 .expect("the lock can be had"),
         );
     }
+}
+
+/// Returns a line that names the events of a batch.
+fn told(verb: &str, batch: &Batch) -> String {
+    let events = batch.events.iter();
+    events.fold(verb.to_owned(), |line, event| {
+        format!("{line} {}", event.event_id)
+    })
 }
 
 /// Deletes a directory that others may be filling meanwhile.

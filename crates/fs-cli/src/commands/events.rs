@@ -180,7 +180,7 @@ fn follow(
     Ok(Ending::Fine)
 }
 
-fn placed(event: &StoredEvent, output: &mut Output) -> anyhow::Result<()> {
+pub(crate) fn placed(event: &StoredEvent, output: &mut Output) -> anyhow::Result<()> {
     output.answer(&EventOut::with_position(event), || {
         format!("{}  {}", event.position, line(event))
     })

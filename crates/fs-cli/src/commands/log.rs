@@ -1,7 +1,7 @@
 //! `trib log`
 
-use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
-use fs_store::FileEventStore;
+use fs_format::{Header, ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_store::{FileEventStore, ReplicaItem};
 use serde::Serialize;
 
 use crate::outcome::Ending;
@@ -11,46 +11,130 @@ use crate::output::{Output, plain};
 struct TransactionOut<'a> {
     transaction_id: TransactionId,
     replica_id: ReplicaId,
+    /// Only by replica; null where the format has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replica_seq: Option<Option<u64>>,
     created_at: Timestamp,
     parents: Vec<TransactionId>,
     streams: Vec<&'a StreamId>,
 }
 
-pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
-    for header in &store.transactions()? {
-        let written = header
-            .stream_bases
-            .iter()
-            .filter(|(_, base)| base.writes > 0);
-        let out = TransactionOut {
+impl<'a> TransactionOut<'a> {
+    fn new(header: &'a Header) -> Self {
+        let bases = header.stream_bases.iter();
+        let written = bases.filter(|(_, base)| base.writes > 0);
+        let parents = header.parents.iter();
+        Self {
             transaction_id: header.transaction_id,
             replica_id: header.replica_id,
+            replica_seq: None,
             created_at: header.created_at,
-            parents: header
-                .parents
-                .iter()
-                .map(|parent| parent.transaction_id)
-                .collect(),
+            parents: parents.map(|parent| parent.transaction_id).collect(),
             streams: written.map(|(stream_id, _)| stream_id).collect(),
-        };
-        output.answer(&out, || {
-            let streams: Vec<_> = out
-                .streams
-                .iter()
-                .map(|stream_id| plain(stream_id.as_str()))
-                .collect();
-            let settles = if header.resolves.is_empty() {
-                ""
-            } else {
-                "  (settles a fork)"
-            };
-            format!(
-                "{}  {}  {}{settles}",
-                out.transaction_id,
-                out.created_at,
-                streams.join(", ")
-            )
-        })?;
+        }
+    }
+}
+
+/// Returns a transaction as one line for people.
+fn line(header: &Header, out: &TransactionOut<'_>) -> String {
+    let streams = out.streams.iter();
+    let streams: Vec<_> = streams.map(|stream_id| plain(stream_id.as_str())).collect();
+    let settles = if header.resolves.is_empty() {
+        ""
+    } else {
+        "  (settles a fork)"
+    };
+    format!(
+        "{}  {}  {}{settles}",
+        out.transaction_id,
+        out.created_at,
+        streams.join(", ")
+    )
+}
+
+pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
+    for header in &store.transactions()? {
+        let out = TransactionOut::new(header);
+        output.answer(&out, || line(header, &out))?;
     }
     Ok(Ending::Fine)
+}
+
+#[derive(Serialize)]
+struct GapOut {
+    replica_id: ReplicaId,
+    gap: Range,
+}
+
+#[derive(Serialize)]
+struct Range {
+    first: u64,
+    last: u64,
+}
+
+#[derive(Serialize)]
+struct ConflictOut {
+    replica_id: ReplicaId,
+    conflict: Shared,
+}
+
+#[derive(Serialize)]
+struct Shared {
+    replica_seq: u64,
+    transactions: Vec<TransactionId>,
+}
+
+pub(crate) fn by_replica(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
+    for feed in store.read_by_replica()? {
+        let replica_id = feed.replica_id();
+        output.say(&if replica_id.is_nil() {
+            "merges".to_owned()
+        } else {
+            format!("replica {replica_id}")
+        })?;
+        for item in feed.items() {
+            show(item?, output)?;
+        }
+    }
+    Ok(Ending::Fine)
+}
+
+fn show(item: ReplicaItem, output: &mut Output) -> anyhow::Result<()> {
+    match item {
+        ReplicaItem::Transaction { header, .. } => {
+            let out = TransactionOut {
+                replica_seq: Some(header.replica_seq),
+                ..TransactionOut::new(&header)
+            };
+            let number = header.replica_seq.filter(|_| !header.replica_id.is_nil());
+            let number = number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+            output.answer(&out, || format!("{number:>8}  {}", line(&header, &out)))
+        }
+        ReplicaItem::Gap {
+            replica_id,
+            first,
+            last,
+        } => {
+            let gap = Range { first, last };
+            output.answer(&GapOut { replica_id, gap }, || match last - first {
+                0 => format!("{first:>8}  is missing"),
+                _ => format!("{first:>8}  to {last} are missing"),
+            })
+        }
+        ReplicaItem::Conflict {
+            replica_id,
+            sequence,
+            transactions,
+        } => {
+            let count = transactions.len();
+            let conflict = Shared {
+                replica_seq: sequence,
+                transactions,
+            };
+            output.answer(&ConflictOut { replica_id, conflict }, || {
+                format!("{sequence:>8}  has {count} transactions, of working copies that appended as one replica")
+            })
+        }
+        other => anyhow::bail!("cannot show {other:?}; use a newer trib"),
+    }
 }

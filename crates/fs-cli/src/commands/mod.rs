@@ -2,6 +2,7 @@
 
 mod adopt;
 mod append;
+mod consume;
 mod demo;
 mod digest;
 pub(crate) mod events;
@@ -11,6 +12,7 @@ mod init;
 mod log;
 mod merge_check;
 mod resolve;
+mod schema_check;
 mod status;
 mod vanished;
 mod verify;
@@ -54,7 +56,10 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         Command::Read { stream } => events::read(&open()?, &stream, output),
         Command::Events(args) => events::run(&open()?, args, output),
         Command::Streams => events::streams(&open()?, output),
-        Command::Log => log::run(&open()?, output),
+        Command::Consume(args) => consume::run(&open()?, args, output),
+        Command::Log { by_replica: true } => log::by_replica(&open()?, output),
+        Command::Log { .. } => log::run(&open()?, output),
+        Command::SchemaCheck { known } => schema_check::run(&open()?, &known, output),
         Command::Status { check } => status::run(&open()?, check, output),
         Command::Forks { fork } => forks::run(&open()?, fork.as_deref(), output),
         Command::Resolve(args) => resolve::run(&open()?, args, output),

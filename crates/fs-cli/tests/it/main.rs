@@ -8,6 +8,7 @@
 
 mod asking;
 mod choices;
+mod consuming;
 mod follow;
 mod input;
 mod merge_check;

@@ -159,13 +159,9 @@ impl Consumer {
         let _lock = self.lock()?;
         let cursor = self.cursor()?;
         self.check(position)?;
+        let is_same_epoch = |reached: &Position| reached.epoch == position.epoch;
         match cursor.position {
-            Some(reached) if reached.epoch != position.epoch => {
-                if !self.options.starts_over {
-                    self.check(reached)?;
-                }
-            }
-            Some(reached) if reached > position => {
+            Some(reached) if is_same_epoch(&reached) && reached > position => {
                 return Err(ConsumerError::Behind {
                     name: self.name.clone(),
                     position,
@@ -173,6 +169,7 @@ impl Consumer {
                 });
             }
             Some(reached) if reached == position => return Ok(()),
+            Some(reached) if !self.options.starts_over => self.check(reached)?,
             _ => {}
         }
         self.write(Some(position))

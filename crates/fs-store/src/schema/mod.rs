@@ -5,6 +5,7 @@
 //!
 //! What is not done here: no type is guessed by the shape of data, and no upcaster sees anything but the event's type and data.
 
+mod check;
 mod upcast;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use eventcore_types::Event;
 
+pub use check::{SchemaFailure, SchemaReport, TypeReport};
 pub use upcast::{Chain, UpcastError, Upcasted};
 
 use crate::error::ReadError;
@@ -25,6 +27,9 @@ use upcast::Upcaster;
 ///
 /// An upcaster takes the data of an event and gives what an event of today would hold instead. Its result is upcast again where an upcaster is
 /// registered for the new type, each of them once at most for one event. What is on disk stays as it is.
+///
+/// A [`Select`](crate::Select), as of [`FileEventStore::ingested_events`], subscriptions and consumers, names recorded types; so do the events that
+/// these return. The filter of `EventReader::read_events` names types of today.
 ///
 /// Upcasters run inside of reads, so they compute and do nothing else; one that calls the store may wait for itself.
 ///

@@ -214,6 +214,58 @@ fn upcasters_that_go_in_a_circle_are_an_error() {
     );
 }
 
+#[test]
+fn a_check_counts_every_event_and_names_those_that_do_not_decode() {
+    let store = aged(schema());
+    let fine = store.check_schema::<Paid>().unwrap();
+    assert!(fine.is_clean() && fine.failures.is_empty(), "{fine}");
+    assert_eq!((fine.events(), fine.unknown()), (5, 1));
+    let payment = &fine.types["Payment"];
+    assert_eq!((payment.events, payment.decoded), (1, 1));
+    let ways: Vec<_> = payment.upcast.keys().collect();
+    assert_eq!(ways, ["Payment -> PaidV2 -> Paid -> Paid"]);
+    assert_eq!(
+        fine.types["Paid"].upcast.values().sum::<u64>(),
+        1,
+        "the other was current"
+    );
+
+    for _ in 0..150 {
+        append(
+            &store,
+            "Paid",
+            r#"{"cents": "many", "currency": "\u001b[2J"}"#,
+        );
+    }
+    append(&store, "Payment", "{}");
+    let mut told = Vec::new();
+    let report = store.check_schema_with::<Paid>(|failure| told.push(failure.clone()));
+    let report = report.unwrap();
+    assert_eq!((report.failed, told.len()), (151, 151), "all are told");
+    assert_eq!(report.failures, told[..100], "the first are named");
+    assert_eq!(report.events(), 156);
+    for (event_type, of_type) in &report.types {
+        assert_eq!(
+            of_type.decoded + of_type.unknown + of_type.failed,
+            of_type.events,
+            "{event_type}: each event is counted once"
+        );
+    }
+    let last = told.last().unwrap();
+    let events = store.stream_events(&stream("alice")).unwrap();
+    assert_eq!(last.event_id, events[154].event_id);
+    assert_eq!(last.version, 155);
+    assert!(last.error.contains("a payment without units"), "{last:?}");
+    let text = report.to_string();
+    assert!(
+        text.contains("and 51 more") && text.contains("156 events checked: 151 do not decode"),
+        "nothing is left out in silence: {text}"
+    );
+    assert!(!text.contains('\u{1b}'), "and nothing reaches a terminal");
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["types"]["Paid"]["failed"], 150);
+}
+
 fn told(error: &dyn Error) -> String {
     let cause = error.source().map(|cause| format!(": {}", told(cause)));
     format!("{error}{}", cause.unwrap_or_default())

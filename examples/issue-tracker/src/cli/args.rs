@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
     name = "issue-tracker",
     version,
     max_term_width = 110,
-    after_help = "An issue is named by the beginning of its id. Exit codes: 0 fine, 1 error, 2 usage, 4 conflicts are left open."
+    after_help = "An issue is named by the beginning of its id. Exit codes: 0 fine, 1 error, 2 usage, 4 conflicts are left open, or events cannot be read."
 )]
 pub(crate) struct Args {
     /// Who you are; by default who git says you are
@@ -97,6 +97,8 @@ pub(crate) enum Command {
         /// The issue
         issue: String,
     },
+    /// Try every event that is kept, and tell which this program cannot read; exit with 4 if any
+    SchemaCheck,
     /// After a git merge, settle what was changed on both sides, as far as the rules decide it
     Merge {
         /// Also while a part of the history is missing, as after a cherry-pick

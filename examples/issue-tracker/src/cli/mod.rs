@@ -17,7 +17,8 @@ use issue_tracker::{Change, ChangeIssue, OpenIssue};
 use crate::cli::args::{Args, Command};
 use crate::cli::project::Project;
 
-/// Runs what the command line says; 1 is for what failed, 4 for conflicts that are left open.
+/// Runs what the command line says; 1 is for what failed, 4 for conflicts that are left open and for
+/// events that cannot be read.
 pub(crate) async fn main() -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut ended = run(Args::parse(), &mut out).await;
@@ -53,6 +54,7 @@ async fn run(args: Args, out: &mut impl Write) -> Result<ExitCode> {
         Command::Init => return Ok(ExitCode::SUCCESS),
         Command::List { all } => return print::list(&project, all, out),
         Command::Show { issue } => return print::show(&project, &project.issue(&issue)?, out),
+        Command::SchemaCheck => return print::schema_check(&project, out),
         Command::Merge { anyway } => return merge::all(&project, anyway, out),
         Command::Open { title } => {
             let (issue, by) = (project::new_issue()?, by()?);

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use eventcore::StreamId;
 use fs_merge::{Resolution, Resolver as _};
-use issue_tracker::{Issue, Rules};
+use issue_tracker::{Issue, IssueEvent, Rules};
 
 use crate::cli::project::{History, Project, native, short};
 
@@ -86,6 +86,17 @@ fn line(issue: &Issue) -> String {
         line.push_str(", closed");
     }
     line
+}
+
+/// Tells which of the events that are kept do not decode.
+pub(crate) fn schema_check(project: &Project, out: &mut impl Write) -> Result<ExitCode> {
+    let report = project.store().check_schema::<IssueEvent>()?;
+    writeln!(out, "{report}")?;
+    Ok(if report.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(4)
+    })
 }
 
 /// Makes text safe to print.

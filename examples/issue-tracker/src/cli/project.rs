@@ -85,8 +85,9 @@ impl Project {
     pub(crate) fn history(&self, issue: &StreamId) -> Result<History> {
         let events = self.store.stream_events(&native(issue)?)?;
         let meant = events.into_iter().map(|stored| {
-            let event = stored.event_data.decode();
-            let event = event.with_context(|| format!("cannot read event {}", stored.event_id))?;
+            let cannot = || format!("cannot read event {}", stored.event_id);
+            let event = self.store.decode(&stored).with_context(cannot)?;
+            let event = event.with_context(cannot)?;
             Ok((stored, event))
         });
         meant.collect()

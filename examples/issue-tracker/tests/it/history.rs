@@ -259,3 +259,22 @@ fn shallow_clone() {
     let comments = ["since May", "here too", "meanwhile"];
     go_on(&alice, &bob, &issue, &comments, &["roof", "urgent"]);
 }
+
+#[test]
+fn a_schema_check_names_what_cannot_be_read() {
+    let world = World::in_memory();
+    let alice = Person::with_project(&world, "alice");
+    let issue = alice.open("It rains in");
+    let fine = alice.run(&["schema-check"]);
+    assert!(
+        fine.contains("IssueEvent: 1 events, 1 decode"),
+        "every event is tried: {fine}"
+    );
+    alice.append_raw(&format!("issue-{issue}"), r#"{"change": "painted"}"#);
+    let (code, told) = alice.try_run(&["schema-check"]);
+    assert_eq!(code, 4, "{told}");
+    assert!(
+        told.contains(&format!("version 2 of stream issue-{issue}")),
+        "the event is named: {told}"
+    );
+}

@@ -1,0 +1,173 @@
+//! Named consumers, feeds by replica, and the shapes of data, as they are typed.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::{Here, assert_keys, forked};
+
+fn counted(numbers: std::ops::RangeInclusive<u64>) -> Here {
+    let here = Here::store();
+    for n in numbers {
+        here.fine(&["append", "s", "Counted", &n.to_string()]);
+    }
+    here
+}
+
+fn data(lines: &[Value]) -> Vec<u64> {
+    let data = lines.iter().map(|line| &line["event_data"]);
+    data.map(|data| data.as_u64().unwrap()).collect()
+}
+
+#[test]
+fn a_consumer_is_shown_what_it_has_not_acknowledged() {
+    let here = counted(1..=3);
+    let shown = here.lines(&["consume", "agent"]);
+    assert_eq!(data(&shown), [1, 2, 3]);
+    assert_eq!(
+        shown,
+        here.lines(&["events"]),
+        "lines are those of `events`"
+    );
+    let position = shown[1]["position"].as_str().unwrap();
+    let acknowledged = here.json(&["consume", "agent", "--ack", position]);
+    assert_eq!(acknowledged, json!({"name": "agent", "position": position}));
+    assert_eq!(data(&here.lines(&["consume", "agent"])), [3]);
+    let first = shown[0]["position"].as_str().unwrap();
+    let back = here.refused(&["consume", "agent", "--ack", first], 1);
+    assert!(back.contains("--reset"), "it says what to do: {back}");
+
+    let taken = here.lines(&["consume", "other", "--advance", "--limit", "2"]);
+    assert_eq!(data(&taken), [1, 2]);
+    assert_eq!(data(&here.lines(&["consume", "other", "--advance"])), [3]);
+    assert_eq!(here.fine(&["consume", "other"]), "", "nothing is left");
+    assert_eq!(
+        here.json(&["consume", "other", "--reset"]),
+        json!({"name": "other", "position": null})
+    );
+    assert_eq!(data(&here.lines(&["consume", "other"])), [1, 2, 3]);
+
+    let listed = here.lines(&["consume", "--list"]);
+    assert_eq!(
+        listed,
+        [acknowledged, json!({"name": "other", "position": null})]
+    );
+    assert_eq!(
+        here.json(&["consume", "other", "--remove"]),
+        json!({"removed": "other"})
+    );
+    assert_eq!(here.lines(&["consume", "--list"]).len(), 1);
+    let missing = here.refused(&["consume", "other", "--remove"], 1);
+    assert!(missing.contains("--list"), "it says what to do: {missing}");
+    here.refused(&["consume"], 2);
+    here.refused(&["consume", "agent", "--advance", "--reset"], 2);
+}
+
+#[test]
+fn a_consumer_of_another_history_is_told_to_reset() {
+    let here = counted(1..=2);
+    here.fine(&["consume", "agent", "--advance"]);
+    fs::remove_dir_all(here.path().join(".tributary/index")).unwrap();
+    let refused = here.refused(&["consume", "agent"], 1);
+    assert!(
+        refused.contains("trib consume agent --reset"),
+        "the command is named: {refused}"
+    );
+    here.fine(&["consume", "agent", "--reset"]);
+    assert_eq!(data(&here.lines(&["consume", "agent"])), [1, 2]);
+}
+
+#[test]
+fn a_log_by_replica_shows_what_is_missing() {
+    let here = counted(1..=4);
+    let log = here.lines(&["log"]);
+    for n in [1, 2] {
+        let id = log[n]["transaction_id"].as_str().unwrap();
+        let relative = format!(".tributary/events/{}/{}/{id}.jsonl", &id[..4], &id[4..6]);
+        fs::remove_file(here.path().join(relative)).unwrap();
+    }
+    let lines = here.lines(&["log", "--by-replica"]);
+    assert_keys(
+        &lines[0],
+        "transaction_id replica_id replica_seq created_at parents streams",
+    );
+    let replica = &log[0]["replica_id"];
+    assert_eq!(
+        lines[1],
+        json!({"replica_id": replica, "gap": {"first": 2, "last": 3}})
+    );
+    assert_eq!((lines.len(), &lines[2]["replica_seq"]), (3, &json!(4)));
+    let text = here.fine(&["log", "--by-replica"]);
+    assert!(
+        text.starts_with("replica ") && text.contains("2  to 3 are missing"),
+        "{text}"
+    );
+    let merged = forked();
+    merged.fine(&["resolve", "s", "--latest"]);
+    let text = merged.fine(&["log", "--by-replica"]);
+    assert!(
+        text.contains("merges\n") && !text.contains("missing"),
+        "a merge has no number: {text}"
+    );
+    let keys = merged.lines(&["log"]);
+    assert_keys(
+        &keys[0],
+        "transaction_id replica_id created_at parents streams",
+    );
+}
+
+#[test]
+fn the_shapes_of_data_are_told_and_unknown_types_are_an_exit_code() {
+    let here = Here::store();
+    here.fine(&[
+        "append",
+        "s",
+        "Opened",
+        r#"{"title": "a", "by": {"name": "x"}}"#,
+    ]);
+    here.fine(&[
+        "append",
+        "s",
+        "Opened",
+        r#"{"name": "b", "by": {"name": null}}"#,
+    ]);
+    here.fine(&["append", "s", "Closed", "1e400"]);
+    let answer = here.json(&["schema-check"]);
+    assert_keys(&answer, "ok events types");
+    let [closed, opened] = &answer["types"].as_array().unwrap()[..] else {
+        panic!("there are two types: {answer}");
+    };
+    assert_keys(
+        opened,
+        "event_type known events first last differs fields fields_left_out",
+    );
+    assert_eq!(
+        (&opened["differs"], &closed["differs"]),
+        (&json!(true), &json!(false))
+    );
+    let field = |path: &str| {
+        let mut fields = opened["fields"].as_array().unwrap().iter();
+        let field = fields.find(|field| field["path"] == path).unwrap();
+        let types = field["types"].as_object().unwrap();
+        let types: Vec<&str> = types.keys().map(String::as_str).collect();
+        (types.join(" "), field["missing"].as_u64().unwrap())
+    };
+    assert_eq!(field(""), ("object".to_owned(), 0));
+    assert_eq!(field("/title"), ("string".to_owned(), 1));
+    assert_eq!(field("/name"), ("string".to_owned(), 1));
+    assert_eq!(field("/by/name"), ("null string".to_owned(), 0));
+    let text = here.fine(&["schema-check"]);
+    assert!(
+        text.contains("  the data  number\n") && text.ends_with("3 events of 2 types\n"),
+        "{text}"
+    );
+    here.fine(&["schema-check", "--known", "Opened", "--known", "Closed"]);
+    let output = here.run(&["schema-check", "--known", "Opened"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(4),
+        "a type that nobody knows: {told}"
+    );
+    assert!(told.contains("Closed (not known)"), "{told}");
+}
