@@ -4,6 +4,7 @@
 //! test                       worker                    line by line on its standard input and output
 //!   append 3  ------------->
 //!             <-------------  ack <command> <transaction> <stream>=<version> ...   once the store has answered
+//!             <-------------  recorded <number>        once everything up to the number is stored
 //!             <-------------  error <text>             the command is tried again, by a store opened anew
 //!             <-------------  done
 //! ```
@@ -42,6 +43,8 @@ pub struct Ack {
 pub enum Line {
     /// An append was acknowledged.
     Ack(Ack),
+    /// A recording is stored up to this number.
+    Recorded(u64),
     /// Something failed.
     Error(String),
     /// The order is carried out.
@@ -120,7 +123,7 @@ impl Worker {
         while (acks.len() as u64) < count {
             match self.next_line() {
                 Some(Line::Ack(ack)) => acks.push(ack),
-                Some(Line::Error(_)) => {}
+                Some(Line::Error(_) | Line::Recorded(_)) => {}
                 Some(Line::Done) | None => break,
             }
         }
@@ -134,6 +137,7 @@ impl Worker {
             match self.next_line() {
                 Some(Line::Ack(ack)) => acks.push(ack),
                 Some(Line::Error(error)) => errors.push(error),
+                Some(Line::Recorded(_)) => {}
                 Some(Line::Done) => return (acks, errors),
                 None => panic!("a worker ended before it was done: {errors:?}"),
             }
@@ -141,15 +145,19 @@ impl Worker {
     }
 
     /// Kills the worker wherever it is; returns what it had acknowledged and was not read yet.
-    pub fn kill(mut self) -> Vec<Ack> {
-        self.child.kill().expect("a child can be killed");
-        self.child.wait().expect("a child can be waited for");
-        let lines: Vec<_> = std::iter::from_fn(|| self.next_line()).collect();
-        let acks = lines.into_iter().filter_map(|line| match line {
+    pub fn kill(self) -> Vec<Ack> {
+        let acks = self.last_words().into_iter().filter_map(|line| match line {
             Line::Ack(ack) => Some(ack),
-            Line::Error(_) | Line::Done => None,
+            Line::Recorded(_) | Line::Error(_) | Line::Done => None,
         });
         acks.collect()
+    }
+
+    /// Kills the worker wherever it is; returns what it had said and was not read yet.
+    pub fn last_words(mut self) -> Vec<Line> {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a child can be waited for");
+        std::iter::from_fn(|| self.next_line()).collect()
     }
 }
 
@@ -166,6 +174,9 @@ fn parse(text: &str) -> Line {
     }
     if let Some(error) = text.strip_prefix("error ") {
         return Line::Error(error.to_owned());
+    }
+    if let Some(number) = text.strip_prefix("recorded ") {
+        return Line::Recorded(number.parse().expect("numbers are written in digits"));
     }
     let mut words = text
         .strip_prefix("ack ")

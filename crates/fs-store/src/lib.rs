@@ -43,6 +43,7 @@ mod lease;
 mod options;
 mod preview;
 mod read;
+mod recorder;
 mod request;
 mod snapshot;
 mod state;
@@ -63,6 +64,10 @@ pub use fs_index::Progress;
 pub use fs_index::{All, Select, Streams};
 pub use lease::{Lease, LeaseError};
 pub use options::{Durability, ForkDetector, OnFork, Reads, StoreOptions};
+pub use recorder::{
+    Drained, GAP_TYPE, Gap, LiveItem, LiveRecording, RecordError, Recorded, Recorder,
+    RecorderError, Recording, RecordingError, Refusal, ReplayFrom, Unstored,
+};
 pub use request::{Append, Appended, ExpectedVersion};
 pub use state::StateError;
 pub use status::{ClockAhead, Dangling, ReplicaIdentityConflict, Standing, StoreStatus};
