@@ -202,7 +202,7 @@ fn fifty_followers_of_different_speeds_each_know_their_own_lag() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
 
     #[test]
     fn a_lagging_follower_always_learns_of_its_gap(
