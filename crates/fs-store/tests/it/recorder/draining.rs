@@ -39,20 +39,32 @@ fn a_pipe_that_breaks_at_once_stores_nothing() {
 }
 
 #[test]
-fn the_bytes_are_those_of_the_format() {
+fn the_marks_are_those_of_the_normative_text() {
+    let normative = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/format.md");
+    let normative = fs::read_to_string(normative).unwrap();
     let store = new_store();
-    let (sender, mut recorder) = recorder(&store, 2);
-    send(&sender, [10, 20, 30, 40]);
+    let (sender, receiver) = broadcast::channel(2);
+    let mut recorder = Recorder::new(&store, talk(), receiver, |_| "Said").unwrap();
+    for said in ["one", "two"] {
+        sender.send(said).unwrap();
+    }
+    recorder.finish_blocking().unwrap();
+    for said in ["three", "four", "five", "six", "seven"] {
+        sender.send(said).unwrap();
+    }
     recorder.finish_blocking().unwrap();
     let events = store.stream_events(&talk()).unwrap();
-    let path = events[0].transaction_id.relative_path();
+    let path = events[2].transaction_id.relative_path();
     let text = fs::read_to_string(store.root().join("events").join(path)).unwrap();
-    for part in [
-        r#""event_type":"tributary.Gap","event_data":{"from":1,"to":2}}"#,
-        r#""event_type":"Said","event_data":30,"metadata":{"logical":3}}"#,
-        r#""event_type":"Said","event_data":40,"metadata":{"logical":4}}"#,
+    for mark in [
+        r#""event_type":"tributary.Gap","event_data":{"from":3,"to":5}"#,
+        r#""event_type":"Said","event_data":"six","metadata":{"logical":6}"#,
     ] {
-        assert!(text.contains(part), "other programs read {part}: {text}");
+        assert!(text.contains(mark), "other programs read {mark}: {text}");
+        assert!(
+            normative.contains(mark),
+            "and know it from the text: {mark}"
+        );
     }
 }
 
