@@ -31,7 +31,7 @@ fn a_reader_during_ten_thousand_appends_sees_a_growing_prefix() {
             match writer.next_line() {
                 Some(Line::Ack(ack)) => acks.push(ack),
                 Some(Line::Error(error)) => panic!("an append failed: {error}"),
-                Some(Line::Done) => break,
+                Some(Line::Done | Line::Recorded(_)) => break,
                 None => panic!("the writer ended after {}", acks.len()),
             }
         }

@@ -4,6 +4,7 @@
 //! test                       worker                    line by line on its standard input and output
 //!   append 3  ------------->
 //!             <-------------  ack <command> <transaction> <stream>=<version> ...   once the store has answered
+//!             <-------------  recorded <number>        once everything up to the number is stored
 //!             <-------------  error <text>             the command is tried again, by a store opened anew
 //!             <-------------  done
 //! ```
@@ -45,6 +46,8 @@ pub struct Ack {
 pub enum Line {
     /// An append was acknowledged.
     Ack(Ack),
+    /// A recording is stored up to this number.
+    Recorded(u64),
     /// Something failed.
     Error(String),
     /// The order is carried out.
@@ -123,7 +126,7 @@ impl Worker {
         while (acks.len() as u64) < count {
             match self.next_line() {
                 Some(Line::Ack(ack)) => acks.push(ack),
-                Some(Line::Error(_)) => {}
+                Some(Line::Error(_) | Line::Recorded(_)) => {}
                 Some(Line::Done) | None => break,
             }
         }
@@ -137,6 +140,7 @@ impl Worker {
             match self.next_line() {
                 Some(Line::Ack(ack)) => acks.push(ack),
                 Some(Line::Error(error)) => errors.push(error),
+                Some(Line::Recorded(_)) => {}
                 Some(Line::Done) => return (acks, errors),
                 None => panic!("a worker ended before it was done: {errors:?}"),
             }
@@ -145,12 +149,17 @@ impl Worker {
 
     /// Kills the worker wherever it is; returns what it had acknowledged and was not read yet.
     pub fn kill(self) -> Vec<Ack> {
-        let lines = self.kill_unheard().into_iter();
-        let acks = lines.filter_map(|line| match parse(&line) {
+        let acks = self.last_words().into_iter().filter_map(|line| match line {
             Line::Ack(ack) => Some(ack),
-            Line::Error(_) | Line::Done => None,
+            Line::Recorded(_) | Line::Error(_) | Line::Done => None,
         });
         acks.collect()
+    }
+
+    /// Kills the worker wherever it is; returns what it had said and was not read yet.
+    pub fn last_words(self) -> Vec<Line> {
+        let texts = self.kill_unheard().into_iter();
+        texts.map(|text| parse(&text)).collect()
     }
 
     /// Kills the worker wherever it is; returns what it had told and was not read yet, as it told it.
@@ -174,6 +183,9 @@ fn parse(text: &str) -> Line {
     }
     if let Some(error) = text.strip_prefix("error ") {
         return Line::Error(error.to_owned());
+    }
+    if let Some(number) = text.strip_prefix("recorded ") {
+        return Line::Recorded(number.parse().expect("numbers are written in digits"));
     }
     let mut words = text
         .strip_prefix("ack ")

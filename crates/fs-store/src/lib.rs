@@ -45,6 +45,7 @@ mod options;
 mod preview;
 pub mod projection;
 mod read;
+mod recorder;
 mod replicas;
 mod request;
 mod schema;
@@ -69,6 +70,10 @@ pub use fs_index::{All, Select, Streams};
 pub use lease::{Lease, LeaseError};
 pub use options::{Durability, ForkDetector, OnFork, Reads, StoreOptions};
 pub use preview::Preview;
+pub use recorder::{
+    Drained, GAP_TYPE, Gap, LiveItem, LiveRecording, RecordError, Recorded, Recorder,
+    RecorderError, Recording, RecordingError, Refusal, ReplayFrom, Unstored,
+};
 pub use replicas::{ReplicaFeed, ReplicaItem};
 pub use request::{Append, Appended, ExpectedVersion};
 pub use schema::{

@@ -3,6 +3,7 @@
 //! ```text
 //! scenario-worker <store> <name> <durability>
 //!   append <n>   appends n transactions to the shared streams and to the stream called as the worker
+//!   record <n>   sends n items as <name> 1, <name> 2, ... in bursts, and records them in the stream "recording"
 //!   delete       deletes index/
 //!   empty        deletes what is in index/
 //!   lock         takes the write lock and keeps it, as a long append would
@@ -26,10 +27,11 @@ use std::path::{Path, PathBuf};
 use fs_format::{CommandId, StreamId};
 use fs_io::{LockGuard, System, Wait};
 use fs_store::{
-    Append, Batch, Consumer, Durability, ExpectedVersion, FileEventStore, StoreOptions,
+    Append, Batch, Consumer, Durability, ExpectedVersion, FileEventStore, Recorder, StoreOptions,
 };
 use scenarios::dice::Dice;
 use scenarios::worker::{BATCH, BOOT_ID};
+use tokio::sync::broadcast;
 
 /// How many failures in a row are one too many.
 const TRIES: u32 = 40;
@@ -75,6 +77,7 @@ fn main() {
         let (order, count) = line.split_once(' ').unwrap_or((&line, ""));
         match order {
             "append" => process.append(count.parse().expect("how many is a number")),
+            "record" => process.record(count.parse().expect("how many is a number")),
             "delete" => delete(&process.root.join("index")),
             "empty" => empty(&process.root.join("index")),
             "lock" => process.lock(),
@@ -167,6 +170,29 @@ impl Process {
         let store = FileEventStore::open_on(system(), &self.root, self.options.clone());
         let consumer = store.expect("the store opens").consumer(name);
         consumer.expect("the consumer opens")
+    }
+
+    /// Sends through a channel that is shorter than some bursts.
+    fn record(&mut self, count: u64) {
+        let store = FileEventStore::open_on(system(), &self.root, self.options.clone()).unwrap();
+        let (sender, receiver) = broadcast::channel(8);
+        let mut recorder = Recorder::new(
+            &store,
+            StreamId::new("recording").unwrap(),
+            receiver,
+            |_| "Sent",
+        )
+        .expect("no other records");
+        let mut sent = 0;
+        while sent < count {
+            for _ in 0..=self.dice.below(12) {
+                sent += 1;
+                let item = format!("{} {sent}", self.name);
+                sender.send(item).expect("the recorder listens");
+            }
+            let drained = recorder.finish_blocking().expect("the disk does not fail");
+            say(&format!("recorded {}", drained.number));
+        }
     }
 
     fn lock(&mut self) {

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use fs_format::{EventId, Json, ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_index::Position;
 use fs_store::{
-    FileEventStore, Item, Select, StoredEvent, Streams, SubscribeError, SubscribeOptions,
+    FileEventStore, Gap, Item, Select, StoredEvent, Streams, SubscribeError, SubscribeOptions,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -57,14 +57,15 @@ impl<'a> EventOut<'a> {
     }
 }
 
-/// Returns an event as one line for people.
+/// Returns an event as one line for people; the gap of a recording says what was dropped.
 pub(crate) fn line(event: &StoredEvent) -> String {
+    let data =
+        Gap::of(event).map_or_else(|| plain(event.event_data.as_str()), |gap| gap.to_string());
     format!(
-        "{} {}  {}  {}",
+        "{} {}  {}  {data}",
         plain(event.stream_id.as_str()),
         event.version,
         plain(&event.event_type),
-        plain(event.event_data.as_str())
     )
 }
 

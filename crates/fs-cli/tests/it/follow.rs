@@ -166,3 +166,29 @@ fn a_reader_that_goes_away_is_no_failure() {
     let code = following.child.wait().unwrap().code();
     assert_eq!(code, Some(0), "a closed pipe ends it quietly");
 }
+
+#[test]
+fn the_gap_of_a_recording_is_a_sentence_for_people_and_stays_data_for_programs() {
+    let here = Here::store();
+    let data = r#"{"from":3,"to":5}"#;
+    here.fine(&["append", "s", "tributary.Gap", data]);
+    here.fine(&["append", "s", "tributary.Gap", "{}"]);
+    for args in [
+        &["read", "s"][..],
+        &["events"],
+        &["events", "--follow", "--limit", "2"],
+    ] {
+        let said = here.fine(args);
+        let lines: Vec<_> = said.lines().collect();
+        assert!(
+            lines[0].ends_with("tributary.Gap  events between 3 and 5 were dropped"),
+            "trib {args:?} says what was dropped: {said}"
+        );
+        assert!(
+            lines[1].ends_with("{}"),
+            "what names no range is shown: {said}"
+        );
+        let first = &here.lines(args)[0];
+        assert_eq!(first["event_data"]["to"], 5, "trib {args:?}: {first}");
+    }
+}

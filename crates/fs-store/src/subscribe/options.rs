@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fs_index::{All, Select};
+use fs_index::{All, Select, Streams};
 
 /// Any filter, shared with the thread that follows.
 #[derive(Clone)]
@@ -17,6 +17,14 @@ impl Select for Filter {
 
     fn event_type(&self, event_type: &str) -> bool {
         self.0.event_type(event_type)
+    }
+
+    fn streams(&self) -> Option<Streams<'_>> {
+        self.0.streams()
+    }
+
+    fn event_types(&self) -> Option<Vec<&str>> {
+        self.0.event_types()
     }
 }
 

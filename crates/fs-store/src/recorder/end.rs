@@ -1,0 +1,50 @@
+//! Where the numbers of a recorded stream end.
+
+use fs_format::StreamId;
+use fs_index::Placed;
+
+use crate::error::RefreshError;
+use crate::recorder::mark::Mark;
+use crate::store::FileEventStore;
+
+/// The end of a recorded stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct End {
+    /// How many events it has.
+    pub(crate) version: u64,
+    /// The highest logical number in it; 0 when there is none.
+    pub(crate) number: u64,
+}
+
+impl End {
+    /// Finds the end of a stream.
+    ///
+    /// # Complexity
+    /// One transaction when the last event of the stream was recorded where all others could be seen; the whole stream after a merge of
+    /// two recordings, or when somebody else wrote the last event.
+    pub(crate) fn of(store: &FileEventStore, stream_id: &StreamId) -> Result<Self, RefreshError> {
+        let mark = |placed: Placed<'_>| {
+            let event = &placed.event;
+            let mark = Mark::of(&event.event_type, &event.event_data, &event.metadata);
+            let number = mark.map(Mark::last);
+            // Its writer saw as many events as there are below it now, and continued after the highest number of them.
+            (number, placed.version == event.stream_version)
+        };
+        store.inner.ask(|index| {
+            let version = index.version(stream_id)?;
+            let last = index.read_stream(stream_id, version.saturating_sub(1), mark)?;
+            let number = match last.last() {
+                Some((Some(number), true)) => *number,
+                Some(_) => {
+                    let all = index.read_stream(stream_id, 0, mark)?;
+                    all.iter()
+                        .filter_map(|(number, _)| *number)
+                        .max()
+                        .unwrap_or(0)
+                }
+                None => 0,
+            };
+            Ok(Self { version, number })
+        })
+    }
+}
