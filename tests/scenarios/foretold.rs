@@ -16,11 +16,16 @@ fn files_of(store: &FileEventStore) -> Vec<Incoming> {
     let mut incoming = vec![Incoming {
         path: ".gitattributes".to_owned(),
         content: Ok(b"* -text\n".to_vec()),
+        is_theirs: false,
     }];
     for header in store.transactions().unwrap() {
         let path = header.transaction_id.relative_path();
         let content = Ok(fs::read(events.join(&path)).unwrap());
-        incoming.push(Incoming { path, content });
+        incoming.push(Incoming {
+            path,
+            content,
+            is_theirs: false,
+        });
     }
     incoming
 }
@@ -138,6 +143,7 @@ fn what_arrives_is_judged_as_it_will_be() {
     incoming.push(Incoming {
         path: "huge.jsonl".to_owned(),
         content: Err(Reason::TooLarge { len: 1 << 40 }),
+        is_theirs: false,
     });
     let told = preview_merge(here.root(), incoming, Progress::default()).unwrap();
     assert_eq!(told.arriving, 1, "the other file is whole");
