@@ -96,12 +96,22 @@ impl Events {
         names + self.data.len() + self.events.len() * size_of::<Event>()
     }
 
-    /// Returns the places here of the events of transactions with numbers in a range.
-    pub(crate) fn within(&self, numbers: &RangeInclusive<u64>) -> Range<usize> {
+    /// Returns the places here of the events of transactions with numbers in a range, which may well begin at `guess`.
+    pub(crate) fn within(&self, numbers: &RangeInclusive<u64>, guess: usize) -> Range<usize> {
         let events = &self.events;
-        let first = events.partition_point(|event| event.number < *numbers.start());
-        let count = events[first..].partition_point(|event| event.number <= *numbers.end());
-        first..first + count
+        let is_before = |event: &Event| event.number < *numbers.start();
+        let is_guessed = events.get(guess).is_some_and(|event| !is_before(event))
+            && guess
+                .checked_sub(1)
+                .is_none_or(|place| is_before(&events[place]));
+        let first = if is_guessed {
+            guess
+        } else {
+            events.partition_point(is_before)
+        };
+        let rest = events[first..].iter();
+        let count = rest.take_while(|event| event.number <= *numbers.end());
+        first..first + count.count()
     }
 
     pub(crate) fn at(&self, place: usize) -> &Event {

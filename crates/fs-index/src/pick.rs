@@ -81,6 +81,8 @@ pub(crate) struct Picking<F> {
     /// Reads of the journal that may still be made.
     reads: usize,
     is_too_much: bool,
+    /// The place behind the last one, where the next one may well be.
+    next_place: usize,
     raw: RawEvents,
 }
 
@@ -103,6 +105,7 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
             looks,
             reads,
             is_too_much: false,
+            next_place: 0,
             raw: RawEvents::default(),
         }
     }
@@ -139,8 +142,9 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
         state: &State,
     ) -> Result<usize, Enough> {
         let (epoch, part) = (state.epoch, self.part(events, state.epoch));
-        let places = events.within(numbers);
+        let places = events.within(numbers, self.next_place);
         let met = places.len();
+        self.next_place = places.end;
         for place in places {
             if self.raw.len() >= self.limit {
                 return Err(Enough::Full);
@@ -222,7 +226,10 @@ impl Index {
             return Ok(None);
         };
         for page in numbers.chunks(MOST_ALONE) {
-            let mut parts: Vec<Option<Arc<Events>>> = Vec::with_capacity(page.len());
+            let mut runs: Vec<(&[u64], Option<Arc<Events>>)> = Vec::new();
+            // Of those that are read one by one, in the order of the page.
+            let mut kept: Vec<Option<Arc<Events>>> = Vec::new();
+            let mut missing: Vec<u64> = Vec::new();
             for run in page.chunk_by(|one, next| one / TOGETHER == next / TOGETHER) {
                 let nth = run[0] / TOGETHER;
                 let group = match self.kept(nth) {
@@ -232,28 +239,35 @@ impl Index {
                     },
                     group => group,
                 };
-                match group {
-                    Some(group) => parts.extend(run.iter().map(|_| Some(Arc::clone(&group)))),
-                    None => parts.extend(run.iter().map(|number| self.kept_alone(*number))),
+                if group.is_none() {
+                    for number in run {
+                        let events = self.kept_alone(*number);
+                        missing.extend(events.is_none().then_some(*number));
+                        kept.push(events);
+                    }
                 }
+                runs.push((run, group));
             }
-            let missing = page.iter().zip(&parts).filter(|(_, part)| part.is_none());
-            let missing: Vec<u64> = missing.map(|(number, _)| *number).collect();
             let alone = match missing.len() {
-                0 => None,
+                0 => Arc::default(),
                 count => match picking.read(count) {
-                    Ok(()) => Some(self.alone(&missing)?),
+                    Ok(()) => self.alone(&missing)?,
                     Err(enough) => return Ok(Some(enough)),
                 },
             };
-            for (number, part) in page.iter().zip(&parts) {
-                let Some(events) = part.as_ref().or(alone.as_ref()) else {
-                    return Err(self.damaged());
-                };
-                match picking.pick(events, &(*number..=*number), state) {
-                    Ok(0) => return Err(self.damaged()),
-                    Ok(_) => {}
-                    Err(enough) => return Ok(Some(enough)),
+            let mut kept = kept.into_iter();
+            for (run, group) in runs {
+                for number in run {
+                    let lone = match group {
+                        Some(_) => None,
+                        None => kept.next().flatten(),
+                    };
+                    let events = group.as_ref().or(lone.as_ref()).unwrap_or(&alone);
+                    match picking.pick(events, &(*number..=*number), state) {
+                        Ok(0) => return Err(self.damaged()),
+                        Ok(_) => {}
+                        Err(enough) => return Ok(Some(enough)),
+                    }
                 }
             }
         }

@@ -10,6 +10,7 @@
 //! *Not done here*: telling what came and went (`changes.rs`).
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Bound;
 use std::path::PathBuf;
 
@@ -81,60 +82,105 @@ pub(crate) fn scan(
     known: &BTreeMap<String, Stamp>,
     depth: Depth,
 ) -> Result<Vec<Listing>, IndexError> {
-    let mut listings = Vec::new();
-    let mut waiting = vec![(String::new(), 0)];
-    while let Some((directory, level)) = waiting.pop() {
-        let now = clock.now_unix_nanos();
-        let path = path_of(layout, &directory);
-        let failed = |source| IndexError::Read {
-            path: path.clone(),
-            source,
-        };
-        let stat = disk.stat(&path).map_err(failed)?;
-        let Some(stat) = stat.filter(|stat| stat.kind == FileKind::Directory) else {
-            listings.extend(gone(&directory, known));
-            continue;
-        };
-        let changed_nanos = stamp_of(&stat);
-        let is_current = known
-            .get(&directory)
-            .is_some_and(|stamp| stamp.is_current(changed_nanos, now, depth));
-        if is_current {
-            let below = below(&directory, known).filter(|path| level_of(path) == level + 1);
-            waiting.extend(below.map(|path| (path.to_owned(), level + 1)));
+    let mut scanning = Scanning {
+        disk,
+        layout,
+        known,
+        now: clock.now_unix_nanos(),
+        listings: Vec::new(),
+        waiting: Vec::new(),
+    };
+    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+    let mut missing: Vec<&str> = Vec::new();
+    for ((directory, stamp), stat) in known.iter().zip(disk.stat_all(&layout.events(), &names)) {
+        // What was below a directory that is gone went with it.
+        if missing.iter().any(|missing| is_below(directory, missing)) {
             continue;
         }
-        let listed = disk.list(&path).map_err(failed)?;
+        let stat = stat.map_err(|source| scanning.unreadable(directory, source))?;
+        match stat.filter(|stat| stat.kind == FileKind::Directory) {
+            None => {
+                missing.push(directory);
+                scanning.listings.extend(gone(directory, known));
+            }
+            Some(stat) if !stamp.is_current(stamp_of(&stat), scanning.now, depth) => {
+                scanning.list(directory.clone(), &stat)?;
+            }
+            Some(_) => {}
+        }
+    }
+    if !known.contains_key("") {
+        scanning.waiting.push(String::new());
+    }
+    while let Some(directory) = scanning.waiting.pop() {
+        let stat = disk.stat(&path_of(layout, &directory));
+        let stat = stat.map_err(|source| scanning.unreadable(&directory, source))?;
+        if let Some(stat) = stat.filter(|stat| stat.kind == FileKind::Directory) {
+            scanning.list(directory, &stat)?;
+        }
+    }
+    Ok(scanning.listings)
+}
+
+/// A scan under way.
+struct Scanning<'a> {
+    disk: &'a dyn Disk,
+    layout: &'a Layout,
+    known: &'a BTreeMap<String, Stamp>,
+    /// When it began.
+    now: i64,
+    listings: Vec<Listing>,
+    /// Directories that were not known.
+    waiting: Vec<String>,
+}
+
+impl Scanning<'_> {
+    fn list(&mut self, directory: String, stat: &Stat) -> Result<(), IndexError> {
+        let listed = self.disk.list(&path_of(self.layout, &directory));
+        let listed = listed.map_err(|source| self.unreadable(&directory, source))?;
+        let is_low = level_of(&directory) == LEVELS;
         let mut entries = BTreeMap::new();
         let mut count = 0u32;
         for entry in listed {
             count = count.saturating_add(1);
             let name = entry.name.to_string_lossy().into_owned();
-            if entry.kind == FileKind::Directory && level < LEVELS {
-                waiting.push((join(&directory, &name), level + 1));
+            if entry.kind == FileKind::Directory && !is_low {
+                let below = join(&directory, &name);
+                if !self.known.contains_key(&below) {
+                    self.waiting.push(below);
+                }
             } else if !is_harmless(&name) {
                 entries.insert(name, entry.kind);
             }
         }
-        let listed: Vec<_> = waiting.iter().map(|(path, _)| path.as_str()).collect();
-        let missing: Vec<Listing> = below(&directory, known)
-            .filter(|path| level_of(path) == level + 1 && !listed.contains(path))
-            .flat_map(|path| gone(path, known))
-            .collect();
-        listings.extend(missing);
+        let changed_nanos = stamp_of(stat);
         let stamp = Stamp {
             changed_nanos,
-            is_racy: is_racy(changed_nanos, now),
-            listed_nanos: now,
+            is_racy: is_racy(changed_nanos, self.now),
+            listed_nanos: self.now,
             entries: count,
         };
-        listings.push(Listing {
+        self.listings.push(Listing {
             directory,
             stamp: Some(stamp),
             entries,
         });
+        Ok(())
     }
-    Ok(listings)
+
+    fn unreadable(&self, directory: &str, source: io::Error) -> IndexError {
+        IndexError::Read {
+            path: path_of(self.layout, directory),
+            source,
+        }
+    }
+}
+
+fn is_below(directory: &str, above: &str) -> bool {
+    match directory.strip_prefix(above) {
+        Some(rest) => above.is_empty() || rest.starts_with('/'),
+        None => false,
+    }
 }
 
 /// Returns whether a file of this name is none of the store's and no trouble.

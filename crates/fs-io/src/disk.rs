@@ -135,6 +135,16 @@ pub trait Disk: Send + Sync + Debug {
     /// When the system does not say, a missing name apart.
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
 
+    /// Returns what stands under each of many names below a directory, in their order, as [`Disk::stat`] does; `""` is the
+    /// directory itself. Where it costs more, nothing is said of when something came to be.
+    fn stat_all(&self, dir: &Path, names: &[&str]) -> Vec<io::Result<Option<Stat>>> {
+        let stat = |name: &&str| match *name {
+            "" => self.stat(dir),
+            name => self.stat(&dir.join(name)),
+        };
+        names.iter().map(stat).collect()
+    }
+
     /// Renames a file atomically if the new name is free.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use eventcore_types::{
     StreamVersion, StreamWrites,
 };
 use fs_format::StreamId;
-use fs_index::{Effort, Position, RawEvent, Select, Streams};
+use fs_index::{Effort, Position, RawEvent, RawEvents, Select, Streams};
 
 use crate::blocking::{at_once_or_blocking, blocking};
 use crate::error::{AppendError, ReadError, chain};
@@ -44,25 +44,20 @@ impl EventStore for FileEventStore {
         let found = read
             .await
             .map_err(|error| failure(Operation::ReadStream, &error))?;
-        let mut turns = Turns::default();
-        let mut events = Vec::with_capacity(found.len());
-        for nth in 0..found.len() {
-            turns.take().await;
-            let Some(event) = found.get(nth) else { break };
-            let decoded = self.schema().decode_raw(event.event_type, event.data);
-            let undecoded = match decoded {
-                Ok(event) => {
-                    events.push(Ok(event));
-                    continue;
-                }
-                Err(source) => Undecoded::at(event, source),
-            };
-            events.push(Err(EventStoreError::DeserializationFailed {
-                stream_id: stream_id.clone(),
-                detail: chain(&undecoded.named(self).await),
-            }));
-        }
-        Ok(EventStream::new(futures::stream::iter(events)))
+        let slice = Slice {
+            store: self.clone(),
+            stream_id,
+            found,
+            next: 0,
+            turns: Turns::default(),
+        };
+        Ok(EventStream::new(futures::stream::unfold(
+            slice,
+            async |mut slice| {
+                let event = slice.decode_next().await?;
+                Some((event, slice))
+            },
+        )))
     }
 
     async fn append_events(
@@ -128,6 +123,33 @@ impl EventStore for FileEventStore {
         blocking(move || store.save_snapshot(snapshot_id, snapshot))
             .await
             .map_err(|error| failure(Operation::AppendEvents, &error))
+    }
+}
+
+/// Events of a stream that are decoded as they are asked for.
+struct Slice {
+    store: FileEventStore,
+    stream_id: eventcore_types::StreamId,
+    found: RawEvents,
+    next: usize,
+    turns: Turns,
+}
+
+impl Slice {
+    /// Decodes the next event; `None` at the end.
+    async fn decode_next<E: Event>(&mut self) -> Option<Result<E, EventStoreError>> {
+        self.turns.take().await;
+        let event = self.found.get(self.next)?;
+        self.next += 1;
+        let decoded = self.store.schema().decode_raw(event.event_type, event.data);
+        let undecoded = match decoded {
+            Ok(event) => return Some(Ok(event)),
+            Err(source) => Undecoded::at(event, source),
+        };
+        Some(Err(EventStoreError::DeserializationFailed {
+            stream_id: self.stream_id.clone(),
+            detail: chain(&undecoded.named(&self.store).await),
+        }))
     }
 }
 

@@ -130,16 +130,14 @@ impl Disk for RealDisk {
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
         match fs::symlink_metadata(or_here(path)) {
             Ok(metadata) => Ok(Some(platform::stat(path, &metadata))),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                Ok(None)
-            }
+            Err(error) if says_nothing_is_there(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    #[cfg(unix)]
+    fn stat_all(&self, dir: &Path, names: &[&str]) -> Vec<io::Result<Option<Stat>>> {
+        platform::stat_all(or_here(dir), names)
     }
 
     fn rename_new(&self, from: &Path, to: &Path) -> Result<(), RenameError> {
@@ -307,6 +305,13 @@ fn kind_of(found: FileType) -> FileKind {
         found if found.is_dir() => FileKind::Directory,
         _ => FileKind::Other,
     }
+}
+
+fn says_nothing_is_there(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// Returns the directory itself; the parent of a bare name is the empty path, which the system does not know.

@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, Mode, OFlags};
 
-use super::kind_of;
-use crate::disk::{FileId, Stat};
+use super::{kind_of, says_nothing_is_there};
+use crate::disk::{FileId, FileKind, Stat};
 use crate::system::nanos_since_1970;
 
 /// Refuses links, and does not wait for the other end of a pipe.
@@ -27,6 +27,50 @@ pub(super) fn stat(_path: &Path, metadata: &Metadata) -> Stat {
         file_id: Some(FileId {
             device: metadata.dev(),
             inode: metadata.ino(),
+        }),
+    }
+}
+
+/// Looks names up from the open directory: the way there is gone once, not once for each name.
+pub(super) fn stat_all(dir: &Path, names: &[&str]) -> Vec<io::Result<Option<Stat>>> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(dir, flags, Mode::empty());
+    let stat = |name: &&str| {
+        let name = if name.is_empty() { "." } else { name };
+        let opened = opened.as_ref().map_err(|errno| *errno)?;
+        let found = rustix::fs::statat(opened, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(Some(stat_from(&found)))
+    };
+    let stats = names.iter().map(stat);
+    stats
+        .map(|stat: io::Result<_>| match stat {
+            Err(error) if says_nothing_is_there(&error) => Ok(None),
+            stat => stat,
+        })
+        .collect()
+}
+
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::useless_conversion,
+    reason = "the systems differ in the widths of these fields"
+)]
+fn stat_from(found: &rustix::fs::Stat) -> Stat {
+    let nanos_of = |seconds, fraction: u64| nanos(seconds, fraction as i64);
+    Stat {
+        kind: match rustix::fs::FileType::from_raw_mode(found.st_mode) {
+            rustix::fs::FileType::RegularFile => FileKind::File,
+            rustix::fs::FileType::Directory => FileKind::Directory,
+            rustix::fs::FileType::Symlink => FileKind::Symlink,
+            _ => FileKind::Other,
+        },
+        len: found.st_size as u64,
+        modified_nanos: nanos_of(found.st_mtime as i64, found.st_mtime_nsec as u64),
+        changed_nanos: Some(nanos_of(found.st_ctime as i64, found.st_ctime_nsec as u64)),
+        born_nanos: None,
+        file_id: Some(FileId {
+            device: found.st_dev as u64,
+            inode: found.st_ino as u64,
         }),
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use fs_io::{FileKind, ReadError, System};
+use fs_io::{FileKind, ReadError, Stat, System};
 
 #[test]
 fn only_whole_regular_files_within_the_limit_are_read() {
@@ -264,5 +264,50 @@ fn the_limit_holds_for_a_file_that_grows_while_it_is_read() {
             }
         ),
         "no more than one byte beyond the limit is read: {error}"
+    );
+}
+
+#[test]
+fn many_names_are_looked_up_as_each_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir_all(at("01a1/ff")).unwrap();
+    fs::write(at("01a1/file"), "four").unwrap();
+    let names = [
+        "",
+        "01a1",
+        "01a1/ff",
+        "01a1/file",
+        "01a1/file/below",
+        "none",
+    ];
+    let disk = System::real().disk;
+    let told = |stat: &Stat| {
+        (
+            stat.kind,
+            stat.modified_nanos,
+            stat.changed_nanos,
+            stat.file_id,
+        )
+    };
+    let together: Vec<_> = disk
+        .stat_all(dir.path(), &names)
+        .into_iter()
+        .map(|stat| stat.unwrap().as_ref().map(told))
+        .collect();
+    let alone: Vec<_> = names
+        .iter()
+        .map(|name| disk.stat(&at(name)).unwrap().as_ref().map(told))
+        .collect();
+    assert_eq!(together, alone, "what stands there is the same");
+    assert_eq!(
+        together.iter().filter(|stat| stat.is_none()).count(),
+        2,
+        "nothing stands below a file, or under a name that is free"
+    );
+    let nowhere = disk.stat_all(&at("none"), &names);
+    assert!(
+        nowhere.iter().all(|stat| matches!(stat, Ok(None))),
+        "nothing stands below a directory that is not there"
     );
 }
