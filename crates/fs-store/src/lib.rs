@@ -41,6 +41,7 @@ mod eventcore;
 mod group;
 mod identity;
 mod lease;
+mod open;
 mod options;
 mod preview;
 pub mod projection;

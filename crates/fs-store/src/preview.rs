@@ -13,7 +13,8 @@ use fs_io::System;
 
 use crate::answer::{self, Ingested};
 use crate::error::{OpenError, RefreshError};
-use crate::store::{FileEventStore, layout_of, must_be_there};
+use crate::open::{layout_of, must_be_there};
+use crate::store::FileEventStore;
 
 /// A store that was looked at and not opened, and files that may come to it.
 #[derive(Debug)]

@@ -1,0 +1,317 @@
+//! Opening a store: finding or creating its directories, and what has to be put right before anything is read.
+//!
+//! **Invariant**: what a power cut has taken is written again before anything of the store is read; a store that may not
+//! be written to is opened all the same, with what is made of it elsewhere.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+
+use fs_index::{Index, Layout};
+use fs_io::{FileKind, LockError, PrivateDir, SyncPolicy, System, Wait};
+
+use crate::error::{AppendError, NoStore, OpenError, RefreshError, is_refusal};
+use crate::group::Queue;
+use crate::identity::{Found, Identity};
+use crate::options::StoreOptions;
+use crate::store::{FileEventStore, Inner, Writer};
+use crate::subscribe::Tail;
+use crate::wal::Wal;
+
+/// What git is told of the transaction files: never convert, a union is a merge, not shown in statistics.
+const GIT_ATTRIBUTES: &[u8] = b"* -text merge=union linguist-generated=true\n";
+
+/// What git is told to leave alone.
+const GIT_IGNORE: &[u8] = b"/index/\n/local/\n";
+
+impl FileEventStore {
+    /// Opens the store at `root` and creates it when there is none.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the directory cannot be set up or read. Files in `events/` that cannot be used are no error;
+    /// the status lists them.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_with(root, StoreOptions::default())
+    }
+
+    /// Opens or creates the store at `root` with these options.
+    ///
+    /// # Errors
+    /// As [`FileEventStore::open`].
+    pub fn open_with(root: impl AsRef<Path>, options: StoreOptions) -> Result<Self, OpenError> {
+        Self::open_on(System::real(), root, options)
+    }
+
+    /// Opens or creates the store at `root` on another system than the real one: a simulated disk, another clock.
+    ///
+    /// # Errors
+    /// As [`FileEventStore::open`].
+    pub fn open_on(
+        system: System,
+        root: impl AsRef<Path>,
+        options: StoreOptions,
+    ) -> Result<Self, OpenError> {
+        let layout = layout_of(root.as_ref())?;
+        set_up(&system, &layout)?;
+        Self::start(system, layout, options, None)
+    }
+
+    /// Opens the store at `root`; where there is none, nothing is created or written.
+    ///
+    /// # Errors
+    /// [`OpenError::NotAStore`] when `root` holds no `events/` directory, else as [`FileEventStore::open`].
+    pub fn open_existing(root: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_existing_with(root, StoreOptions::default())
+    }
+
+    /// Opens the store at `root` with these options; where there is none, nothing is created or written.
+    ///
+    /// # Errors
+    /// As [`FileEventStore::open_existing`].
+    pub fn open_existing_with(
+        root: impl AsRef<Path>,
+        options: StoreOptions,
+    ) -> Result<Self, OpenError> {
+        let (system, layout) = (System::real(), layout_of(root.as_ref())?);
+        must_be_there(&system, &layout)?;
+        let opened = create_local(&system, &layout)
+            .and_then(|()| Self::start(system.clone(), layout.clone(), options.clone(), None));
+        match opened {
+            Err(error) if is_read_only(&error) => Self::start_apart(system, &layout, options),
+            opened => opened,
+        }
+    }
+
+    /// Opens a store that may not be written to: what is made of it lies elsewhere, and goes away with the handle.
+    fn start_apart(
+        system: System,
+        layout: &Layout,
+        options: StoreOptions,
+    ) -> Result<Self, OpenError> {
+        let private = PrivateDir::new().map_err(|source| OpenError::NoTemporaryPlace {
+            root: layout.root().to_owned(),
+            source,
+        })?;
+        let apart = Layout::apart(layout.root(), private.path());
+        create_local(&system, &apart)?;
+        Self::start(system, apart, options, Some(private))
+    }
+
+    fn start(
+        system: System,
+        layout: Layout,
+        options: StoreOptions,
+        private: Option<PrivateDir>,
+    ) -> Result<Self, OpenError> {
+        let failed = |source: AppendError| OpenError::SetUp {
+            root: layout.root().to_owned(),
+            source: Box::new(source),
+        };
+        let mut found = Identity::load(&system, &layout).map_err(failed)?;
+        if let Found::Elsewhere(_) = found {
+            let wait = Wait::UpTo(options.lock_timeout);
+            let _lock = system
+                .disk
+                .lock(&layout.lock(), wait)
+                .map_err(RefreshError::from)?;
+            found = Identity::load(&system, &layout).map_err(failed)?;
+            if let Found::Elsewhere(identity) = &mut found {
+                let removed = system.disk.remove_file(&layout.journal());
+                removed
+                    .or_else(|error| {
+                        if error.kind() == std::io::ErrorKind::NotFound {
+                            Ok(())
+                        } else {
+                            Err(error)
+                        }
+                    })
+                    .map_err(|source| OpenError::SetUp {
+                        root: layout.root().to_owned(),
+                        source: Box::new(source),
+                    })?;
+                identity.save(&system).map_err(failed)?;
+            }
+        }
+        let mut wal = Wal::new(system.clone(), layout.clone(), options.checkpoint_after);
+        if wal.wants_recovery() {
+            recover(&system, &layout, &options, &mut wal)?;
+        }
+        let recovered = Mutex::new(wal.take_recovered());
+        let (Found::Here(identity) | Found::Elsewhere(identity)) = found;
+        let own: BTreeSet<_> = identity.replicas().chain(options.replica_id).collect();
+        let index = Index::new(system.clone(), layout.clone(), own);
+        let index = RwLock::new(index.reporting_to(options.progress.clone()));
+        let writer = Mutex::new(Writer {
+            identity,
+            poisoned: None,
+            unsynced: Vec::new(),
+            wal,
+            has_ingested: false,
+        });
+        let store = Self {
+            inner: Arc::new(Inner {
+                system,
+                layout,
+                options,
+                index,
+                writer,
+                queue: Queue::default(),
+                recovered,
+                tail: Tail::default(),
+                private,
+            }),
+        };
+        // With an index at hand, the directories are compared by the first read; but what cannot be taken in here has to
+        // be known now.
+        let is_loaded = store.inner.index_mut().load();
+        if !is_loaded.map_err(RefreshError::from)? || !store.inner.may_lock() {
+            store.inner.freshen()?;
+        }
+        Ok(store)
+    }
+
+    /// Tells whether there is a store at `root`, by looking alone.
+    ///
+    /// # Errors
+    /// [`OpenError::NotAStore`] when there is none, and [`OpenError::Unreadable`] when that cannot be told.
+    pub fn look_for(root: impl AsRef<Path>) -> Result<(), OpenError> {
+        must_be_there(&System::real(), &layout_of(root.as_ref())?)
+    }
+}
+
+/// Writes again what a power cut has taken, before anything of the store is read.
+///
+/// Whoever may not write here reads what there is.
+fn recover(
+    system: &System,
+    layout: &Layout,
+    options: &StoreOptions,
+    wal: &mut Wal,
+) -> Result<(), RefreshError> {
+    let wait = Wait::UpTo(options.lock_timeout);
+    match system.disk.lock(&layout.lock(), wait) {
+        Ok(lock) => Ok(wal.catch_up(&lock)?),
+        Err(LockError::Io { path, source }) if is_refusal(&source) => {
+            tracing::warn!(path = %path.display(), error = %source, "the log is not looked into: the store is opened for reading only");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns whether an error says that the store may not be written to.
+fn is_read_only(error: &OpenError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return is_refusal(error);
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Returns the layout of the store at `root`, wherever the process goes from here.
+pub(crate) fn layout_of(root: &Path) -> Result<Layout, OpenError> {
+    let absolute = std::path::absolute(root).map_err(|source| OpenError::SetUp {
+        root: root.to_owned(),
+        source: Box::new(source),
+    })?;
+    Ok(Layout::new(absolute))
+}
+
+/// Checks that there is a store, by looking alone.
+pub(crate) fn must_be_there(system: &System, layout: &Layout) -> Result<(), OpenError> {
+    let look = |path: &Path| {
+        let stat = system.disk.stat(path);
+        stat.map_err(|source| OpenError::Unreadable {
+            root: layout.root().to_owned(),
+            source,
+        })
+    };
+    let found = match look(&layout.events())?.map(|stat| stat.kind) {
+        Some(FileKind::Directory) => return Ok(()),
+        Some(other) => NoStore::OtherEvents(other),
+        None => match look(layout.root())?.map(|stat| stat.kind) {
+            None => NoStore::Nothing,
+            Some(FileKind::Directory | FileKind::Symlink) => NoStore::NoEvents,
+            Some(other) => NoStore::Other(other),
+        },
+    };
+    Err(OpenError::NotAStore {
+        root: layout.root().to_owned(),
+        found,
+    })
+}
+
+/// Creates what is missing of a store.
+fn set_up(system: &System, layout: &Layout) -> Result<(), OpenError> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| OpenError::SetUp {
+        root: layout.root().to_owned(),
+        source,
+    };
+    let disk = system.disk.as_ref();
+    let mut above = Path::new("");
+    for ancestor in layout.root().ancestors() {
+        above = ancestor;
+        let is_there = disk
+            .stat(ancestor)
+            .map_err(|source| failed(Box::new(source)))?;
+        if is_there.is_some() {
+            break;
+        }
+    }
+    let missing = layout.root().strip_prefix(above).unwrap_or(Path::new(""));
+    fs_io::create_dirs(disk, above, missing, SyncPolicy::Durable)
+        .map_err(|source| failed(Box::new(source)))?;
+    fs_io::create_dirs(
+        disk,
+        layout.root(),
+        Path::new("events"),
+        SyncPolicy::Durable,
+    )
+    .map_err(|source| failed(Box::new(source)))?;
+    create_local(system, layout)?;
+    for (name, path, bytes) in [
+        ("gitignore", layout.root().join(".gitignore"), GIT_IGNORE),
+        (
+            "gitattributes",
+            layout.events().join(".gitattributes"),
+            GIT_ATTRIBUTES,
+        ),
+    ] {
+        let there = disk
+            .stat(&path)
+            .map_err(|source| failed(Box::new(source)))?
+            .is_some();
+        if !there {
+            let temp = layout
+                .temp()
+                .join(format!("{name}-{}", system.machine.process_id));
+            match fs_io::publish(disk, &temp, &path, bytes, SyncPolicy::Durable) {
+                Ok(_) | Err(fs_io::PublishError::Occupied { .. }) => {}
+                Err(source) => return Err(failed(Box::new(source))),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Creates the directories that git does not carry.
+fn create_local(system: &System, layout: &Layout) -> Result<(), OpenError> {
+    for directory in ["index", "local", "local/tmp", "local/vanished"] {
+        let failed = |source| OpenError::SetUp {
+            root: layout.root().to_owned(),
+            source,
+        };
+        fs_io::create_dirs(
+            system.disk.as_ref(),
+            layout.own_root(),
+            Path::new(directory),
+            SyncPolicy::Durable,
+        )
+        .map_err(|source| failed(Box::new(source) as _))?;
+    }
+    Ok(())
+}
