@@ -4,6 +4,7 @@
 //! whatever is not taken is reported with its reason.
 
 use std::error::Error;
+use std::hint::black_box;
 
 use fs_format::{Location, NameError, limits};
 use fs_io::{FileKind, ReadError, Stat, System};
@@ -17,6 +18,12 @@ use crate::trouble::{Reason, Trouble};
 
 /// So few items are for one thread.
 const FEW: usize = 128;
+
+/// So many bytes a thread takes from the system at a time, less than what the GNU C library would map by itself ...
+const ROOM: usize = 100 << 10;
+
+/// ... and so many items are looked at in between.
+const BETWEEN_ROOM: usize = 16;
 
 /// A reported file and what it looked like then, so that it is looked at again only when it changes.
 #[derive(Clone, Debug)]
@@ -121,12 +128,9 @@ fn cause_of(error: &ReadError) -> String {
 
 /// Reads a file that is as it should be; `None` for any other, which is to be looked at more closely.
 fn read(system: &System, layout: &Layout, path: &str, location: Location) -> Option<Stored> {
-    let file = system.disk.open_read(&layout.event_file(path)).ok()?;
-    let stat = file.stat().ok()?;
-    if stat.len > limits::MAX_FILE_BYTES {
-        return None;
-    }
-    let bytes = file.read_at(0, usize::try_from(stat.len).ok()?).ok()?;
+    let path = layout.event_file(path);
+    let read = system.disk.read_as_said(&path, limits::MAX_FILE_BYTES);
+    let (bytes, stat) = read.ok()?;
     let is_whole = bytes.len() as u64 == stat.len;
     let stored = Stored::of_file(bytes, location, stat.modified_nanos);
     stored.ok().filter(|_| is_whole)
@@ -161,9 +165,25 @@ pub(crate) fn look_at_all(
     })
 }
 
+/// Lets the allocator take a good deal of memory at once, and have it back.
+///
+/// That of the GNU C library gives a thread its memory page by page, each by a call to the system that stops the other
+/// threads: for many small values that stay, that takes as long as to read the files.
+fn make_room() {
+    drop(black_box(Vec::<u8>::with_capacity(ROOM)));
+}
+
 /// Calls `look` for each item, on as many threads as there are processors; answers are in the order of the items.
 pub(crate) fn each<I: Sync, T: Send>(items: &[I], look: impl Fn(&I) -> T + Sync) -> Vec<T> {
-    let parts = in_parts(items, |part| part.iter().map(&look).collect::<Vec<T>>());
+    let parts = in_parts(items, |part| {
+        let looked = part.iter().enumerate().map(|(nth, item)| {
+            if nth.is_multiple_of(BETWEEN_ROOM) {
+                make_room();
+            }
+            look(item)
+        });
+        looked.collect::<Vec<T>>()
+    });
     parts.into_iter().flatten().collect()
 }
 

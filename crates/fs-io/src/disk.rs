@@ -115,6 +115,20 @@ pub trait Disk: Send + Sync + Debug {
     /// [`ReadError::TooLarge`] from the length before reading, and again if the file grows beyond the limit meanwhile.
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError>;
 
+    /// Returns the content of a regular file, as long as it was when it was opened, with what was said of it then.
+    ///
+    /// # Errors
+    /// As [`Disk::read`].
+    fn read_as_said(&self, path: &Path, limit: u64) -> Result<(Vec<u8>, Stat), ReadError> {
+        let file = self.open_read(path)?;
+        let stat = file.stat();
+        let stat = stat.map_err(|source| ReadError::from_io(path, source))?;
+        let len = ReadError::check(path, stat.len, limit)?;
+        let bytes = file.read_at(0, len);
+        let bytes = bytes.map_err(|source| ReadError::from_io(path, source))?;
+        Ok((bytes, stat))
+    }
+
     /// Returns up to `len` bytes of a regular file from `offset` on: fewer at its end, none beyond it.
     ///
     /// # Errors

@@ -44,6 +44,18 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// Returns a length that may be read.
+    pub(crate) fn check(path: &Path, len: u64, limit: u64) -> Result<usize, Self> {
+        match usize::try_from(len) {
+            Ok(few) if len <= limit => Ok(few),
+            _ => Err(Self::TooLarge {
+                path: path.to_owned(),
+                len,
+                limit,
+            }),
+        }
+    }
+
     /// Sorts an error of the system, where a path that leads through a file leads nowhere.
     pub(crate) fn from_io(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();

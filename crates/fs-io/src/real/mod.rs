@@ -14,7 +14,7 @@ mod lock;
 mod platform;
 mod watch;
 
-use std::fs::{self, FileType, OpenOptions};
+use std::fs::{self, FileType, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -78,23 +78,21 @@ impl Disk for RealDisk {
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-        let (file, len) = open_regular(path)?;
-        let too_large = |len| ReadError::TooLarge {
-            path: path.to_owned(),
-            len,
-            limit,
-        };
-        if len > limit {
-            return Err(too_large(len));
-        }
+        let (file, metadata) = open_regular(path)?;
+        let len = metadata.len();
+        ReadError::check(path, len, limit)?;
         let bytes =
             file::read_all(&file, len, limit).map_err(|source| ReadError::from_io(path, source))?;
-        let seen = bytes.len() as u64;
-        if seen > limit {
-            Err(too_large(seen))
-        } else {
-            Ok(bytes)
-        }
+        ReadError::check(path, bytes.len() as u64, limit)?;
+        Ok(bytes)
+    }
+
+    fn read_as_said(&self, path: &Path, limit: u64) -> Result<(Vec<u8>, Stat), ReadError> {
+        let (file, metadata) = open_regular(path)?;
+        let len = ReadError::check(path, metadata.len(), limit)?;
+        let bytes = file::read_range(&file, 0, len);
+        let bytes = bytes.map_err(|source| ReadError::from_io(path, source))?;
+        Ok((bytes, platform::stat(path, &metadata)))
     }
 
     fn read_range(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>, ReadError> {
@@ -250,7 +248,7 @@ fn common_place<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Option<&'a Path
 }
 
 /// Opens a regular file for reading and returns its length.
-fn open_regular(path: &Path) -> Result<(fs::File, u64), ReadError> {
+fn open_regular(path: &Path) -> Result<(fs::File, Metadata), ReadError> {
     let not_a_file = |kind| ReadError::NotAFile {
         path: path.to_owned(),
         kind,
@@ -269,7 +267,7 @@ fn open_regular(path: &Path) -> Result<(fs::File, u64), ReadError> {
         .metadata()
         .map_err(|source| ReadError::from_io(path, source))?;
     match kind_of(metadata.file_type()) {
-        FileKind::File => Ok((file, metadata.len())),
+        FileKind::File => Ok((file, metadata)),
         kind => Err(not_a_file(kind)),
     }
 }
