@@ -7,6 +7,7 @@
     reason = "the tests look at the files of real repositories"
 )]
 
+mod board;
 #[cfg(unix)]
 mod guide;
 mod history;

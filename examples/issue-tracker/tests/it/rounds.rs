@@ -1,12 +1,15 @@
 //! The rules come to one end: people change issues apart, exchange some of it and settle, in any order, and finally all have the same.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use eventcore::{RetryPolicy, StreamId, execute};
 use fs_merge::{Reconcile, Report, reconcile};
+use fs_store::projection::{Rebuild, Runner, Sqlite};
 use fs_store::{Durability, FileEventStore, StoreOptions};
-use issue_tracker::{Change, ChangeIssue, Issue, IssueEvent, OpenIssue, Rules};
+use issue_tracker::{Activity, Board, Change, ChangeIssue, Issue, IssueEvent, OpenIssue, Rules};
+use rusqlite::Connection;
 use scenarios::World;
 use scenarios::dice::Dice;
 
@@ -59,6 +62,58 @@ fn files(directory: &Path) -> Vec<std::path::PathBuf> {
     }
     files.sort();
     files
+}
+
+/// A database of each person's.
+struct Kept {
+    board: Runner<Board, Sqlite>,
+    activity: Runner<Activity, Sqlite>,
+}
+
+impl Kept {
+    fn of(store: &FileEventStore) -> Self {
+        let memory = || Sqlite::new(Connection::open_in_memory().unwrap()).unwrap();
+        Self {
+            board: store.project(Board, memory()).batch(5),
+            activity: store.project(Activity, memory()).batch(5),
+        }
+    }
+
+    /// Asserts that what is kept is what the events amount to.
+    fn is_right(&mut self, store: &FileEventStore, seed: u64) {
+        self.board.catch_up().unwrap();
+        let kept = Board::issues(self.board.model().connection()).unwrap();
+        let folded = issues().into_iter().map(|of| {
+            let amount = issue(store, &of);
+            (of.to_string(), amount)
+        });
+        assert_eq!(
+            BTreeMap::from_iter(kept),
+            BTreeMap::from_iter(folded.filter(|(_, amount)| amount.is_opened())),
+            "seed {seed}: the board is the fold of what is here, in canonical order"
+        );
+        let status = self.activity.catch_up().unwrap();
+        assert!(
+            matches!(status.rebuilt, None | Some(Rebuild::First)),
+            "seed {seed}: what arrives is added: {:?}",
+            status.rebuilt
+        );
+        let mut counted = BTreeMap::new();
+        for event in store.canonical_events().unwrap() {
+            let event: IssueEvent = event.event_data.decode().unwrap();
+            let kind = event.change.kind().to_owned();
+            *counted.entry((event.by, kind)).or_insert(0_u64) += 1;
+        }
+        let kept = Activity::counts(self.activity.model().connection()).unwrap();
+        let kept = kept
+            .into_iter()
+            .map(|(by, kind, count)| ((by, kind), count));
+        assert_eq!(
+            BTreeMap::from_iter(kept),
+            counted,
+            "seed {seed}: each event is counted once"
+        );
+    }
 }
 
 /// Copies what `to` lacks, as a git merge does.
@@ -122,6 +177,7 @@ async fn play(seed: u64) {
         .iter()
         .map(|name| FileEventStore::open_with(world.path().join(name), options()).unwrap())
         .collect();
+    let mut kept: Vec<_> = stores.iter().map(Kept::of).collect();
     let mut dice = Dice::new(seed);
     for issue in issues() {
         let open = OpenIssue {
@@ -149,6 +205,9 @@ async fn play(seed: u64) {
                 let done = execute(&stores[one], command, RetryPolicy::new()).await;
                 comments += usize::from(is_comment && done.is_ok());
             }
+        }
+        if dice.below(8) == 0 {
+            kept[one].is_right(&stores[one], seed);
         }
     }
 
@@ -195,7 +254,8 @@ async fn play(seed: u64) {
         comments,
         "seed {seed}: no comment is lost or doubled"
     );
-    for store in &stores {
+    for (store, kept) in stores.iter().zip(&mut kept) {
+        kept.is_right(store, seed);
         assert_eq!(
             fs_merge::forks(store).unwrap(),
             [],

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use fs_merge::forks;
-use fs_store::Append;
+use fs_store::{Append, FileEventStore};
 use scenarios::{Repository, World};
 
 /// Somebody who works in a clone.
@@ -90,6 +90,40 @@ impl Person {
     /// Returns all issues, as they are listed.
     pub(crate) fn list(&self) -> String {
         self.run(&["list", "--all"])
+    }
+
+    /// Asserts that the board shows what the list does, and returns all that was printed with it.
+    pub(crate) fn board_is_the_list(&self) -> String {
+        let told = self.run(&["board", "--all"]);
+        let sorted = |lines: Vec<&str>| {
+            let mut lines: Vec<_> = lines.into_iter().map(str::to_owned).collect();
+            lines.sort_unstable();
+            lines
+        };
+        let on_board = told.lines().filter_map(|line| line.strip_prefix("  "));
+        assert_eq!(
+            sorted(on_board.collect()),
+            sorted(self.list().lines().collect()),
+            "{}: the board shows each issue once, as the list does",
+            self.name
+        );
+        told
+    }
+
+    /// Starts the tracker, to be read from while it runs.
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_issue-tracker"));
+        command
+            .current_dir(self.repository.path())
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
+    /// Returns the person's store.
+    pub(crate) fn store(&self) -> FileEventStore {
+        self.repository.store()
     }
 
     /// Returns the transactions that are missing below what is here.
