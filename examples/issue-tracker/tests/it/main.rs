@@ -11,6 +11,7 @@ mod board;
 #[cfg(unix)]
 mod guide;
 mod history;
+mod kept;
 mod merging;
 mod rounds;
 mod support;

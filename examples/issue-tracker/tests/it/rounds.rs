@@ -1,22 +1,21 @@
 //! The rules come to one end: people change issues apart, exchange some of it and settle, in any order, and finally all have the same.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use eventcore::{RetryPolicy, StreamId, execute};
 use fs_merge::{Reconcile, Report, reconcile};
-use fs_store::projection::{Rebuild, Runner, Sqlite};
 use fs_store::{Durability, FileEventStore, StoreOptions};
-use issue_tracker::{Activity, Board, Change, ChangeIssue, Issue, IssueEvent, OpenIssue, Rules};
-use rusqlite::Connection;
+use issue_tracker::{Change, ChangeIssue, Issue, IssueEvent, OpenIssue, Rules};
 use scenarios::World;
 use scenarios::dice::Dice;
+
+use crate::kept::Kept;
 
 const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
 const LABELS: [&str; 3] = ["roof", "urgent", "weather"];
 
-fn issues() -> Vec<StreamId> {
+pub(crate) fn issues() -> Vec<StreamId> {
     let names = ["issue-1", "issue-2"];
     names.map(|name| StreamId::try_new(name).unwrap()).to_vec()
 }
@@ -62,58 +61,6 @@ fn files(directory: &Path) -> Vec<std::path::PathBuf> {
     }
     files.sort();
     files
-}
-
-/// A database of each person's.
-struct Kept {
-    board: Runner<Board, Sqlite>,
-    activity: Runner<Activity, Sqlite>,
-}
-
-impl Kept {
-    fn of(store: &FileEventStore) -> Self {
-        let memory = || Sqlite::new(Connection::open_in_memory().unwrap()).unwrap();
-        Self {
-            board: store.project(Board, memory()).batch(5),
-            activity: store.project(Activity, memory()).batch(5),
-        }
-    }
-
-    /// Asserts that what is kept is what the events amount to.
-    fn is_right(&mut self, store: &FileEventStore, seed: u64) {
-        self.board.catch_up().unwrap();
-        let kept = Board::issues(self.board.model().connection()).unwrap();
-        let folded = issues().into_iter().map(|of| {
-            let amount = issue(store, &of);
-            (of.to_string(), amount)
-        });
-        assert_eq!(
-            BTreeMap::from_iter(kept),
-            BTreeMap::from_iter(folded.filter(|(_, amount)| amount.is_opened())),
-            "seed {seed}: the board is the fold of what is here, in canonical order"
-        );
-        let status = self.activity.catch_up().unwrap();
-        assert!(
-            matches!(status.rebuilt, None | Some(Rebuild::First)),
-            "seed {seed}: what arrives is added: {:?}",
-            status.rebuilt
-        );
-        let mut counted = BTreeMap::new();
-        for event in store.canonical_events().unwrap() {
-            let event: IssueEvent = event.event_data.decode().unwrap();
-            let kind = event.change.kind().to_owned();
-            *counted.entry((event.by, kind)).or_insert(0_u64) += 1;
-        }
-        let kept = Activity::counts(self.activity.model().connection()).unwrap();
-        let kept = kept
-            .into_iter()
-            .map(|(by, kind, count)| ((by, kind), count));
-        assert_eq!(
-            BTreeMap::from_iter(kept),
-            counted,
-            "seed {seed}: each event is counted once"
-        );
-    }
 }
 
 /// Copies what `to` lacks, as a git merge does.
@@ -162,7 +109,8 @@ fn exchange(stores: &[FileEventStore]) {
     }
 }
 
-fn issue(store: &FileEventStore, issue: &StreamId) -> Issue {
+/// Returns the fold of an issue's events.
+pub(crate) fn issue(store: &FileEventStore, issue: &StreamId) -> Issue {
     let events = store.stream_events(&native(issue)).unwrap();
     let events = events
         .iter()
