@@ -1,8 +1,5 @@
 //! The board shows what the list does, whatever came before it.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStdout, Command};
-
 use fs_store::Append;
 use issue_tracker::{Change, IssueEvent};
 use rusqlite::Connection;
@@ -10,8 +7,8 @@ use scenarios::World;
 
 use crate::support::Person;
 
-/// Returns two people, and the issue they know of.
-fn two(world: &World) -> (Person, Person, String) {
+/// Returns two people who have a board, and the issue they know of.
+pub(crate) fn two(world: &World) -> (Person, Person, String) {
     let alice = Person::with_project(world, "alice");
     let issue = alice.open("It rains in");
     alice.commit("open");
@@ -197,71 +194,6 @@ fn what_cannot_be_read_is_set_aside_and_the_rest_is_shown() {
     }
 }
 
-/// Reads a board up to its last line.
-fn next_board(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> String {
-    let mut board = String::new();
-    for line in lines {
-        let line = line.unwrap();
-        board.push_str(&line);
-        board.push('\n');
-        if line.starts_with("closed (") {
-            return board;
-        }
-    }
-    panic!("it has ended: {board}");
-}
-
-/// Reads boards until one has a text.
-fn board_with(lines: &mut impl Iterator<Item = std::io::Result<String>>, text: &str) -> String {
-    loop {
-        let board = next_board(lines);
-        if board.contains(text) {
-            return board;
-        }
-    }
-}
-
-fn lines(child: &mut Child) -> std::io::Lines<BufReader<ChildStdout>> {
-    BufReader::new(child.stdout.take().unwrap()).lines()
-}
-
-#[cfg(unix)]
-#[test]
-fn whoever_follows_sees_what_is_appended_and_what_a_merge_brings_until_told_to_stop() {
-    let world = World::in_memory();
-    let (alice, bob, issue) = two(&world);
-    let mut following = alice.start(&["board", "--follow"]);
-    let mut boards = lines(&mut following);
-    next_board(&mut boards);
-
-    alice.run(&["assign", &issue, "alice"]);
-    board_with(&mut boards, "It rains in @alice");
-    bob.run(&["assign", &issue, "bob"]);
-    bob.run(&["label", &issue, "roof"]);
-    for person in [&bob, &alice] {
-        person.commit("work");
-    }
-    alice.pull(&bob);
-    let told = board_with(&mut boards, "#roof");
-    assert!(
-        told.contains(&format!("{issue}! ")),
-        "the merge has something to settle: {told}"
-    );
-    // While one follows, others look.
-    alice.board_is_the_list();
-    alice.run(&["merge"]);
-    board_with(&mut boards, &format!("{issue}  It rains in #roof @bob"));
-    alice.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
-
-    let id = following.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
-    assert!(sent.success());
-    assert!(boards.by_ref().all(|line| line.is_ok()));
-    let ended = following.wait().unwrap();
-    assert_eq!(ended.code(), Some(0), "Ctrl-C is no failure");
-    alice.board_is_the_list();
-}
-
 #[test]
 fn killed_while_it_builds_the_board_it_counts_nothing_twice() {
     let world = World::in_memory();
@@ -287,11 +219,10 @@ fn killed_while_it_builds_the_board_it_counts_nothing_twice() {
     let path = store.root().join("local/board.db");
     for at_least in [1, 2_000, 4_000] {
         let mut building = alice.start(&["board"]);
-        while comments(&path) < at_least && building.try_wait().unwrap().is_none() {
+        while comments(&path) < at_least && building.is_running() {
             std::thread::yield_now();
         }
-        building.kill().unwrap();
-        building.wait().unwrap();
+        building.kill();
     }
     let told = alice.board_is_the_list();
     assert!(told.contains("6000 comments"), "{told}");

@@ -9,6 +9,8 @@
 
 mod board;
 #[cfg(unix)]
+mod following;
+#[cfg(unix)]
 mod guide;
 mod history;
 mod kept;

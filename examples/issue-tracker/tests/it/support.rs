@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
 
 use fs_merge::forks;
 use fs_store::{Append, FileEventStore};
@@ -110,15 +114,22 @@ impl Person {
         told
     }
 
-    /// Starts the tracker, to be read from while it runs.
-    pub(crate) fn start(&self, args: &[&str]) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_issue-tracker"));
-        command
+    /// Starts the tracker, to be looked at while it runs.
+    pub(crate) fn start(&self, args: &[&str]) -> Started {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_issue-tracker"))
             .current_dir(self.repository.path())
             .args(args)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        command.spawn().unwrap()
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = mpsc::channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            let mut lines = output.lines().map_while(Result::ok);
+            lines.try_for_each(|line| sender.send(line))
+        });
+        Started { child, lines }
     }
 
     /// Returns the person's store.
@@ -203,6 +214,45 @@ impl Person {
             "{}: no label is lost or doubled",
             self.name
         );
+    }
+}
+
+/// A tracker that runs; it is killed at the end of the test.
+pub(crate) struct Started {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Started {
+    /// Returns the next line that it prints; `None` when it has ended, or prints nothing for a minute.
+    pub(crate) fn line(&self) -> Option<String> {
+        self.lines.recv_timeout(Duration::from_secs(60)).ok()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Does as Ctrl-C; returns the exit code.
+    #[cfg(unix)]
+    pub(crate) fn interrupt(&mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+        assert!(sent.success(), "it runs");
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may have ended.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
