@@ -92,6 +92,20 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Show the issues in columns, from a database that is kept in step with them
+    Board {
+        /// The closed ones too
+        #[arg(long)]
+        all: bool,
+        /// Stay, and show it again whenever it has changed, until Ctrl-C
+        #[arg(long)]
+        follow: bool,
+        /// Build the database from the first event, instead of going on with it
+        #[arg(long)]
+        rebuild: bool,
+    },
+    /// Show who has done how much
+    Activity,
     /// Show an issue with its history
     Show {
         /// The issue

@@ -2,6 +2,8 @@
 
 mod args;
 mod author;
+mod board;
+mod kept;
 mod merge;
 mod print;
 mod project;
@@ -53,6 +55,13 @@ async fn run(args: Args, out: &mut impl Write) -> Result<ExitCode> {
     let (issue, changes) = match args.command {
         Command::Init => return Ok(ExitCode::SUCCESS),
         Command::List { all } => return print::list(&project, all, out),
+        Command::Board {
+            all,
+            follow: true,
+            rebuild,
+        } => return board::follow(&project, all, rebuild, out).await,
+        Command::Board { all, rebuild, .. } => return board::show(&project, all, rebuild, out),
+        Command::Activity => return print::activity(&project, out),
         Command::Show { issue } => return print::show(&project, &project.issue(&issue)?, out),
         Command::SchemaCheck => return print::schema_check(&project, out),
         Command::Merge { anyway } => return merge::all(&project, anyway, out),

@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use eventcore::StreamId;
 use fs_merge::{Resolution, Resolver as _};
-use issue_tracker::{Issue, IssueEvent, Rules};
+use fs_store::projection::Sqlite;
+use issue_tracker::{Activity, Issue, IssueEvent, Rules};
 
+use crate::cli::kept;
 use crate::cli::project::{History, Project, native, short};
 
 /// Lists the open issues or all, one a line; `!` marks those that were changed on several sides and are not settled, which
@@ -66,7 +68,7 @@ fn amount(history: &History) -> Issue {
 }
 
 /// Returns an issue in one line.
-fn line(issue: &Issue) -> String {
+pub(crate) fn line(issue: &Issue) -> String {
     let mut line = match &issue.title {
         Some(title) => title.clone(),
         None => "(opened in a part of the history that is not here)".to_owned(),
@@ -86,6 +88,21 @@ fn line(issue: &Issue) -> String {
         line.push_str(", closed");
     }
     line
+}
+
+/// Tells who has done what how often, one person a line.
+pub(crate) fn activity(project: &Project, out: &mut impl Write) -> Result<ExitCode> {
+    let read = |database: &mut Sqlite| Ok(Activity::counts(database.connection())?);
+    let (counts, _) = kept::read(project, Activity, false, read)?;
+    for of_one in counts.chunk_by(|(one, ..), (other, ..)| one == other) {
+        let (person, ..) = &of_one[0];
+        let counts: Vec<_> = of_one
+            .iter()
+            .map(|(_, kind, count)| format!("{count} {kind}"))
+            .collect();
+        writeln!(out, "{}: {}", plain(person), counts.join(", "))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Tells which of the events that are kept do not decode.

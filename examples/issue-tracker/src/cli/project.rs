@@ -8,13 +8,10 @@ use anyhow::{Context as _, Result, bail};
 use eventcore::StreamId;
 use fs_merge::{ForkContext, typed_forks};
 use fs_store::{FileEventStore, OpenError, StoredEvent};
-use issue_tracker::IssueEvent;
+use issue_tracker::{IssueEvent, PREFIX};
 
 /// Where the store lies in a project: where `trib` looks for it too.
 const DIRECTORY: &str = ".tributary";
-
-/// What the name of an issue's stream begins with.
-const PREFIX: &str = "issue-";
 
 /// A project whose issues are kept.
 #[derive(Debug)]

@@ -1,16 +1,17 @@
-//! `docs/guide/merging.md` shows the example as it is. Its sessions are typed into a shell.
+//! `docs/guide/merging.md` and `docs/guide/projections.md` show the example as it is. Their sessions are typed into a shell.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const GUIDE: &str = include_str!("../../../../docs/guide/merging.md");
+const MERGING: &str = include_str!("../../../../docs/guide/merging.md");
+const PROJECTIONS: &str = include_str!("../../../../docs/guide/projections.md");
 
-/// Returns the blocks of the guide with this language.
-fn blocks(language: &str) -> Vec<Vec<&'static str>> {
+/// Returns the blocks of a guide with this language.
+fn blocks(guide: &'static str, language: &str) -> Vec<Vec<&'static str>> {
     let mut blocks = Vec::new();
-    let mut lines = GUIDE.lines();
+    let mut lines = guide.lines();
     while let Some(fence) = lines.by_ref().find(|line| line.starts_with("```")) {
         let block = lines.by_ref().take_while(|line| *line != "```").collect();
         if fence.trim_start_matches('`') == language {
@@ -34,18 +35,19 @@ fn sources(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn its_code_is_the_code() {
-    let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-    let blocks = blocks("rs");
-    assert!(!blocks.is_empty());
-    for block in blocks {
+fn their_code_is_the_code() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = ["src", "tests"].map(|part| sources(&package.join(part)));
+    let blocks = [MERGING, PROJECTIONS].map(|guide| blocks(guide, "rs"));
+    assert!(blocks.iter().all(|blocks| !blocks.is_empty()));
+    for block in blocks.iter().flatten() {
         let is_in = |source: &String| {
             let lines: Vec<_> = source.lines().map(str::trim).collect();
             let block: Vec<_> = block.iter().map(|line| line.trim()).collect();
             lines.windows(block.len()).any(|lines| lines == block)
         };
         assert!(
-            sources.iter().any(is_in),
+            sources.iter().flatten().any(is_in),
             "the example has no such lines any more:\n{}",
             block.join("\n")
         );
@@ -121,10 +123,20 @@ impl Stage {
 }
 
 #[test]
-fn its_sessions_go_as_it_says() {
+fn sessions_of_merging_go_as_it_says() {
+    play_all(MERGING, 20);
+}
+
+#[test]
+fn sessions_of_projections_go_as_it_says() {
+    play_all(PROJECTIONS, 15);
+}
+
+/// Plays the sessions of a guide, which has at least so many commands.
+fn play_all(guide: &'static str, at_least: usize) {
     let mut stage = Stage::new();
     let mut commands: Vec<(&str, &str, String)> = Vec::new();
-    for line in blocks("console").into_iter().flatten() {
+    for line in blocks(guide, "console").into_iter().flatten() {
         match line.split_once("$ ") {
             Some((name @ ("alice" | "bob"), command)) => {
                 commands.push((name, command, String::new()));
@@ -137,7 +149,7 @@ fn its_sessions_go_as_it_says() {
         }
     }
     assert!(
-        commands.len() > 20,
+        commands.len() >= at_least,
         "the story is all here: {}",
         commands.len()
     );

@@ -7,9 +7,13 @@
     reason = "the tests look at the files of real repositories"
 )]
 
+mod board;
+#[cfg(unix)]
+mod following;
 #[cfg(unix)]
 mod guide;
 mod history;
+mod kept;
 mod merging;
 mod rounds;
 mod support;

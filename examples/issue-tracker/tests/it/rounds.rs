@@ -10,10 +10,12 @@ use issue_tracker::{Change, ChangeIssue, Issue, IssueEvent, OpenIssue, Rules};
 use scenarios::World;
 use scenarios::dice::Dice;
 
+use crate::kept::Kept;
+
 const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
 const LABELS: [&str; 3] = ["roof", "urgent", "weather"];
 
-fn issues() -> Vec<StreamId> {
+pub(crate) fn issues() -> Vec<StreamId> {
     let names = ["issue-1", "issue-2"];
     names.map(|name| StreamId::try_new(name).unwrap()).to_vec()
 }
@@ -107,7 +109,8 @@ fn exchange(stores: &[FileEventStore]) {
     }
 }
 
-fn issue(store: &FileEventStore, issue: &StreamId) -> Issue {
+/// Returns the fold of an issue's events.
+pub(crate) fn issue(store: &FileEventStore, issue: &StreamId) -> Issue {
     let events = store.stream_events(&native(issue)).unwrap();
     let events = events
         .iter()
@@ -122,6 +125,7 @@ async fn play(seed: u64) {
         .iter()
         .map(|name| FileEventStore::open_with(world.path().join(name), options()).unwrap())
         .collect();
+    let mut kept: Vec<_> = stores.iter().map(Kept::of).collect();
     let mut dice = Dice::new(seed);
     for issue in issues() {
         let open = OpenIssue {
@@ -149,6 +153,9 @@ async fn play(seed: u64) {
                 let done = execute(&stores[one], command, RetryPolicy::new()).await;
                 comments += usize::from(is_comment && done.is_ok());
             }
+        }
+        if dice.below(8) == 0 {
+            kept[one].is_right(&stores[one], seed);
         }
     }
 
@@ -195,7 +202,8 @@ async fn play(seed: u64) {
         comments,
         "seed {seed}: no comment is lost or doubled"
     );
-    for store in &stores {
+    for (store, kept) in stores.iter().zip(&mut kept) {
+        kept.is_right(store, seed);
         assert_eq!(
             fs_merge::forks(store).unwrap(),
             [],

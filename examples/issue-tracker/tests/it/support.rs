@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
 
 use fs_merge::forks;
-use fs_store::Append;
+use fs_store::{Append, FileEventStore};
 use scenarios::{Repository, World};
 
 /// Somebody who works in a clone.
@@ -92,6 +96,47 @@ impl Person {
         self.run(&["list", "--all"])
     }
 
+    /// Asserts that the board shows what the list does, and returns all that was printed with it.
+    pub(crate) fn board_is_the_list(&self) -> String {
+        let told = self.run(&["board", "--all"]);
+        let sorted = |lines: Vec<&str>| {
+            let mut lines: Vec<_> = lines.into_iter().map(str::to_owned).collect();
+            lines.sort_unstable();
+            lines
+        };
+        let on_board = told.lines().filter_map(|line| line.strip_prefix("  "));
+        assert_eq!(
+            sorted(on_board.collect()),
+            sorted(self.list().lines().collect()),
+            "{}: the board shows each issue once, as the list does",
+            self.name
+        );
+        told
+    }
+
+    /// Starts the tracker, to be looked at while it runs.
+    pub(crate) fn start(&self, args: &[&str]) -> Started {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_issue-tracker"))
+            .current_dir(self.repository.path())
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = mpsc::channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            let mut lines = output.lines().map_while(Result::ok);
+            lines.try_for_each(|line| sender.send(line))
+        });
+        Started { child, lines }
+    }
+
+    /// Returns the person's store.
+    pub(crate) fn store(&self) -> FileEventStore {
+        self.repository.store()
+    }
+
     /// Returns the transactions that are missing below what is here.
     pub(crate) fn missing(&self) -> usize {
         self.repository.store().status().unwrap().dangling.len()
@@ -169,6 +214,45 @@ impl Person {
             "{}: no label is lost or doubled",
             self.name
         );
+    }
+}
+
+/// A tracker that runs; it is killed at the end of the test.
+pub(crate) struct Started {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Started {
+    /// Returns the next line that it prints; `None` when it has ended, or prints nothing for a minute.
+    pub(crate) fn line(&self) -> Option<String> {
+        self.lines.recv_timeout(Duration::from_secs(60)).ok()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Does as Ctrl-C; returns the exit code.
+    #[cfg(unix)]
+    pub(crate) fn interrupt(&mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+        assert!(sent.success(), "it runs");
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may have ended.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
