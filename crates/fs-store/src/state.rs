@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::store::Inner;
 
-/// Larger than any checkpoint, and than a snapshot that is worth keeping.
-const LIMIT: u64 = 64 << 20;
+/// So large may a state file be; a larger state belongs into a database.
+const LIMIT: u64 = 1 << 30;
 
 /// A kind of state: its directory below `local/`.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,18 @@ pub enum StateError {
     Damaged {
         /// The file.
         path: PathBuf,
+    },
+    /// It would be larger than such a file may be; what was there stays.
+    #[error(
+        "{path} would have {len} bytes, and {limit} is the most; keep such a state in a database"
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes it would have.
+        len: u64,
+        /// How many it may have.
+        limit: u64,
     },
     /// It could not be written.
     #[error("cannot write {path}")]
@@ -144,6 +156,13 @@ impl Inner {
         bytes: &[u8],
         sync: SyncPolicy,
     ) -> Result<(), StateError> {
+        if bytes.len() as u64 > LIMIT {
+            return Err(StateError::TooLarge {
+                path: path.to_owned(),
+                len: bytes.len() as u64,
+                limit: LIMIT,
+            });
+        }
         self.create_state_dir(path)?;
         let name = path
             .file_name()
