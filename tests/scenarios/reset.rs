@@ -88,3 +88,24 @@ fn what_was_reset_does_not_come_back_and_appends_go_on_as_another_replica() {
         "what is back need not be kept aside"
     );
 }
+
+/// Git takes a directory away with the last file in it; each command here is a process of its own.
+#[test]
+fn a_reset_that_takes_whole_directories_is_noticed_by_the_next_append() {
+    let world = World::new();
+    let clone = world.init("clone");
+    let first = clone.work("issue", &[1]).remove(0);
+    clone.work("issue", &[2]);
+    clone.git(&["reset", "--quiet", "--hard", "HEAD~2"]);
+    let path = clone.event_file(&first.transaction_id.relative_path());
+    assert!(
+        !path.parent().unwrap().exists() && !path.ancestors().nth(2).unwrap().exists(),
+        "nothing is left of the directories"
+    );
+    clone.append("issue", 3);
+    let store = clone.store();
+    assert_eq!(numbers(&store, "issue"), [3], "the rest is not there");
+    let status = store.status().unwrap();
+    assert_eq!(status.dangling, [], "nothing is appended upon what is gone");
+    assert_eq!(status.vanished, 2, "the bytes are kept aside");
+}

@@ -221,6 +221,14 @@ pub(crate) fn join(directory: &str, name: &str) -> String {
 }
 
 impl Stamp {
+    /// That of a directory that is known to be there and was not listed yet.
+    pub(crate) const NOT_LISTED: Self = Self {
+        changed_nanos: i64::MIN,
+        is_racy: true,
+        listed_nanos: i64::MIN,
+        entries: 0,
+    };
+
     fn is_current(&self, changed_nanos: i64, now: i64, depth: Depth) -> bool {
         if self.changed_nanos != changed_nanos {
             return false;

@@ -54,6 +54,7 @@ pub(crate) struct State {
     /// Whether what comes and goes has to be judged with a view to all files (`census`), and whether the canonical
     /// order is not that of the keys.
     pub(crate) is_irregular: bool,
+    /// All that transactions lie in, and others that were listed.
     pub(crate) directories: BTreeMap<String, Stamp>,
     /// Files that are left out, and what they looked like.
     pub(crate) watched: BTreeMap<String, Seen>,
@@ -88,7 +89,17 @@ impl State {
         self.transactions += 1;
         self.events += u64::from(summary.event_count);
         self.flat += u64::from(arrived.place == Place::Flat);
-        self.watched.remove(&arrived.place.path(id));
+        let path = arrived.place.path(id);
+        self.watched.remove(&path);
+        // From now on it is noticed when one of these goes away with all that is in it.
+        let mut inner = path.as_str();
+        while let Some((directory, _)) = inner.rsplit_once('/') {
+            if !self.directories.contains_key(directory) {
+                self.directories
+                    .insert(directory.to_owned(), Stamp::NOT_LISTED);
+            }
+            inner = directory;
+        }
     }
 
     /// Returns the state before anything came.

@@ -287,15 +287,14 @@ impl<'a> Loader<'a> {
         seen.map(|ix| dag.id(*ix)).collect()
     }
 
-    /// Selects the stale reads that have to do with the fork.
+    /// Selects the stale reads that a transaction of the fork has part in.
     fn touching(&self, stale_reads: &[StaleRead]) -> Vec<StaleRead> {
         let dag = self.history.dag();
         let of_fork = self.shape.members.iter().chain(&self.shape.on_top);
         let of_fork: BTreeSet<_> = of_fork.map(|ix| dag.id(*ix)).collect();
         let touches = |stale: &&StaleRead| {
-            of_fork.contains(&stale.transaction_id)
-                || self.shape.streams.contains_key(&stale.stream_id)
-                    && stale.written_by.iter().any(|id| of_fork.contains(id))
+            let mut parties = stale.written_by.iter().chain([&stale.transaction_id]);
+            parties.any(|id| of_fork.contains(id))
         };
         stale_reads.iter().filter(touches).cloned().collect()
     }

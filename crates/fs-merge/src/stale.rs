@@ -1,6 +1,7 @@
 //! Stale reads: decisions taken on a stream that was written concurrently.
 //!
-//! A stale read is reported, not a fork: nothing was written twice, but somebody decided without knowing.
+//! A stale read is reported, not a fork: nothing was written twice, but somebody decided without knowing. Two that settle the
+//! stream and do not know of each other are the other way round: a conflict, and no stale read.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use fs_store::{FileEventStore, RefreshError};
 use serde::Serialize;
 
 use crate::chains::Chains;
+use crate::participants::settled_by;
 
 /// A transaction that decided on a stream which others wrote at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -19,7 +21,7 @@ pub struct StaleRead {
     pub transaction_id: TransactionId,
     /// The stream.
     pub stream_id: StreamId,
-    /// Who wrote the stream concurrently, in canonical order.
+    /// Who wrote the stream concurrently and is in no conflict on it with this transaction, in canonical order.
     pub written_by: Vec<TransactionId>,
 }
 
@@ -48,8 +50,15 @@ pub(crate) fn stale_reads_in(history: &History) -> Vec<StaleRead> {
     for (stream_id, readers) in readers {
         let writes = history.writes(stream_id).iter();
         let writers = Chains::new(dag, writes.map(|write| write.transaction));
+        let settles = |ix: TxIx| {
+            let mut settled = settled_by(history.get(ix).header());
+            settled.any(|settled| settled == stream_id)
+        };
         for reader in readers {
             let mut written_by: Vec<_> = writers.concurrent_with(dag, reader).collect();
+            if settles(reader) {
+                written_by.retain(|writer| !settles(*writer));
+            }
             written_by.sort_by_key(|ix| dag.rank(*ix));
             if !written_by.is_empty() {
                 let written_by = written_by.into_iter().map(|ix| dag.id(ix)).collect();

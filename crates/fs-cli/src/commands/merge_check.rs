@@ -121,13 +121,13 @@ fn text(revision: &str, answer: &Answer) -> String {
     for fork in &answer.new {
         lines.push(format!("new fork {} on {}", fork.fork_id, streams(fork)));
         for branch in &fork.branches {
+            let who = match branch.replica_id {
+                replica if replica.is_nil() => "a decision on a fork".to_owned(),
+                replica => format!("by replica {replica}"),
+            };
             lines.push(format!(
-                "  branch {}  {}  by replica {}: {} transaction(s), {} of them arriving",
-                branch.head,
-                branch.created_at,
-                branch.replica_id,
-                branch.transactions,
-                branch.arriving
+                "  branch {}  {}  {who}: {} transaction(s), {} of them arriving",
+                branch.head, branch.created_at, branch.transactions, branch.arriving
             ));
         }
         let taken_in = fork.takes_in.iter();

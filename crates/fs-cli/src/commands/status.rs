@@ -37,6 +37,9 @@ struct Answer {
 struct DanglingOut {
     transaction_id: TransactionId,
     missing: TransactionId,
+    /// Whether what is missing can be restored.
+    #[serde(skip)]
+    is_kept: bool,
 }
 
 #[derive(Serialize)]
@@ -66,6 +69,15 @@ pub(crate) fn run(
     let status = store.status()?;
     let forks = open_forks(store)?;
     let clean = status.is_clean() && forks.is_empty();
+    let kept = if status.dangling.is_empty() {
+        Vec::new()
+    } else {
+        store.vanished()?
+    };
+    let is_kept = |wanted| {
+        let mut restorable = kept.iter().filter(|it| it.obstacle.is_none());
+        restorable.any(|it| it.transaction_id == wanted)
+    };
     let answer = Answer {
         clean,
         transactions: status.transactions,
@@ -80,6 +92,7 @@ pub(crate) fn run(
             .map(|dangling| DanglingOut {
                 transaction_id: dangling.transaction_id,
                 missing: dangling.missing,
+                is_kept: is_kept(dangling.missing),
             })
             .collect(),
         incomplete: status.incomplete.iter().map(file).collect(),
@@ -141,14 +154,26 @@ fn text(answer: &Answer) -> String {
     }
     for stale in &answer.stale_reads {
         lines.push(format!(
-            "stale read: {} decided on stream {} while {} other transaction(s) wrote it",
+            "stale read: {} decided on stream {} while {} other transaction(s) wrote it; compare with `trib read` of that stream, and append what makes up for it if need be",
             stale.transaction_id,
             plain(stale.stream_id.as_str()),
             stale.written_by.len()
         ));
     }
     for dangling in &answer.dangling {
-        lines.push(format!("dangling: {} names a parent that is not here, {}; pull or merge the rest of its history", dangling.transaction_id, dangling.missing));
+        let DanglingOut {
+            transaction_id,
+            missing,
+            is_kept,
+        } = dangling;
+        let what_to_do = if *is_kept {
+            format!("bring it back with `trib restore {missing}`")
+        } else {
+            "bring the rest of its history with `git pull` or `git merge`".to_owned()
+        };
+        lines.push(format!(
+            "dangling: {transaction_id} names a parent that is not here, {missing}; {what_to_do}"
+        ));
     }
     for file in answer.incomplete.iter().chain(&answer.quarantined) {
         lines.push(format!("{}: {}", plain(&file.path), plain(&file.reason)));

@@ -95,6 +95,20 @@ fn what_is_damaged_is_shown_and_the_rest_is_restored() {
 }
 
 #[test]
+fn a_missing_parent_that_is_kept_is_restored_by_the_command_that_is_told() {
+    let here = Here::repository();
+    let first = here.work("s", "Lost");
+    let second = here.work("s", "Lost");
+    here.git(&["reset", "--quiet", "--hard", "HEAD~2"]);
+    here.fine(&["restore", &second]);
+    let status = here.fine(&["status"]);
+    let command = format!("`trib restore {first}`");
+    assert!(status.contains(&command), "{command} is told: {status}");
+    here.fine(&["restore", &first]);
+    assert!(here.fine(&["status", "--check"]).ends_with("\nclean\n"));
+}
+
+#[test]
 fn a_fresh_identity_is_taken_for_all_that_follows() {
     let here = Here::store();
     here.fine(&["append", "s", "T", "1"]);
@@ -171,7 +185,9 @@ fn a_stale_read_is_told_and_is_no_fork() {
     assert_eq!(status["forks"], json!([]));
     let text = here.fine(&["status"]);
     assert!(
-        text.contains("stale read:") && text.contains("decided on stream rates"),
+        text.contains("stale read:")
+            && text.contains("decided on stream rates")
+            && text.contains("`trib read`"),
         "{text}"
     );
     assert!(here.fine(&["forks"]).starts_with("no fork is open"));
@@ -194,8 +210,8 @@ fn a_dangling_transaction_is_told_until_its_parent_is_here() {
     assert_eq!(here.run(&["status", "--check"]).status.code(), Some(4));
     let text = here.fine(&["status"]);
     assert!(
-        text.contains("dangling") && text.contains("pull or merge"),
-        "{text}"
+        text.contains("dangling") && text.contains("`git pull` or `git merge`"),
+        "nothing is kept of the parent here: {text}"
     );
     here.git(&["merge", "--quiet", "--no-edit", "FETCH_HEAD"]);
     assert!(here.fine(&["status", "--check"]).ends_with("\nclean\n"));

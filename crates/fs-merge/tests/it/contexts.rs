@@ -1,8 +1,10 @@
 //! The fork as an application sees it.
 
 use fs_format::TransactionId;
-use fs_merge::{BlockedFork, Outcome, ReadAs, Transaction, forks, settle, typed_forks};
-use fs_store::{FileEventStore, Schema, StoreOptions, Upcasted};
+use fs_merge::{
+    BlockedFork, Outcome, ReadAs, Transaction, forks, settle, stale_reads, typed_forks,
+};
+use fs_store::{Append, FileEventStore, Schema, StoreOptions, Upcasted};
 use proptest::prelude::*;
 
 use crate::clones::{
@@ -262,9 +264,12 @@ fn a_fork_of_resolutions_shows_both_decisions_with_authors_and_reasons() {
 fn stale_reads_that_touch_the_fork_are_shown_with_it() {
     let (ours, theirs) = two(|_| {});
     append_raw(&ours, "s", "T", "1");
-    append_raw(&theirs, "s", "T", "2");
+    let both = Append::new().event(stream("s"), "T", "2").unwrap();
+    let both = both.event(stream("near"), "T", "2").unwrap();
+    theirs.store.append(both).unwrap();
     append_raw(&theirs, "far", "T", "2");
     let upon = append_upon(&ours, "s", "note");
+    let near = append_upon(&ours, "near", "here");
     let other = append_upon(&ours, "far", "elsewhere");
     ours.pull(&theirs);
     let forks = forks(&ours.store).unwrap();
@@ -275,8 +280,36 @@ fn stale_reads_that_touch_the_fork_are_shown_with_it() {
         .collect();
     assert_eq!(
         stale,
-        [upon],
-        "and not {other}, which has to do with another stream"
+        [near, upon],
+        "and not {other}, which has to do with no transaction of the fork"
+    );
+}
+
+/// ```text
+///        A {s}        M accepts both, W writes what it has decided
+///   --<        >-- M, and apart from it W
+///        B {s}
+/// ```
+#[test]
+fn two_decisions_made_apart_are_a_fork_and_no_stale_read() {
+    let (ours, theirs) = two(|_| {});
+    append_raw(&ours, "s", "T", "1");
+    append_raw(&theirs, "s", "T", "2");
+    ours.pull(&theirs);
+    theirs.pull(&ours);
+    settle(&ours.store, &ours.forks()[0], &Outcome::new()).unwrap();
+    let fork = theirs.forks().remove(0);
+    let latest = fork.latest().unwrap().head;
+    settle(&theirs.store, &fork, &Outcome::keep(&fork, latest).unwrap()).unwrap();
+    ours.pull(&theirs);
+
+    let fork = ours.forks().remove(0);
+    assert_eq!(fork.stale_reads, [], "what conflicts is told once");
+    settle(&ours.store, &fork, &Outcome::new()).unwrap();
+    assert_eq!(
+        stale_reads(&ours.store).unwrap(),
+        [],
+        "nothing is left to be told once it is settled"
     );
 }
 

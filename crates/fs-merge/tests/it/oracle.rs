@@ -301,7 +301,9 @@ impl<'a> Oracle<'a> {
                     continue;
                 }
                 let written_by = self.in_order(|index| {
-                    self.writes(index, &stream_id) && self.is_concurrent(index, *reader)
+                    self.writes(index, &stream_id)
+                        && self.is_concurrent(index, *reader)
+                        && !self.is_conflict(index, *reader, &stream_id)
                 });
                 if !written_by.is_empty() {
                     found.push((stream_id.clone(), tx.id, self.model.ids(&written_by)));

@@ -6,6 +6,7 @@ use fs_format::TransactionId;
 use fs_merge::{ForkContext, Outcome, Resolution, reconcile, settle};
 use proptest::prelude::*;
 
+use crate::clones::append_raw;
 use crate::disk::{Place, seen};
 use crate::model::{Model, stream};
 use crate::oracle::Oracle;
@@ -17,14 +18,21 @@ enum Decision {
     LetStand,
     Keep(prop::sample::Index),
     Write,
+    /// An event on each stream that there is.
+    WriteEverywhere,
 }
 
+/// Returns decisions that write streams of the fork only.
 fn decisions() -> impl Strategy<Value = Decision> {
     prop_oneof![
         Just(Decision::LetStand),
         any::<prop::sample::Index>().prop_map(Decision::Keep),
         Just(Decision::Write),
     ]
+}
+
+fn any_decisions() -> impl Strategy<Value = Decision> {
+    prop_oneof![3 => decisions(), 2 => Just(Decision::WriteEverywhere)]
 }
 
 impl Decision {
@@ -46,6 +54,11 @@ impl Decision {
                         .unwrap()
                 })
                 .reason("the rule says so"),
+            Self::WriteEverywhere => ["a", "b", "c"]
+                .iter()
+                .fold(Outcome::new(), |outcome, name| {
+                    outcome.event(stream(name), "Decided", "1").unwrap()
+                }),
         }
     }
 }
@@ -65,7 +78,7 @@ proptest! {
     fn a_settlement_is_the_same_everywhere_and_settles_this_fork_alone(
         model in histories(),
         which: prop::sample::Index,
-        decision in decisions(),
+        decision in any_decisions(),
         early: u64,
     ) {
         let place = Place::of(&model);
@@ -76,6 +89,8 @@ proptest! {
         let outcome = decision.outcome(fork);
 
         let settled = settle(&place.store, fork, &outcome).unwrap();
+        // Whatever else a clone knows makes no difference.
+        append_raw(&other, "elsewhere", "T", "1");
         let elsewhere = other.forks();
         let same = elsewhere.iter().find(|other| other.id == fork.id).unwrap();
         let again = settle(&other.store, same, &decision.outcome(same)).unwrap();
@@ -112,10 +127,15 @@ proptest! {
             .difference(&were_open)
             .flat_map(|conflict| after.ids(&[conflict.a, conflict.b]))
             .collect();
+        let as_before = |fork: &ForkContext| {
+            let mut fork = seen(fork);
+            fork.on_top.retain(|id| *id != settled.transaction_id);
+            fork
+        };
         for other in before.iter().filter(|other| other.id != fork.id) {
             prop_assert!(
-                forks.iter().any(|fork| seen(fork) == seen(other)) || !members(other).is_disjoint(&drawn_in),
-                "fork {} is as it was, unless the decision conflicts with a member of it", other.id
+                forks.iter().any(|fork| as_before(fork) == seen(other)) || !members(other).is_disjoint(&drawn_in),
+                "fork {} is as it was but for the decision on top, unless that conflicts with a member of it", other.id
             );
         }
     }
