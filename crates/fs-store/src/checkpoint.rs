@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::blocking::blocking;
-use crate::state::{Kind, StateError};
+use crate::state::{Kind, LIMIT, StateError};
 use crate::store::FileEventStore;
 
 #[derive(Serialize, Deserialize)]
@@ -25,7 +25,7 @@ impl FileEventStore {
     /// [`StateError`].
     pub fn checkpoint(&self, name: &str) -> Result<Option<Position>, StateError> {
         let path = self.inner.state_path(Kind::Checkpoint, name);
-        let Some(bytes) = self.inner.read_state(&path)? else {
+        let Some(bytes) = self.inner.read_state(&path, LIMIT)? else {
             return Ok(None);
         };
         match serde_json::from_slice::<Content>(&bytes) {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::RefreshError;
-use crate::state::{Kind, StateError};
+use crate::state::{Kind, LIMIT, StateError};
 use crate::store::FileEventStore;
 
 #[derive(Serialize, Deserialize)]
@@ -46,7 +46,7 @@ impl FileEventStore {
         id: &CommandStateSnapshotId,
     ) -> Result<Option<CommandStateSnapshot>, SnapshotError> {
         let path = self.inner.state_path(Kind::Snapshot, id.as_ref());
-        let Some(bytes) = self.inner.read_state(&path)? else {
+        let Some(bytes) = self.inner.read_state(&path, LIMIT)? else {
             return Ok(None);
         };
         let Ok(content) = serde_json::from_slice::<Content>(&bytes) else {

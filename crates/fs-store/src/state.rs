@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::store::Inner;
 
-/// Larger than any checkpoint, and than a snapshot that is worth keeping.
-const LIMIT: u64 = 64 << 20;
+/// Larger than any checkpoint, and than a snapshot of a stream that is worth keeping.
+pub(crate) const LIMIT: u64 = 64 << 20;
 
 /// A kind of state: its directory below `local/`.
 #[derive(Clone, Copy, Debug)]
@@ -105,9 +105,13 @@ impl Inner {
         }
     }
 
-    /// Reads a state file; `None` when there is none.
-    pub(crate) fn read_state(&self, path: &Path) -> Result<Option<Vec<u8>>, StateError> {
-        match self.system.disk.read(path, LIMIT) {
+    /// Reads a state file of at most `limit` bytes; `None` when there is none.
+    pub(crate) fn read_state(
+        &self,
+        path: &Path,
+        limit: u64,
+    ) -> Result<Option<Vec<u8>>, StateError> {
+        match self.system.disk.read(path, limit) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(ReadError::NotFound { .. }) => Ok(None),
             Err(source) => Err(StateError::Read {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::ConsumerError;
 use crate::error::StoreBusy;
-use crate::state::{Kind, StateError};
+use crate::state::{Kind, LIMIT, StateError};
 use crate::store::{FileEventStore, Inner};
 
 /// What the names of lock files end in.
@@ -53,7 +53,7 @@ impl FileEventStore {
                 continue;
             }
             // One that is removed meanwhile is none.
-            let Some(bytes) = inner.read_state(&path)? else {
+            let Some(bytes) = inner.read_state(&path, LIMIT)? else {
                 continue;
             };
             match serde_json::from_slice::<Content>(&bytes) {
@@ -73,7 +73,7 @@ impl Inner {
     /// Returns where a consumer is; `None` when there is none.
     pub(super) fn cursor(&self, name: &str) -> Result<Option<Cursor>, StateError> {
         let path = self.state_path(Kind::Consumer, name);
-        let Some(bytes) = self.read_state(&path)? else {
+        let Some(bytes) = self.read_state(&path, LIMIT)? else {
             return Ok(None);
         };
         match serde_json::from_slice::<Content>(&bytes) {

@@ -73,7 +73,7 @@ pub(crate) fn apply<P: Projection, M: ReadModel<State = P::State>>(
                 .map_err(|error| fault(true, error.into()))?;
             next.applied += 1;
         }
-        next.move_to(page.end);
+        next.move_to(page.end, page.standing.epoch);
         Ok(next)
     });
     committed.map_err(|error| match error {
@@ -121,7 +121,7 @@ pub(crate) fn set_aside(
         attempts,
         with_causes(fault.source.as_ref()),
     ));
-    next.move_to(page.end);
+    next.move_to(page.end, page.standing.epoch);
     next
 }
 
