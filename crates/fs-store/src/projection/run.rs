@@ -247,15 +247,13 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
                 run.ahead = None;
                 run.failing = None;
                 run.began = None;
+                self.report(run, Phase::Rebuilding(reason));
                 // Else the first event that fails would bring the old state back.
                 if let Err(error) = self.flush() {
                     return self.in_trouble(run, error);
                 }
                 self.wants_rebuild = false;
                 run.trouble = None;
-                self.status
-                    .send_modify(|status| status.rebuilt = Some(reason));
-                self.report(run, Phase::Rebuilding(reason));
                 Ok(Step::Worked)
             }
             Err(CommitError::Change(error)) => {
@@ -555,8 +553,8 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
     fn report(&self, run: &Run, phase: Phase) {
         let applied = run.progress.as_ref().map_or(0, Progress::applied);
         let cursor = run.reached().map(|progress| progress.cursor);
+        // Sent as a whole: nobody may see that the state was reset with the figures from before.
         let status = Status {
-            phase,
             position: run.progress.as_ref().and_then(Progress::position),
             applied,
             lag: match (run.standing, cursor) {
@@ -571,7 +569,11 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
                 None => self.status.borrow().rate,
             },
             set_aside: run.progress.as_ref().map_or(0, |it| it.dead_letters.len()),
-            rebuilt: self.status.borrow().rebuilt,
+            rebuilt: match phase {
+                Phase::Rebuilding(reason) => Some(reason),
+                _ => self.status.borrow().rebuilt,
+            },
+            phase,
         };
         self.status.send_replace(status);
     }
