@@ -13,6 +13,7 @@ mod consumed;
 mod converging;
 mod damage;
 mod dangling;
+mod following;
 mod foretold;
 mod forks;
 mod index_damage;
