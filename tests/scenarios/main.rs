@@ -9,6 +9,7 @@
 mod adopted;
 mod branches;
 mod cleaned;
+mod compensated;
 mod consumed;
 mod converging;
 mod damage;
@@ -23,6 +24,7 @@ mod killed;
 mod line_ends;
 mod middle;
 mod power_cut;
+mod projected;
 mod projections;
 mod read_only;
 mod readers;
