@@ -74,7 +74,7 @@ pub(crate) fn follow(root: &Path, appends: usize) -> Fallible<Vec<Duration>> {
     let mut runner = store
         .project(Arrivals(sender), Snapshot::in_memory())
         .stop_on(stop.clone());
-    let following = std::thread::spawn(move || runner.follow());
+    let following = std::thread::spawn(move || runner.follow().map_err(Box::new));
     let times = be_appended_to(root, appends, &arrivals);
     stop.cancel();
     let followed = following.join();

@@ -169,7 +169,9 @@ fn a_panic_gives_the_database_free_at_once() {
     let store = new_store();
     note_all(&store, "a", 1..=3);
     let mut panicking = store.project(Panicking, database(&store));
-    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| panicking.catch_up()));
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        panicking.catch_up().unwrap()
+    }));
     assert!(caught.is_err(), "it is the caller's to catch");
     let mut runner = store.project(TABLE, database(&store));
     runner.catch_up().unwrap();

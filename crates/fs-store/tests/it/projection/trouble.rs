@@ -204,7 +204,7 @@ fn a_panic_leaves_nothing_half_applied_and_says_that_the_runner_has_ended() {
         assert!(!(nth == 3 && std::mem::take(&mut panics)), "as it should");
     });
     let mut runner = store.project(interrupted, image(&store)).batch(2);
-    let panicked = catch_unwind(AssertUnwindSafe(|| runner.catch_up()));
+    let panicked = catch_unwind(AssertUnwindSafe(|| runner.catch_up().unwrap()));
     assert!(panicked.is_err(), "it is the caller's to catch");
     assert_eq!(runner.status().borrow().phase, Phase::Stopped);
     let status = runner.catch_up().unwrap();
