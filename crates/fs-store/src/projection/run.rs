@@ -297,18 +297,19 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
             return Ok(Step::Worked);
         };
         let began = *run.began.get_or_insert((now, progress.applied));
+        let events = page.events.len();
         let applied = batch::apply(
             &self.store,
             &mut self.projection,
             &mut self.model,
             &progress,
-            &page,
+            page,
             self.on_unknown,
         );
         match applied {
             Ok(progress) => {
                 tracing::debug!(
-                    events = page.events.len(),
+                    events,
                     position = ?progress.position(),
                     "applied"
                 );
