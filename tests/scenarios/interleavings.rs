@@ -51,7 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config {
         failure_persistence: None,
         ..Config::default()
@@ -83,7 +83,7 @@ proptest! {
 }
 
 /// Files that two other clones wrote at the same time on top of what everybody has, and what everybody has.
-static OTHERS: LazyLock<[Vec<Away>; 2]> = LazyLock::new(|| {
+pub(crate) static OTHERS: LazyLock<[Vec<Away>; 2]> = LazyLock::new(|| {
     let world = World::new();
     let one = world.init("one");
     one.work("s0", &[1]);
@@ -103,7 +103,7 @@ static OTHERS: LazyLock<[Vec<Away>; 2]> = LazyLock::new(|| {
 });
 
 /// A path below `events/` and the bytes of its file.
-type Away = (PathBuf, Vec<u8>);
+pub(crate) type Away = (PathBuf, Vec<u8>);
 
 struct Play {
     world: World,
@@ -232,16 +232,16 @@ impl Play {
 }
 
 /// What the files say.
-struct Model {
+pub(crate) struct Model {
     order: Vec<TransactionId>,
     heads: Vec<TransactionId>,
-    versions: Vec<(EventId, u64)>,
+    pub(crate) versions: Vec<(EventId, u64)>,
 }
 
 impl Model {
     /// Recomputes everything: of the transactions whose parents are placed or not there, always the one with the
     /// least time, replica and id is next.
-    fn of(root: &Path) -> Self {
+    pub(crate) fn of(root: &Path) -> Self {
         let mut waiting = BTreeMap::new();
         for (_, bytes) in files(root) {
             let transaction = fs_format::decode(&bytes).unwrap();
@@ -287,7 +287,7 @@ impl Model {
     }
 }
 
-fn put(root: &Path, (path, bytes): &Away) {
+pub(crate) fn put(root: &Path, (path, bytes): &Away) {
     let target = root.join("events").join(path);
     fs::create_dir_all(target.parent().unwrap()).unwrap();
     if !target.exists() {
@@ -297,7 +297,7 @@ fn put(root: &Path, (path, bytes): &Away) {
 }
 
 /// Returns the transaction files of a store, by path.
-fn files(root: &Path) -> Vec<Away> {
+pub(crate) fn files(root: &Path) -> Vec<Away> {
     let events = root.join("events");
     let (mut found, mut below) = (Vec::new(), vec![events.clone()]);
     while let Some(dir) = below.pop() {

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fs_store::FileEventStore;
+use fs_store::projection::{Order, ProjectionError, Snapshot};
 use scenarios::World;
 use scenarios::answers::{Answers, Ingestion, copy_dir};
+use scenarios::seen::{Place, Seen};
 
 #[test]
 fn a_read_only_directory_can_be_opened_for_reading() {
@@ -61,6 +63,24 @@ fn a_read_only_directory_can_be_opened_for_reading() {
             refused.contains(read_only.0.to_str().unwrap()),
             "index {index}: the error names the store: {refused}"
         );
+        let mut runner = store.project(
+            Seen::new(Order::Ingestion, Place::Json),
+            Snapshot::in_memory(),
+        );
+        match runner.catch_up() {
+            // Nobody can lead here.
+            Err(ProjectionError::Lease(_)) => assert_eq!(index, "whole"),
+            // What this process keeps to itself lies elsewhere, the lease too.
+            Ok(status) => {
+                let applied = usize::try_from(status.applied).unwrap();
+                assert_eq!(
+                    applied,
+                    answers.canonical.len(),
+                    "index {index}: all is applied"
+                );
+            }
+            Err(other) => panic!("index {index}: {other:?}"),
+        }
         Answers::of(&store)
             .unwrap()
             .assert_same(&expected, &format!("index {index}, after a refused append"));

@@ -11,6 +11,7 @@
 
 pub mod answers;
 pub mod dice;
+pub mod seen;
 pub mod worker;
 
 use std::ffi::OsStr;

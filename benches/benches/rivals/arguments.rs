@@ -13,6 +13,8 @@ pub(crate) enum Mode {
     Measure(Arguments),
     /// To open one store and report on it: a process of its own is the only way to tell how much memory that takes.
     Open(Open),
+    /// To append to the store at this path whenever it is told to: another process than the one that follows.
+    Append(PathBuf),
     /// By `cargo test --benches`, which wants to see it start.
     Nothing,
 }
@@ -102,6 +104,10 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Fallible<Mode> {
     let mut words = words.peekable();
     if words.peek().is_some_and(|word| word == "open") {
         return open(words.skip(1));
+    }
+    if words.peek().is_some_and(|word| word == "append") {
+        let root = words.nth(1).ok_or("append PATH")?;
+        return Ok(Mode::Append(root.into()));
     }
     let mut is_bench = false;
     let (mut only, mut rounds, mut quick, mut large) = (Vec::new(), None, false, false);

@@ -32,6 +32,7 @@ pub(crate) enum Figure {
     /// How many times faster, slower or larger, as the bound says.
     Times(f64),
     Mebibytes(f64),
+    Milliseconds(f64),
     /// Why there is none, and the unit it would have.
     Missing(&'static str, Unit),
 }
@@ -41,6 +42,7 @@ pub(crate) enum Figure {
 pub(crate) enum Unit {
     Times,
     Mebibytes,
+    Milliseconds,
 }
 
 impl Unit {
@@ -48,6 +50,7 @@ impl Unit {
         match self {
             Self::Times => "x",
             Self::Mebibytes => "MiB",
+            Self::Milliseconds => "ms",
         }
     }
 }
@@ -69,6 +72,11 @@ impl Line {
         let (figure, unit, value) = match self.figure {
             Figure::Times(value) => (format!("{} x", number(value)), Unit::Times, Some(value)),
             Figure::Mebibytes(value) => (format!("{value:.1} MiB"), Unit::Mebibytes, Some(value)),
+            Figure::Milliseconds(value) => (
+                format!("{} ms", number(value)),
+                Unit::Milliseconds,
+                Some(value),
+            ),
             Figure::Missing(why, unit) => (why.to_owned(), unit, None),
         };
         let unit = unit.text();

@@ -17,6 +17,7 @@ mod arguments;
 mod child;
 mod generate;
 mod line;
+mod live;
 mod machine;
 mod measure;
 mod report;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
 fn run() -> Fallible<()> {
     match arguments::parse(std::env::args().skip(1))? {
         Mode::Open(open) => child::run(&open),
+        Mode::Append(root) => live::append(&root),
         Mode::Measure(arguments) => on_a_deep_stack(move || measure(&arguments)),
         Mode::Nothing => {
             println!("nothing to test here; `cargo xtask bench rivals` measures");

@@ -79,6 +79,8 @@ pub(crate) fn eventcore_fs(root: &Path) -> Fallible<eventcore_fs::FileEventStore
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Synchronous {
     Full,
+    /// The log is synced when it is emptied, not with each commit.
+    Normal,
     /// Nothing; for filling a store.
     Off,
 }
@@ -91,6 +93,7 @@ pub(crate) fn eventcore_sqlite(
     let connection = rusqlite::Connection::open(root.join("events.db"))?;
     let (setting, number) = match synchronous {
         Synchronous::Full => ("FULL", 2),
+        Synchronous::Normal => ("NORMAL", 1),
         Synchronous::Off => ("OFF", 0),
     };
     connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -67,9 +67,9 @@ pub(crate) fn events_of_tenant(size: u64) -> usize {
 /// of the store is measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Booked {
-    account: StreamId,
+    pub(crate) account: StreamId,
     number: u64,
-    cents: i64,
+    pub(crate) cents: i64,
 }
 
 impl Booked {

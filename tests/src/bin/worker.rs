@@ -9,6 +9,8 @@
 //!   lock         takes the write lock and keeps it, as a long append would
 //!   unlock       lets go of it
 //!   take <n>     n times: as consumer `taker`, fetches and advances, and tells which events it has
+//!   follow <order> <batch>   follows with a projection into every adapter, so many events at a time, some of which fail now and
+//!                then; tells `applied <n>` whenever one of them has come further
 //!   work <n>     n times: as consumer `worker`, fetches, tells which events it has, acknowledges, and tells that it has
 //! ```
 //!
@@ -26,10 +28,13 @@ use std::path::{Path, PathBuf};
 
 use fs_format::{CommandId, StreamId};
 use fs_io::{LockGuard, System, Wait};
+use fs_store::projection::{Order, Projection, ReadModel, Runner};
 use fs_store::{
     Append, Batch, Consumer, Durability, ExpectedVersion, FileEventStore, Recorder, StoreOptions,
 };
+use futures::executor::block_on;
 use scenarios::dice::Dice;
+use scenarios::seen::{Fate, Place, Seen, SeenRows, stubborn};
 use scenarios::worker::{BATCH, BOOT_ID};
 use tokio::sync::broadcast;
 
@@ -83,6 +88,7 @@ fn main() {
             "lock" => process.lock(),
             "unlock" => process.held = None,
             "take" => process.take(count.parse().expect("how many is a number")),
+            "follow" => process.follow(count),
             "work" => process.work(count.parse().expect("how many is a number")),
             _ => panic!("there is no order {line:?}"),
         }
@@ -166,6 +172,35 @@ impl Process {
         }
     }
 
+    /// Follows until it is killed.
+    fn follow(&mut self, how: &str) {
+        let (order, batch) = how.split_once(' ').expect("an order and a number");
+        let order = match order {
+            "ingestion" => Order::Ingestion,
+            "canonical" => Order::Canonical,
+            other => panic!("there is no order {other:?}"),
+        };
+        let batch: usize = batch.parse().expect("how many is a number");
+        std::thread::scope(|scope| {
+            for (place, seed) in Place::ALL.into_iter().zip(0..) {
+                let store = FileEventStore::open_on(system(), &self.root, self.options.clone());
+                let store = store.expect("the store opens");
+                let seen =
+                    Seen::new(order, place).fated(20, Fate::Fails, seed + self.dice.below(1 << 32));
+                scope.spawn(move || match place {
+                    Place::Sqlite => {
+                        let database = Place::database(store.root());
+                        follow(store.project(SeenRows(seen), database).batch(batch));
+                    }
+                    Place::Json | Place::Postcard => {
+                        let snapshot = place.snapshot(&store);
+                        follow(store.project(seen, snapshot).batch(batch));
+                    }
+                });
+            }
+        });
+    }
+
     fn consumer(&self, name: &str) -> Consumer {
         let store = FileEventStore::open_on(system(), &self.root, self.options.clone());
         let consumer = store.expect("the store opens").consumer(name);
@@ -205,6 +240,23 @@ impl Process {
                 .expect("the lock can be had"),
         );
     }
+}
+
+/// Follows, and tells how far it has come.
+fn follow<P: Projection, M: ReadModel<State = P::State>>(runner: Runner<P, M>) {
+    let mut runner = runner.retry(stubborn());
+    let mut status = runner.status();
+    std::thread::spawn(move || {
+        let mut told = 0;
+        while block_on(status.changed()).is_ok() {
+            let applied = status.borrow_and_update().applied;
+            if applied != told {
+                say(&format!("applied {applied}"));
+                told = applied;
+            }
+        }
+    });
+    runner.follow().expect("it follows until it is killed");
 }
 
 /// Returns a line that names the events of a batch.

@@ -7,6 +7,7 @@ mod callers;
 mod journal;
 mod open;
 mod process;
+mod projections;
 mod refresh;
 mod scan;
 
@@ -80,5 +81,13 @@ pub(crate) const ALL: &[Row] = &[
         about: "`refresh` of an open store after files were written into `events/` as git's checkout does, against reading those \
                 files",
         measure: refresh::arrivals,
+    },
+    Row {
+        name: "projections",
+        about: "a projection of what is on each account, from the first event to the last, with its cursor: ours by a `Runner`, \
+                theirs by `eventcore::run_projection` on eventcore-sqlite, which is run until nothing is left, since it ends after a \
+                page. All databases have `synchronous=NORMAL`. Then the time from the call of an append in one process to \
+                `apply` in another that follows, one event at a time",
+        measure: projections::all,
     },
 ];

@@ -49,31 +49,31 @@ pub(crate) fn apply<P: Projection, M: ReadModel<State = P::State>>(
     projection: &mut P,
     model: &mut M,
     progress: &Progress,
-    page: &Page,
+    page: Page,
     on_unknown: OnUnknown,
 ) -> Result<Progress, Failure> {
     let name = projection.name().to_owned();
     let committed = model.commit(&name, Some(progress), |state| {
         let mut next = progress.clone();
-        for (stored, _) in &page.events {
-            let fault = |may_pass, source| Fault {
-                event: Box::new(stored.clone()),
+        for (stored, _) in page.events {
+            let fault = |event: StoredEvent, may_pass, source| Fault {
+                event: Box::new(event),
                 may_pass,
                 source,
             };
-            let event = match store.decode::<P::Event>(stored) {
+            let event = match store.decode::<P::Event>(&stored) {
                 Ok(Some(event)) => event,
                 Ok(None) if on_unknown == OnUnknown::Skip => continue,
-                Ok(None) => return Err(fault(false, Unknown.into())),
-                Err(error) => return Err(fault(false, unnamed(error))),
+                Ok(None) => return Err(fault(stored, false, Unknown.into())),
+                Err(error) => return Err(fault(stored, false, unnamed(error))),
             };
-            let stored = stored.clone();
-            projection
-                .apply(state, &Delivered { event, stored })
-                .map_err(|error| fault(true, error.into()))?;
+            let delivered = Delivered { event, stored };
+            if let Err(error) = projection.apply(state, &delivered) {
+                return Err(fault(delivered.stored, true, error.into()));
+            }
             next.applied += 1;
         }
-        next.move_to(page.end);
+        next.move_to(page.end, page.standing.epoch);
         Ok(next)
     });
     committed.map_err(|error| match error {
@@ -121,7 +121,7 @@ pub(crate) fn set_aside(
         attempts,
         with_causes(fault.source.as_ref()),
     ));
-    next.move_to(page.end);
+    next.move_to(page.end, page.standing.epoch);
     next
 }
 

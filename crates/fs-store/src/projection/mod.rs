@@ -26,6 +26,7 @@ mod policy;
 mod progress;
 mod projector;
 mod rebuild;
+mod run;
 mod runner;
 mod snapshot;
 mod source;

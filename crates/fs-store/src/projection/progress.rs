@@ -78,11 +78,9 @@ impl Progress {
         self.epoch.map(Epoch::from_u64)
     }
 
-    /// Moves to a place in the ingestion order.
-    pub(crate) fn move_to(&mut self, cursor: Cursor) {
-        if let Cursor::Ingested(Some(position)) = cursor {
-            self.epoch = Some(Position::from_uuid(position).epoch.as_u64());
-        }
+    /// Moves to a place of an epoch.
+    pub(crate) fn move_to(&mut self, cursor: Cursor, epoch: Option<Epoch>) {
         self.cursor = cursor;
+        self.epoch = epoch.map(Epoch::as_u64);
     }
 }

@@ -172,17 +172,18 @@ impl<S: Default> ReadModel for Snapshot<S> {
         if self.progress.as_ref() != expected {
             return Err(CommitError::Moved);
         }
+        // Before the change, so that where the image cannot be kept nothing was changed.
+        let applied = self.progress.as_ref().map_or(0, Progress::applied);
+        if applied.abs_diff(self.kept) >= EVENTS_BETWEEN {
+            self.keep().map_err(CommitError::Model)?;
+        }
         // A panic in the change leaves a state that is nobody's.
         self.name = None;
         match change(&mut self.state) {
             Ok(progress) => {
                 self.name = Some(name.to_owned());
-                let applied = progress.applied();
                 self.progress = Some(progress.clone());
                 self.is_changed = true;
-                if applied.abs_diff(self.kept) >= EVENTS_BETWEEN {
-                    self.keep().map_err(CommitError::Model)?;
-                }
                 Ok(progress)
             }
             Err(error) => {

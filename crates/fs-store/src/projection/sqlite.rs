@@ -96,11 +96,38 @@ impl Sqlite {
             return Err(CommitError::Moved);
         }
         let progress = change(&mut self.connection).map_err(CommitError::Change)?;
+        if self.connection.is_autocommit() {
+            return Err(CommitError::Model(transaction_is_over()));
+        }
         self.write(name, &progress).map_err(CommitError::Model)?;
         let committed = self.connection.execute_batch("COMMIT");
         committed.map_err(CommitError::Model)?;
         Ok(progress)
     }
+}
+
+/// Undoes the transaction that is open when it is dropped, also by a panic.
+struct Undo<'a>(&'a mut Sqlite);
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        if !self.0.connection.is_autocommit() {
+            // It fails only where the database is gone; the transaction is then undone by whoever opens it next.
+            let _ = self.0.connection.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+/// The cursor must not move when what belongs to it was undone, or was committed without it.
+fn transaction_is_over() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_MISUSE),
+        Some(
+            "the transaction ended while events were applied: by the projection, or by an error of the database that it \
+             passed over"
+                .to_owned(),
+        ),
+    )
 }
 
 impl ReadModel for Sqlite {
@@ -117,19 +144,9 @@ impl ReadModel for Sqlite {
         expected: Option<&Progress>,
         change: impl FnOnce(&mut Connection) -> Result<Progress, E>,
     ) -> Result<Progress, CommitError<Self::Error, E>> {
-        // A panic in an earlier change may have left its transaction open.
-        if !self.connection.is_autocommit() {
-            let undone = self.connection.execute_batch("ROLLBACK");
-            undone.map_err(CommitError::Model)?;
-        }
         let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
         begun.map_err(CommitError::Model)?;
-        let changed = self.change(name, expected, change);
-        if changed.is_err() && !self.connection.is_autocommit() {
-            // It fails only where the database is gone; the transaction is then undone by whoever opens it next.
-            let undone = self.connection.execute_batch("ROLLBACK");
-            undone.map_err(CommitError::Model)?;
-        }
-        changed
+        let undo = Undo(self);
+        undo.0.change(name, expected, change)
     }
 }

@@ -127,8 +127,14 @@ fn what_fails_for_good_ends_the_runner_before_it_and_is_named() {
 
 #[test]
 fn what_fails_for_good_is_set_aside_where_that_was_chosen() {
+    for format in [Format::Json, Format::Postcard] {
+        what_fails_for_good_is_set_aside_in(format);
+    }
+}
+
+fn what_fails_for_good_is_set_aside_in(format: Format) {
     let store = noted_up_to(10);
-    let model = || Snapshot::<u64>::in_file(&store, Format::Json);
+    let model = || Snapshot::<u64>::in_file(&store, format);
     let mut runner = store
         .project(failing(&[(3, u32::MAX), (7, u32::MAX)]), model())
         .retry(quick(1))
@@ -158,6 +164,45 @@ fn what_fails_for_good_is_set_aside_where_that_was_chosen() {
         (55, 0),
         "to build the state again tries them again"
     );
+}
+
+#[test]
+fn events_that_fail_in_turn_do_not_keep_each_other_alive() {
+    /// Every other try of 4 fails, and every try of 5.
+    struct InTurn(Sum);
+    impl Projection for InTurn {
+        type Event = Noted;
+        type State = u64;
+        type Error = Unlucky;
+
+        fn name(&self) -> &str {
+            "in turn"
+        }
+
+        fn reset(&mut self, sum: &mut u64) -> Result<(), Unlucky> {
+            self.0.reset(sum)
+        }
+
+        fn apply(&mut self, sum: &mut u64, noted: &Delivered<Noted>) -> Result<(), Unlucky> {
+            self.0.apply(sum, noted)?;
+            let number = noted.event.number;
+            assert!(self.0.calls < 1000, "it goes on for ever");
+            if number == 4 {
+                self.0.failures.insert(4, 1);
+            }
+            Ok(())
+        }
+    }
+    let store = noted_up_to(10);
+    let in_turn = InTurn(failing(&[(5, u32::MAX)]));
+    let mut runner = store
+        .project(in_turn, Snapshot::in_memory())
+        .retry(quick(3));
+    match runner.catch_up() {
+        Err(ProjectionError::Apply { version: 5, .. }) => {}
+        other => panic!("five cannot be applied: {other:?}"),
+    }
+    assert_eq!(*runner.model().state(), 10, "four can");
 }
 
 #[test]

@@ -1,14 +1,49 @@
 //! Following: woken by what comes, until told to stop.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use fs_store::FileEventStore;
-use fs_store::projection::{Format, Phase, Snapshot, Status};
+use std::sync::Arc;
+
+use fs_store::Select;
+use fs_store::projection::{
+    Delivered, Format, Order, Phase, Projection, Rebuild, Snapshot, Status,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Ledger, books, note, note_all};
+use super::{Books, Ledger, Noted, Shelf, books, note, note_all};
 use crate::support::{merge, new_store};
+
+/// A shelf in canonical order.
+struct Sorted(Shelf);
+
+impl Projection for Sorted {
+    type Event = Noted;
+    type State = Books;
+    type Error = Infallible;
+
+    fn name(&self) -> &str {
+        "sorted"
+    }
+
+    fn order(&self) -> Order {
+        Order::Canonical
+    }
+
+    fn select(&self) -> Arc<dyn Select + Send + Sync> {
+        self.0.select()
+    }
+
+    fn reset(&mut self, books: &mut Books) -> Result<(), Infallible> {
+        self.0.reset(books)
+    }
+
+    fn apply(&mut self, books: &mut Books, noted: &Delivered<Noted>) -> Result<(), Infallible> {
+        self.0.apply(books, noted)
+    }
+}
 
 fn wait_for(status: &mut watch::Receiver<Status>, is_so: impl FnMut(&Status) -> bool) -> Status {
     let status = futures::executor::block_on(status.wait_for(is_so));
@@ -45,6 +80,52 @@ fn appends_of_this_and_other_handles_and_arrivals_are_applied_as_they_come() {
     let (state, outcome) = following.join().unwrap();
     assert_eq!(state, books(&[("a", &[1, 2, 3]), ("b", &[4])]));
     assert_eq!(outcome.unwrap().phase, Phase::Stopped);
+}
+
+#[test]
+fn what_others_append_is_noticed_long_before_the_store_is_looked_at_anyway() {
+    let store = new_store();
+    let stop = CancellationToken::new();
+    let mut runner = store
+        .project(Ledger::default(), Snapshot::in_memory())
+        .poll_interval(Duration::from_secs(3600))
+        .stop_on(stop.clone());
+    let mut status = runner.status();
+    let following = std::thread::spawn(move || runner.follow().unwrap().applied);
+    let other = FileEventStore::open(store.root()).unwrap();
+    for number in 1..=5 {
+        wait_for(&mut status, applied(number - 1));
+        note(&other, "a", number);
+    }
+    wait_for(&mut status, applied(5));
+    stop.cancel();
+    assert_eq!(following.join().unwrap(), 5);
+}
+
+#[test]
+fn who_builds_in_canonical_order_hears_of_arrivals_that_it_does_not_select() {
+    let (store, theirs) = (new_store(), new_store());
+    note(&store, "attic", 1);
+    merge(&store, &theirs);
+    theirs.refresh().unwrap();
+    note(&theirs, "cellar", 2);
+    note(&store, "attic", 3);
+    let stop = CancellationToken::new();
+    let mut runner = store
+        .project(Sorted(Shelf("attic")), Snapshot::in_memory())
+        .stop_on(stop.clone());
+    let mut status = runner.status();
+    let following = std::thread::spawn(move || {
+        runner.follow().unwrap();
+        runner.into_model().into_state()
+    });
+    wait_for(&mut status, applied(2));
+    merge(&theirs, &store);
+    let is_rebuilt = |status: &Status| matches!(status.rebuilt, Some(Rebuild::Topology { .. }));
+    wait_for(&mut status, is_rebuilt);
+    wait_for(&mut status, applied(2));
+    stop.cancel();
+    assert_eq!(following.join().unwrap(), books(&[("attic", &[1, 3])]));
 }
 
 #[test]

@@ -19,6 +19,15 @@ fn a_second_runner_is_told_who_leads() {
         Err(ProjectionError::Lease(LeaseError::Held { name, .. })) => assert_eq!(name, "ledger"),
         other => panic!("the lease is held: {other:?}"),
     }
+    let mut waiting = store
+        .project(Ledger::default(), Snapshot::in_memory())
+        .lease_timeout(Duration::from_millis(1));
+    assert!(waiting.catch_up().is_err(), "also who waits in vain");
+    assert_eq!(
+        waiting.status().borrow().phase,
+        Phase::Stopped,
+        "and then waits no more"
+    );
     drop(lease);
     runner.catch_up().unwrap();
 }

@@ -7,6 +7,7 @@ mod models;
 mod rebuilds;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

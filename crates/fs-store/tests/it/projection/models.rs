@@ -1,8 +1,8 @@
 //! State and cursor lie together, wherever they lie.
 
-use fs_store::projection::{Format, Phase, Snapshot};
+use fs_store::projection::{Delivered, Format, Phase, Projection, Rebuild, Snapshot};
 
-use super::{Ledger, Shelf, books, note, note_all};
+use super::{Ledger, Noted, Shelf, books, note, note_all};
 use crate::support::new_store;
 
 #[test]
@@ -79,6 +79,39 @@ fn a_damaged_file_is_built_again() {
 }
 
 #[test]
+fn an_image_that_was_written_is_read_however_large_it_is() {
+    /// Holds more than any other small file may.
+    struct Hoard;
+    impl Projection for Hoard {
+        type Event = Noted;
+        type State = String;
+        type Error = std::convert::Infallible;
+
+        fn name(&self) -> &str {
+            "hoard"
+        }
+
+        fn reset(&mut self, hoard: &mut String) -> Result<(), Self::Error> {
+            hoard.clear();
+            Ok(())
+        }
+
+        fn apply(&mut self, hoard: &mut String, _: &Delivered<Noted>) -> Result<(), Self::Error> {
+            hoard.push_str(&"x".repeat(70 << 20));
+            Ok(())
+        }
+    }
+    let store = new_store();
+    note(&store, "a", 1);
+    let run = || {
+        let model = Snapshot::in_file(&store, Format::Postcard);
+        store.project(Hoard, model).catch_up().unwrap().rebuilt
+    };
+    assert_eq!(run(), Some(Rebuild::First));
+    assert_eq!(run(), None, "the next process goes on with it");
+}
+
+#[test]
 fn what_is_not_selected_is_not_applied_and_not_looked_at_again() {
     let store = new_store();
     note(&store, "attic-1", 1);
@@ -104,6 +137,26 @@ fn what_is_not_selected_is_not_applied_and_not_looked_at_again() {
     let status = runner.catch_up().unwrap();
     assert_eq!(*runner.model().state(), expected, "the next process knows");
     assert!(status.position.is_some(), "and where it stands");
+}
+
+#[test]
+fn a_projection_that_selects_nothing_stands_at_the_end_all_the_same() {
+    let store = new_store();
+    let nothing = || store.project(Shelf("nowhere"), Snapshot::in_file(&store, Format::Json));
+    nothing().catch_up().unwrap();
+    note_all(&store, "a", 1..=3);
+    note(&store, "a", 4);
+    let status = nothing().catch_up().unwrap();
+    assert_eq!((status.applied, status.lag), (0, 0));
+    let gone = store.transactions().unwrap().pop().unwrap().transaction_id;
+    std::fs::remove_file(store.root().join("events").join(gone.relative_path())).unwrap();
+    note(&store, "a", 5);
+    let status = nothing().catch_up().unwrap();
+    assert_eq!((status.applied, status.lag), (0, 0), "in another epoch too");
+    note(&store, "nowhere", 6);
+    let mut runner = nothing();
+    assert_eq!(runner.catch_up().unwrap().applied, 1);
+    assert_eq!(*runner.model().state(), books(&[("nowhere", &[6])]));
 }
 
 #[test]

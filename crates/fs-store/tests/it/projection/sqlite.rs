@@ -140,6 +140,90 @@ fn a_cursor_that_somebody_else_moved_ends_the_runner() {
 }
 
 #[test]
+fn a_panic_gives_the_database_free_at_once() {
+    struct Panicking;
+    impl Projection for Panicking {
+        type Event = Noted;
+        type State = Connection;
+        type Error = rusqlite::Error;
+
+        fn name(&self) -> &str {
+            TABLE.name
+        }
+
+        fn reset(&mut self, database: &mut Connection) -> rusqlite::Result<()> {
+            let mut table = TABLE;
+            table.reset(database)
+        }
+
+        fn apply(
+            &mut self,
+            database: &mut Connection,
+            noted: &Delivered<Noted>,
+        ) -> rusqlite::Result<()> {
+            let mut table = TABLE;
+            table.apply(database, noted)?;
+            panic!("as it should");
+        }
+    }
+    let store = new_store();
+    note_all(&store, "a", 1..=3);
+    let mut panicking = store.project(Panicking, database(&store));
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        panicking.catch_up().unwrap()
+    }));
+    assert!(caught.is_err(), "it is the caller's to catch");
+    let mut runner = store.project(TABLE, database(&store));
+    runner.catch_up().unwrap();
+    assert_eq!(
+        (
+            count(runner.model(), "table"),
+            count(panicking.model(), "table")
+        ),
+        (3, 3),
+        "what was begun is undone, although the one that panicked is still there"
+    );
+}
+
+#[test]
+fn the_cursor_does_not_move_without_the_transaction() {
+    struct Ending;
+    impl Projection for Ending {
+        type Event = Noted;
+        type State = Connection;
+        type Error = rusqlite::Error;
+
+        fn name(&self) -> &str {
+            "ending"
+        }
+
+        fn reset(&mut self, _: &mut Connection) -> rusqlite::Result<()> {
+            Ok(())
+        }
+
+        fn apply(
+            &mut self,
+            database: &mut Connection,
+            _: &Delivered<Noted>,
+        ) -> rusqlite::Result<()> {
+            database.execute_batch("ROLLBACK")
+        }
+    }
+    let store = new_store();
+    note_all(&store, "a", 1..=3);
+    let mut runner = store
+        .project(Ending, database(&store))
+        .batch(1)
+        .retry(Retry::NEVER);
+    match runner.catch_up() {
+        Err(ProjectionError::Model { .. }) => {}
+        other => panic!("rows and cursor would not be one: {other:?}"),
+    }
+    let progress = database(&store).progress("ending").unwrap().unwrap();
+    assert_eq!(progress.applied(), 0);
+}
+
+#[test]
 fn an_error_of_the_database_is_the_runners() {
     let store = new_store();
     note(&store, "a", 1);
