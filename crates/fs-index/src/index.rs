@@ -26,6 +26,7 @@ use crate::catalog::Catalog;
 use crate::error::IndexError;
 use crate::events::KeptEvents;
 use crate::journal::{Journal, JournalId};
+use crate::kept_writes::KeptWrites;
 use crate::layout::Layout;
 use crate::load::Loaded;
 use crate::look::FoundChanges;
@@ -57,6 +58,7 @@ pub struct Index {
     pub(crate) journal: Journal,
     pub(crate) cache: Arc<PageCache>,
     pub(crate) kept_events: KeptEvents,
+    pub(crate) kept_writes: KeptWrites,
     pub(crate) catalog: Catalog,
     /// `None` before there is a journal and a manifest.
     pub(crate) state: Option<State>,
@@ -85,6 +87,7 @@ impl Index {
             layout,
             cache: Arc::new(PageCache::default()),
             kept_events: KeptEvents::default(),
+            kept_writes: KeptWrites::default(),
             catalog: Catalog::default(),
             state: None,
             covered: 0,

@@ -28,6 +28,7 @@ mod history;
 mod index;
 mod ingest;
 mod journal;
+mod kept_writes;
 mod layout;
 mod load;
 mod look;

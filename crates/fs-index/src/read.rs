@@ -3,7 +3,7 @@
 //! **Invariant**: each answers as [`History`](crate::History) would. Where the canonical order is not that of the keys
 //! ([`Index::load_order`] tells), the history is asked.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_format::{CommandId, ContentHash, StreamId, TransactionId};
@@ -259,22 +259,21 @@ impl Index {
     }
 
     /// Returns who writes a stream, in canonical order.
-    pub(crate) fn writes(&self, stream_id: &StreamId) -> Result<Vec<Write>, IndexError> {
+    pub(crate) fn writes(&self, stream_id: &StreamId) -> Result<Arc<Vec<Write>>, IndexError> {
         let Some(state) = &self.state else {
-            return Ok(Vec::new());
+            return Ok(Arc::default());
         };
-        match self.known_history().filter(|_| state.is_irregular) {
-            Some(history) => Ok(history
-                .writes(stream_id)
-                .iter()
-                .map(|write| Write {
-                    number: history.get(write.transaction).number,
-                    base: write.base,
-                    count: write.count,
-                })
-                .collect()),
-            None => self.catalog.writes(stream_id, &state.dead),
+        if let Some(history) = self.known_history().filter(|_| state.is_irregular) {
+            let writes = history.writes(stream_id).iter().map(|write| Write {
+                number: history.get(write.transaction).number,
+                base: write.base,
+                count: write.count,
+            });
+            return Ok(Arc::new(writes.collect()));
         }
+        self.kept_writes.get_or(state, stream_id, || {
+            self.catalog.writes(stream_id, &state.dead)
+        })
     }
 
     /// Returns where the transactions with these numbers lie, in the same order.
@@ -491,24 +490,31 @@ impl Index {
         Ok(Some(numbers))
     }
 
-    /// Returns the canonical versions of events that were read in ingestion order: by transaction and stream, the
-    /// version that the stream has below.
+    /// Returns, for each transaction and stream, the version that the stream has below the transaction, canonically; 0
+    /// where that writes none of it.
     ///
     /// # Errors
     /// [`IndexError::Damaged`].
+    ///
+    /// # Complexity
+    /// O(w log n) for each stream, with w who write it and n of these that are asked for.
     pub fn bases<'a>(
         &self,
         of: impl IntoIterator<Item = (u64, &'a StreamId)>,
-    ) -> Result<HashMap<(u64, StreamId), u64>, IndexError> {
-        let mut by_stream: BTreeMap<&StreamId, BTreeSet<u64>> = BTreeMap::new();
-        for (number, stream_id) in of {
-            by_stream.entry(stream_id).or_default().insert(number);
+    ) -> Result<Vec<u64>, IndexError> {
+        let mut bases = Vec::new();
+        let mut by_stream: HashMap<&StreamId, Vec<(u64, usize)>> = HashMap::new();
+        for (nth, (number, stream_id)) in of.into_iter().enumerate() {
+            bases.push(0);
+            by_stream.entry(stream_id).or_default().push((number, nth));
         }
-        let mut bases = HashMap::new();
-        for (stream_id, numbers) in by_stream {
-            for write in self.writes(stream_id)? {
-                if numbers.contains(&write.number) {
-                    bases.insert((write.number, stream_id.clone()), write.base);
+        for (stream_id, mut asked) in by_stream {
+            asked.sort_unstable();
+            for write in self.writes(stream_id)?.iter() {
+                let first = asked.partition_point(|(number, _)| *number < write.number);
+                let same = asked[first..].iter();
+                for (_, nth) in same.take_while(|(number, _)| *number == write.number) {
+                    bases[*nth] = write.base;
                 }
             }
         }

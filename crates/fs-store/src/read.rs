@@ -183,9 +183,8 @@ fn number(index: &Index, events: &mut [StoredEvent]) -> Result<(), IndexError> {
         .iter()
         .map(|event| (event.position.sequence.number(), &event.stream_id));
     let bases = index.bases(of)?;
-    for event in events {
-        let key = (event.position.sequence.number(), event.stream_id.clone());
-        event.version += bases.get(&key).copied().unwrap_or(0);
+    for (event, base) in events.iter_mut().zip(bases) {
+        event.version += base;
     }
     Ok(())
 }
