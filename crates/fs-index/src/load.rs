@@ -21,6 +21,9 @@ const PART: u64 = 1 << 20;
 /// Records that lie no further apart are read in one go.
 const GAP: u64 = 16 << 10;
 
+/// So many are decoded by the thread that wants them: to free what another thread has allocated takes longer.
+const PAGE: usize = 2048;
+
 /// So many places are looked up at a time.
 const BATCH: usize = 8192;
 
@@ -140,8 +143,13 @@ impl Index {
             Some(Record::Arrived(arrived)) => Stored::of_record(*arrived, payload).ok(),
             _ => None,
         };
-        let decoded = file::each(&payloads, decode).into_iter();
+        let decoded: Vec<Option<Stored>> = if payloads.len() <= PAGE {
+            payloads.iter().map(decode).collect()
+        } else {
+            file::each(&payloads, decode)
+        };
         decoded
+            .into_iter()
             .zip(places)
             .map(|(stored, place)| {
                 stored

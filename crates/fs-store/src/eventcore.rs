@@ -2,7 +2,10 @@
 //!
 //! The error types of those traits carry little, so what is behind a failure is logged.
 
+use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use eventcore_types::{
     CommandStateSnapshot, CommandStateSnapshotId, Event, EventFilter, EventPage, EventReader,
@@ -11,6 +14,8 @@ use eventcore_types::{
 };
 use fs_format::StreamId;
 use fs_index::{Effort, Position, RawEvent, RawEvents, Select, Streams};
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream};
 
 use crate::blocking::{at_once_or_blocking, blocking};
 use crate::error::{AppendError, ReadError, chain};
@@ -44,20 +49,15 @@ impl EventStore for FileEventStore {
         let found = read
             .await
             .map_err(|error| failure(Operation::ReadStream, &error))?;
-        let slice = Slice {
+        Ok(EventStream::new(Slice {
             store: self.clone(),
             stream_id,
             found,
             next: 0,
             turns: Turns::default(),
-        };
-        Ok(EventStream::new(futures::stream::unfold(
-            slice,
-            async |mut slice| {
-                let event = slice.decode_next().await?;
-                Some((event, slice))
-            },
-        )))
+            naming: None,
+            event: PhantomData::<fn() -> E>,
+        }))
     }
 
     async fn append_events(
@@ -127,29 +127,52 @@ impl EventStore for FileEventStore {
 }
 
 /// Events of a stream that are decoded as they are asked for.
-struct Slice {
+struct Slice<E> {
     store: FileEventStore,
     stream_id: eventcore_types::StreamId,
     found: RawEvents,
     next: usize,
     turns: Turns,
+    /// Says what is wrong with the event before the next one.
+    naming: Option<BoxFuture<'static, String>>,
+    event: PhantomData<fn() -> E>,
 }
 
-impl Slice {
-    /// Decodes the next event; `None` at the end.
-    async fn decode_next<E: Event>(&mut self) -> Option<Result<E, EventStoreError>> {
-        self.turns.take().await;
-        let event = self.found.get(self.next)?;
-        self.next += 1;
-        let decoded = self.store.schema().decode_raw(event.event_type, event.data);
-        let undecoded = match decoded {
-            Ok(event) => return Some(Ok(event)),
-            Err(source) => Undecoded::at(event, source),
-        };
-        Some(Err(EventStoreError::DeserializationFailed {
-            stream_id: self.stream_id.clone(),
-            detail: chain(&undecoded.named(&self.store).await),
-        }))
+impl<E: Event> Stream for Slice<E> {
+    type Item = Result<E, EventStoreError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let slice = self.get_mut();
+        loop {
+            if let Some(naming) = &mut slice.naming {
+                let detail = ready!(naming.as_mut().poll(context));
+                slice.naming = None;
+                return Poll::Ready(Some(Err(EventStoreError::DeserializationFailed {
+                    stream_id: slice.stream_id.clone(),
+                    detail,
+                })));
+            }
+            let Some(event) = slice.found.get(slice.next) else {
+                return Poll::Ready(None);
+            };
+            if slice.turns.is_over() {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            slice.next += 1;
+            match slice
+                .store
+                .schema()
+                .decode_raw(event.event_type, event.data)
+            {
+                Ok(event) => return Poll::Ready(Some(Ok(event))),
+                Err(source) => {
+                    let (undecoded, store) = (Undecoded::at(event, source), slice.store.clone());
+                    let naming = async move { chain(&undecoded.named(&store).await) };
+                    slice.naming = Some(naming.boxed());
+                }
+            }
+        }
     }
 }
 
@@ -186,7 +209,9 @@ impl EventReader for FileEventStore {
             let found = read.await?;
             decoded.reserve(found.len());
             for nth in 0..found.len() {
-                turns.take().await;
+                if turns.is_over() {
+                    tokio::task::yield_now().await;
+                }
                 let Some(event) = found.get(nth) else { break };
                 let position = event.position;
                 match filter.read::<E>(event) {
@@ -217,11 +242,10 @@ impl Turns {
     /// So many events are decoded in a turn, which takes less than 100 µs.
     const EVENTS: usize = 128;
 
-    async fn take(&mut self) {
+    /// Counts an event; returns whether it is the turn of others before it.
+    fn is_over(&mut self) -> bool {
         self.0 += 1;
-        if self.0.is_multiple_of(Self::EVENTS) {
-            tokio::task::yield_now().await;
-        }
+        self.0.is_multiple_of(Self::EVENTS)
     }
 }
 
