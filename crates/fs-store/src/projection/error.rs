@@ -1,8 +1,7 @@
 //! Why a runner ended.
 
-use fs_format::{EventId, StreamId, TransactionId};
-
 use crate::error::ReadError;
+use crate::event::StoredEvent;
 use crate::lease::LeaseError;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -32,21 +31,14 @@ pub enum ProjectionError {
     },
     /// An event could not be applied, or not be decoded.
     #[error(
-        "projection {name} cannot apply event {event_id} (type {event_type}, version {version} of stream {stream_id}, transaction {transaction_id}; attempts: {attempts}); mend the projection, or let it set such events aside"
+        "projection {name} cannot apply event {} (type {}, version {} of stream {}, transaction {}; attempts: {attempts}); mend the projection, or let it set such events aside",
+        event.event_id, event.event_type, event.version, event.stream_id, event.transaction_id
     )]
     Apply {
         /// The projection.
         name: String,
         /// The event.
-        event_id: EventId,
-        /// Its type as it was written.
-        event_type: String,
-        /// Its stream.
-        stream_id: StreamId,
-        /// Its canonical version.
-        version: u64,
-        /// The transaction it belongs to.
-        transaction_id: TransactionId,
+        event: Box<StoredEvent>,
         /// How many times it was tried.
         attempts: u32,
         /// What was wrong the last time.
@@ -55,7 +47,8 @@ pub enum ProjectionError {
     },
     /// More events would have to be set aside than may be.
     #[error(
-        "projection {name} has set {at_most} events aside, which is the most it may, and cannot apply event {event_id} either"
+        "projection {name} has set {at_most} events aside, which is the most it may, and cannot apply event {} either",
+        event.event_id
     )]
     TooManySetAside {
         /// The projection.
@@ -63,7 +56,7 @@ pub enum ProjectionError {
         /// How many there may be.
         at_most: usize,
         /// The event that would be the next.
-        event_id: EventId,
+        event: Box<StoredEvent>,
         /// What was wrong with it.
         #[source]
         source: Source,

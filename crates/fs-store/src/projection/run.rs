@@ -386,11 +386,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
                 let Fault { event, source, .. } = fault;
                 return Err(ProjectionError::Apply {
                     name,
-                    event_id: event.event_id,
-                    event_type: event.event_type,
-                    stream_id: event.stream_id,
-                    version: event.version,
-                    transaction_id: event.transaction_id,
+                    event,
                     attempts,
                     source,
                 });
@@ -400,7 +396,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
             return Err(ProjectionError::TooManySetAside {
                 name,
                 at_most,
-                event_id: fault.event.event_id,
+                event: fault.event,
                 source: fault.source,
             });
         }

@@ -96,8 +96,7 @@ fn what_fails_for_good_ends_the_runner_before_it_and_is_named() {
         .retry(quick(2));
     let error = runner.catch_up().unwrap_err();
     let ProjectionError::Apply {
-        version,
-        stream_id,
+        event,
         attempts,
         source,
         ..
@@ -106,7 +105,7 @@ fn what_fails_for_good_ends_the_runner_before_it_and_is_named() {
         panic!("an event cannot be applied: {error}");
     };
     assert_eq!(
-        (*version, stream_id),
+        (event.version, &event.stream_id),
         (7, &stream("a")),
         "the event is named"
     );
@@ -119,7 +118,7 @@ fn what_fails_for_good_ends_the_runner_before_it_and_is_named() {
     );
     let error = runner.catch_up().unwrap_err();
     assert!(
-        matches!(error, ProjectionError::Apply { version: 7, .. }),
+        matches!(&error, ProjectionError::Apply { event, .. } if event.version == 7),
         "{error}"
     );
     assert_eq!(*runner.model().state(), 21, "and stays so");
@@ -199,7 +198,7 @@ fn events_that_fail_in_turn_do_not_keep_each_other_alive() {
         .project(in_turn, Snapshot::in_memory())
         .retry(quick(3));
     match runner.catch_up() {
-        Err(ProjectionError::Apply { version: 5, .. }) => {}
+        Err(ProjectionError::Apply { event, .. }) => assert_eq!(event.version, 5),
         other => panic!("five cannot be applied: {other:?}"),
     }
     assert_eq!(*runner.model().state(), 10, "four can");
@@ -235,10 +234,8 @@ fn an_event_that_does_not_decode_is_not_tried_again() {
         .retry(hour);
     match runner.catch_up() {
         Err(ProjectionError::Apply {
-            version: 3,
-            attempts: 1,
-            ..
-        }) => {}
+            event, attempts, ..
+        }) => assert_eq!((event.version, attempts), (3, 1)),
         other => panic!("it does not decode: {other:?}"),
     }
     assert_eq!(*runner.model().state(), 3);
@@ -261,7 +258,7 @@ fn a_type_that_is_not_known_is_skipped_where_that_was_chosen() {
     note(&store, "a", 4);
     let mut runner = store.project(Sum::default(), Snapshot::in_memory());
     match runner.catch_up() {
-        Err(ProjectionError::Apply { event_type, .. }) => assert_eq!(event_type, "Torn"),
+        Err(ProjectionError::Apply { event, .. }) => assert_eq!(event.event_type, "Torn"),
         other => panic!("nothing is skipped in silence: {other:?}"),
     }
     let mut runner = store

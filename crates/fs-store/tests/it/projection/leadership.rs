@@ -79,12 +79,12 @@ fn a_lease_whose_file_went_away_ends_the_runner() {
         .project(Ledger::default(), Snapshot::in_memory())
         .stop_on(stop);
     let mut status = runner.status();
-    let following = std::thread::spawn(move || runner.follow().map_err(Box::new));
+    let following = std::thread::spawn(move || runner.follow());
     let is_following = |status: &fs_store::projection::Status| status.phase == Phase::Following;
     futures::executor::block_on(status.wait_for(is_following)).unwrap();
     fs::remove_dir_all(store.root().join("local/leases")).unwrap();
     note(&store, "a", 2);
-    let ended = following.join().unwrap().map_err(|error| *error);
+    let ended = following.join().unwrap();
     match ended {
         Err(ProjectionError::LeaseLost { name }) => assert_eq!(name, "ledger"),
         other => panic!("another may lead by now: {other:?}"),

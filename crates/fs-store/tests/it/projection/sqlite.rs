@@ -233,7 +233,7 @@ fn an_error_of_the_database_is_the_runners() {
     runner.model().connection().execute_batch(dropped).unwrap();
     note(&store, "a", 2);
     match runner.catch_up() {
-        Err(ProjectionError::Apply { version: 2, .. }) => {}
+        Err(ProjectionError::Apply { event, .. }) => assert_eq!(event.version, 2),
         other => panic!("the table is gone: {other:?}"),
     }
 }
