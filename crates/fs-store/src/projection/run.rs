@@ -5,6 +5,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use backon::ExponentialBackoff;
@@ -51,6 +52,8 @@ pub(super) struct Run {
     /// When the runner began to apply, and how many events ago.
     began: Option<(i64, u64)>,
     standing: Option<Standing>,
+    /// What was read ahead behind a cursor.
+    read_ahead: Option<(Cursor, Result<Page, ReadError>)>,
     subscription: Option<Subscription>,
 }
 
@@ -124,6 +127,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
             trouble: None,
             began: None,
             standing: None,
+            read_ahead: None,
             subscription: None,
         };
         let outcome = work(self, &mut run);
@@ -182,7 +186,10 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         let cursor = run
             .reached()
             .map_or(Cursor::Ingested(None), |progress| progress.cursor);
-        let read = self.store.page_behind(cursor, &run.select, self.batch);
+        let read = match run.read_ahead.take() {
+            Some((behind, read)) if behind == cursor => read,
+            _ => self.store.page_behind(cursor, &run.select, self.batch),
+        };
         let looked = match read {
             Ok(page) => Ok((page.standing, Some(page))),
             Err(ReadError::StalePosition(_)) => match self.store.standing() {
@@ -298,14 +305,25 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         };
         let began = *run.began.get_or_insert((now, progress.applied));
         let events = page.events.len();
-        let applied = batch::apply(
-            &self.store,
-            &mut self.projection,
-            &mut self.model,
-            &progress,
-            page,
-            self.on_unknown,
-        );
+        let (end, has_more) = (page.end, !page.is_last && run.failing.is_none());
+        let (store, select, batch) = (&self.store, &run.select, self.batch);
+        // The next page is read while this one is applied.
+        let (applied, read) = thread::scope(|scope| {
+            let read = || store.page_behind(end, select, batch);
+            let reader = thread::Builder::new().name("tributary-page".to_owned());
+            let reading = has_more.then(|| reader.spawn_scoped(scope, read));
+            let applied = batch::apply(
+                store,
+                &mut self.projection,
+                &mut self.model,
+                &progress,
+                page,
+                self.on_unknown,
+            );
+            let reading = reading.and_then(Result::ok);
+            (applied, reading.and_then(|reading| reading.join().ok()))
+        });
+        run.read_ahead = read.map(|read| (end, read));
         match applied {
             Ok(progress) => {
                 tracing::debug!(
