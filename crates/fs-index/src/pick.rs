@@ -61,14 +61,9 @@ impl RawEvents {
     }
 }
 
-/// Why no more is picked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Enough {
-    /// So many were asked for.
-    Full,
-    /// It would be too much work.
-    TooMuch,
-}
+/// No more is to be picked: so many were asked for, or it would be too much work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Enough;
 
 /// Events being picked.
 pub(crate) struct Picking<F> {
@@ -122,7 +117,7 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
 
     fn too_much(&mut self) -> Enough {
         self.is_too_much = true;
-        Enough::TooMuch
+        Enough
     }
 
     /// Asks for so many reads of the journal.
@@ -147,7 +142,7 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
         self.next_place = places.end;
         for place in places {
             if self.raw.len() >= self.limit {
-                return Err(Enough::Full);
+                return Err(Enough);
             }
             let event = events.at(place);
             let is_dead = !state.dead.is_empty() && state.dead.contains(&event.number);

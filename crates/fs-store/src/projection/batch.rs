@@ -4,7 +4,7 @@
 
 use std::error::Error;
 
-use crate::error::ReadError;
+use crate::error::{ReadError, chain};
 use crate::event::StoredEvent;
 use crate::projection::letter::DeadLetter;
 use crate::projection::model::{CommitError, ReadModel};
@@ -119,19 +119,8 @@ pub(crate) fn set_aside(
     next.dead_letters.push(DeadLetter::new(
         &fault.event,
         attempts,
-        with_causes(fault.source.as_ref()),
+        chain(fault.source.as_ref()),
     ));
     next.move_to(page.end, page.standing.epoch);
     next
-}
-
-fn with_causes(error: &(dyn Error + Send + Sync + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
