@@ -5,9 +5,10 @@ use std::fs;
 
 use fs_format::EventId;
 use fs_index::Position;
-use fs_store::{Batch, ConsumerError, ConsumerOptions, FileEventStore, Select};
+use fs_store::{All, Batch, ConsumerError, ConsumerOptions, FileEventStore, Select};
+use proptest::prelude::*;
 
-use crate::support::{count, new_store};
+use crate::support::{count, merge, new_store};
 
 /// Events of one stream.
 struct Stream(&'static str);
@@ -261,4 +262,77 @@ fn of_many_at_once_each_event_goes_to_one() {
         (EVENTS, EVENTS),
         "each of them, and none twice"
     );
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    Append,
+    Arrive,
+    Vanish,
+    /// Fetches, and acknowledges or dies before.
+    Fetch(usize, bool),
+    Advance(usize),
+    Reopen,
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    prop_oneof![
+        4 => Just(Turn::Append),
+        2 => Just(Turn::Arrive),
+        1 => Just(Turn::Vanish),
+        4 => (1usize..4, any::<bool>()).prop_map(|(limit, acks)| Turn::Fetch(limit, acks)),
+        3 => (1usize..4).prop_map(Turn::Advance),
+        1 => Just(Turn::Reopen),
+    ]
+}
+
+/// Takes over a batch that counts as seen.
+fn see(seen: &mut Vec<EventId>, batch: &Batch) {
+    if batch.started_over {
+        seen.clear();
+    }
+    seen.extend(batch.events.iter().map(|event| event.event_id));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_comes_and_goes_each_event_is_seen_once(turns in prop::collection::vec(turn(), 1..24)) {
+        let (mut store, other) = (counted([0]), new_store());
+        let options = || ConsumerOptions::default().start_over_on_new_epoch();
+        let mut seen = Vec::new();
+        for (nth, turn) in (1..).zip(turns) {
+            let consumer = store.consumer_with("all", options()).unwrap();
+            match turn {
+                Turn::Append => drop(count(&store, "a", nth)),
+                Turn::Arrive => {
+                    count(&other, "b", nth);
+                    merge(&other, &store);
+                }
+                Turn::Vanish if store.transactions().unwrap().is_empty() => {}
+                Turn::Vanish => reset(&store),
+                Turn::Fetch(limit, acks) => {
+                    let batch = consumer.fetch(limit).unwrap();
+                    if acks {
+                        consumer.ack(&batch).unwrap();
+                        see(&mut seen, &batch);
+                    }
+                }
+                Turn::Advance(limit) => see(&mut seen, &consumer.fetch_and_advance(limit).unwrap()),
+                Turn::Reopen => store = FileEventStore::open(store.root()).unwrap(),
+            }
+        }
+        let consumer = store.consumer_with("all", options()).unwrap();
+        loop {
+            let batch = consumer.fetch_and_advance(5).unwrap();
+            see(&mut seen, &batch);
+            if batch.events.is_empty() {
+                break;
+            }
+        }
+        let stored = store.ingested_events(None, &All, usize::MAX).unwrap();
+        let stored: Vec<_> = stored.iter().map(|event| event.event_id).collect();
+        prop_assert_eq!(seen, stored, "each event that is there was seen once, in order");
+    }
 }
