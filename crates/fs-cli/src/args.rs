@@ -55,14 +55,10 @@ pub(crate) enum Command {
         #[arg(long)]
         by_replica: bool,
     },
-    /// Show what the data of each event type look like, and where they differ; exit with 4 if a type is not known
+    /// Try the data of every event, and show what those of each type look like; exit with 4 if any does not decode, or its type is not known
     ///
-    /// Whether events decode, only the application can tell that has their types: `FileEventStore::check_schema` does.
-    SchemaCheck {
-        /// An event type that the application knows; may be given several times, and all are known without it
-        #[arg(long = "known", value_name = "TYPE")]
-        known: Vec<String>,
-    },
+    /// What decodes is what the JSON Schemas of the application say. Without them the shapes are shown, and where they differ.
+    SchemaCheck(SchemaCheckArgs),
     /// Tell whether all is well
     Status {
         /// Exit with 4 when it is not
@@ -206,6 +202,17 @@ pub(crate) struct ConsumeArgs {
     /// List the consumers of this working copy
     #[arg(long)]
     pub(crate) list: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SchemaCheckArgs {
+    /// A JSON Schema document whose `$defs` have the schema of each event type's data by its name; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) schema: Option<PathBuf>,
+
+    /// An event type that the application knows; may be given several times. Without any, and without schemas, all are known
+    #[arg(long = "known", value_name = "TYPE")]
+    pub(crate) known: Vec<String>,
 }
 
 #[derive(Args, Debug)]

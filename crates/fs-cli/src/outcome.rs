@@ -12,8 +12,8 @@ use crate::output::Output;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Fine,
-    /// `status --check` found something, `merge-check` a fork, `resolve --all` one that it could not settle, or `schema-check` an unknown
-    /// type.
+    /// `status --check` found something, `merge-check` a fork, `resolve --all` one that it could not settle, or `schema-check` an event that
+    /// does not decode or is of an unknown type.
     NotClean,
     /// `verify` found something, or `forks` one that damage blocks.
     Damaged,

@@ -107,6 +107,12 @@ pub(crate) fn plain(text: &str) -> String {
         .collect()
 }
 
+/// Says how many there are of what is named in the singular.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{ending}")
+}
+
 /// Returns an error with its causes, on one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());

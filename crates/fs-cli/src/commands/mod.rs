@@ -59,7 +59,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         Command::Consume(args) => consume::run(&open()?, args, output),
         Command::Log { by_replica: true } => log::by_replica(&open()?, output),
         Command::Log { .. } => log::run(&open()?, output),
-        Command::SchemaCheck { known } => schema_check::run(&open()?, &known, output),
+        Command::SchemaCheck(args) => schema_check::run(&open()?, &args, output),
         Command::Status { check } => status::run(&open()?, check, output),
         Command::Forks { fork } => forks::run(&open()?, fork.as_deref(), output),
         Command::Resolve(args) => resolve::run(&open()?, args, output),

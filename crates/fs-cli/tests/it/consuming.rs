@@ -75,6 +75,12 @@ fn a_consumer_of_another_history_is_told_to_reset() {
     );
     here.fine(&["consume", "agent", "--reset"]);
     assert_eq!(data(&here.lines(&["consume", "agent"])), [1, 2]);
+    let of_before = "00000000-0000-0001-0000-000000000001";
+    let refused = here.refused(&["consume", "agent", "--ack", of_before], 1);
+    assert!(
+        refused.contains(of_before) && !refused.contains("--reset"),
+        "it is the position that is wrong, not the consumer: {refused}"
+    );
 }
 
 #[test]
@@ -133,13 +139,13 @@ fn the_shapes_of_data_are_told_and_unknown_types_are_an_exit_code() {
     ]);
     here.fine(&["append", "s", "Closed", "1e400"]);
     let answer = here.json(&["schema-check"]);
-    assert_keys(&answer, "ok events types");
+    assert_keys(&answer, "ok events failed types failures");
     let [closed, opened] = &answer["types"].as_array().unwrap()[..] else {
         panic!("there are two types: {answer}");
     };
     assert_keys(
         opened,
-        "event_type known events first last differs fields fields_left_out",
+        "event_type known events failed first last differs fields fields_left_out",
     );
     assert_eq!(
         (&opened["differs"], &closed["differs"]),
@@ -170,4 +176,149 @@ fn the_shapes_of_data_are_told_and_unknown_types_are_an_exit_code() {
         "a type that nobody knows: {told}"
     );
     assert!(told.contains("Closed (not known)"), "{told}");
+}
+
+const CONTRACT: &str = r##"{
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$defs": {
+        "Title": { "type": "string", "minLength": 1 },
+        "Opened": {
+            "type": "object",
+            "required": ["title", "by"],
+            "properties": { "title": { "$ref": "#/$defs/Title" }, "by": { "type": "string", "format": "uuid" } }
+        },
+        "we/ird~%41 é": { "type": "null" }
+    }
+}"##;
+
+#[test]
+fn events_that_do_not_fit_the_schemas_are_named() {
+    let here = Here::store();
+    let by = "9d3f2c54-6f0e-4d55-8c6a-0b7f9a1e2d3c";
+    let opened = |data: Value| here.fine(&["append", "s", "Opened", &data.to_string()]);
+    opened(json!({"title": "a", "by": by, "more": 1}));
+    here.fine(&["append", "s", "we/ird~%41 é", "null"]);
+    let contract = here.path().join("events.schema.json");
+    fs::write(&contract, CONTRACT).unwrap();
+    let check = ["schema-check", "--schema", contract.to_str().unwrap()];
+    let clean = here.json(&check);
+    assert_eq!(
+        (&clean["ok"], &clean["failures"]),
+        (&json!(true), &json!([])),
+        "more than what the schema names is no failure: {clean}"
+    );
+
+    opened(json!({"title": "", "by": by}));
+    opened(json!({"name": "b", "by": "x"}));
+    here.fine(&["append", "s", "we/ird~%41 é", "1e400"]);
+    let output = here.run(&[&check[..], &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(4));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&answer["ok"], &answer["failed"]),
+        (&json!(false), &json!(3))
+    );
+    assert_eq!(answer["types"][0]["failed"], 2, "by type too: {answer}");
+    let failures = answer["failures"].as_array().unwrap();
+    assert_keys(
+        &failures[0],
+        "event_id event_type stream_id version transaction_id errors",
+    );
+    let found = |nth: usize| {
+        let errors = failures[nth]["errors"].as_array().unwrap();
+        let mut paths: Vec<_> = errors.iter().map(|error| &error["path"]).collect();
+        paths.sort_by_key(|path| path.as_str());
+        (failures[nth]["version"].as_u64().unwrap(), paths)
+    };
+    assert_eq!(found(0), (3, vec![&json!("/title")]));
+    assert_eq!(found(1), (4, vec![&json!(""), &json!("/by")]));
+    assert_eq!(
+        found(2),
+        (5, vec![&json!("")]),
+        "a number that nobody can read"
+    );
+    let told = here.run(&check);
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(
+        told.contains("version 3 of stream s")
+            && told.ends_with("5 events of 2 types; 3 events failed\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_type_without_a_schema_is_not_known_unless_it_is_named() {
+    let here = Here::store();
+    here.fine(&["append", "s", "Closed", "1"]);
+    let contract = here.path().join("events.schema.json");
+    fs::write(&contract, CONTRACT).unwrap();
+    let check = ["schema-check", "--schema", contract.to_str().unwrap()];
+    assert_eq!(here.run(&check).status.code(), Some(4));
+    here.fine(&[&check[..], &["--known", "Closed"]].concat());
+}
+
+#[test]
+fn a_file_that_has_no_schemas_is_refused() {
+    let here = Here::store();
+    here.fine(&["append", "s", "Opened", "1"]);
+    let file = here.path().join("x.json");
+    for (text, says) in [
+        ("{", "JSON"),
+        ("[]", "$defs"),
+        (
+            r#"{"$defs": {"Opened": {"type": "objekt"}}}"#,
+            "/$defs/Opened/type",
+        ),
+        (
+            r##"{"$defs": {"Opened": {"$ref": "#/$defs/Gone"}}}"##,
+            "/$defs/Gone",
+        ),
+        (
+            r#"{"$defs": {"Opened": {"$ref": "http://localhost/a.json"}}}"#,
+            "disabled",
+        ),
+        (
+            r#"{"$defs": {"Opened": {"$ref": "file:///etc/hosts"}}}"#,
+            "disabled",
+        ),
+    ] {
+        fs::write(&file, text).unwrap();
+        let refused = here.refused(&["schema-check", "--schema", file.to_str().unwrap()], 2);
+        assert!(
+            refused.contains("x.json") && refused.contains(says),
+            "{text}: {refused}"
+        );
+    }
+    let around = r##"{"$defs": {"Opened": {"$ref": "#/$defs/Opened"}}}"##;
+    fs::write(&file, around).unwrap();
+    here.fine(&["schema-check", "--schema", file.to_str().unwrap()]);
+}
+
+#[test]
+fn the_schemas_of_the_guide_are_of_the_form() {
+    let guide = include_str!("../../../../docs/guide/projections.md");
+    let (_, rest) = guide.split_once("```json\n").unwrap();
+    let (contract, _) = rest.split_once("```").unwrap();
+    let here = Here::store();
+    let file = here.path().join("events.schema.json");
+    fs::write(&file, contract).unwrap();
+    let check = ["schema-check", "--schema", file.to_str().unwrap()];
+    for change in [
+        json!("closed"),
+        json!({"opened": {"title": "It rains in"}}),
+        json!({"assigned": {"to": null}}),
+    ] {
+        let event = json!({"issue": "issue-1", "by": "alice", "change": change});
+        here.fine(&["append", "issue-1", "IssueEvent", &event.to_string()]);
+    }
+    here.fine(&check);
+    let event = json!({"issue": "issue-1", "by": "alice", "change": "painted"});
+    here.fine(&["append", "issue-1", "IssueEvent", &event.to_string()]);
+    let told = here.run(&check);
+    assert_eq!(told.status.code(), Some(4));
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(
+        told.contains("/change") && told.contains("version 4"),
+        "{told}"
+    );
 }

@@ -30,6 +30,16 @@ pub enum ConsumerError {
         /// The consumer.
         name: String,
     },
+    /// A position that was to be acknowledged is none of the history that the consumer reads; its cursor is.
+    #[error(
+        "{position} is no position of the history that consumer {name} reads, so nothing is acknowledged; fetch again for positions that are"
+    )]
+    UnknownPosition {
+        /// The consumer.
+        name: String,
+        /// What was to be acknowledged.
+        position: Position,
+    },
     /// The cursor would have to go back.
     #[error(
         "consumer {name} is at {reached} already, behind {position}; reset it to read again from the beginning"

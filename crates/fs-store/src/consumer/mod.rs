@@ -153,26 +153,31 @@ impl Consumer {
     /// For a part of a batch, or where the batch is not at hand. Everything up to there counts as seen.
     ///
     /// # Errors
-    /// [`ConsumerError::Behind`] when the cursor is further already, [`ConsumerError::NewEpoch`] when the position or the cursor is of
-    /// another epoch. Nothing is changed then.
+    /// [`ConsumerError::Behind`] when the cursor is further already, [`ConsumerError::NewEpoch`] when the cursor is of another epoch,
+    /// [`ConsumerError::UnknownPosition`] when only the position is. Nothing is changed then.
     pub fn ack_through(&self, position: Position) -> Result<(), ConsumerError> {
         let _lock = self.lock()?;
-        let cursor = self.cursor()?;
-        self.check(position)?;
-        let is_same_epoch = |reached: &Position| reached.epoch == position.epoch;
-        match cursor.position {
-            Some(reached) if is_same_epoch(&reached) && reached > position => {
-                return Err(ConsumerError::Behind {
-                    name: self.name.clone(),
-                    position,
-                    reached,
-                });
-            }
-            Some(reached) if reached == position => return Ok(()),
-            Some(reached) if !self.options.starts_over => self.check(reached)?,
-            _ => {}
+        let reached = match self.cursor()?.position {
+            Some(reached) => match self.of_this_epoch(reached)? {
+                Ok(()) => Some(reached),
+                Err(_) if self.options.starts_over => None,
+                Err(source) => return Err(self.new_epoch(source)),
+            },
+            None => None,
+        };
+        let name = self.name.clone();
+        if self.of_this_epoch(position)?.is_err() {
+            return Err(ConsumerError::UnknownPosition { name, position });
         }
-        self.write(Some(position))
+        match reached {
+            Some(reached) if reached > position => Err(ConsumerError::Behind {
+                name,
+                position,
+                reached,
+            }),
+            Some(reached) if reached == position => Ok(()),
+            _ => self.write(Some(position)),
+        }
     }
 
     /// Returns what [`Consumer::fetch`] returns, and moves the cursor behind it before anybody else can fetch and advance.
@@ -244,16 +249,14 @@ impl Consumer {
         self.write(self.start()?)
     }
 
-    /// Checks that a position is of the epoch of now.
-    fn check(&self, position: Position) -> Result<(), ConsumerError> {
-        let known = self
-            .store
-            .inner
-            .ask(|index| Ok(index.sequence_of(position)));
-        match known.map_err(ReadError::from)? {
-            Ok(_) => Ok(()),
-            Err(source) => Err(self.new_epoch(source)),
-        }
+    /// Returns whether a position is of the epoch of now.
+    fn of_this_epoch(
+        &self,
+        position: Position,
+    ) -> Result<Result<(), StalePosition>, ConsumerError> {
+        let inner = &self.store.inner;
+        let sequence = inner.ask(|index| Ok(index.sequence_of(position)));
+        Ok(sequence.map_err(ReadError::from)?.map(drop))
     }
 
     fn new_epoch(&self, source: StalePosition) -> ConsumerError {

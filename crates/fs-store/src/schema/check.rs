@@ -175,7 +175,7 @@ impl FileEventStore {
 impl fmt::Display for SchemaReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (event_type, of_type) in &self.types {
-            write!(f, "{}: {} events", plain(event_type), of_type.events)?;
+            write!(f, "{}: {}", plain(event_type), counted(of_type.events))?;
             for (count, what) in [
                 (of_type.decoded, "decode"),
                 (of_type.unknown, "of an unknown type"),
@@ -212,10 +212,17 @@ impl fmt::Display for SchemaReport {
         };
         write!(
             f,
-            "{} events checked: {} do not decode{unknown}",
-            self.events(),
+            "{} checked: {} do not decode{unknown}",
+            counted(self.events()),
             self.failed
         )
+    }
+}
+
+fn counted(events: u64) -> String {
+    match events {
+        1 => "1 event".to_owned(),
+        _ => format!("{events} events"),
     }
 }
 

@@ -162,9 +162,9 @@ fn view(project: &Project, database: &mut Sqlite, all: bool) -> Result<View> {
     let progress = database.progress(Board.name())?;
     let set_aside = progress.map_or(0, |progress| progress.dead_letters().len());
     if set_aside > 0 {
-        let note = "not on the board; `issue-tracker schema-check` names what cannot be read";
+        let note = "cannot be read: `issue-tracker schema-check` names them";
         view.text
-            .push_str(&format!("{set_aside} events are {note}\n"));
+            .push_str(&format!("not on the board: {set_aside} that {note}\n"));
     }
     Ok(view)
 }

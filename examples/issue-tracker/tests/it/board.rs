@@ -188,7 +188,7 @@ fn what_cannot_be_read_is_set_aside_and_the_rest_is_shown() {
         let told = alice.run(&["board"]);
         assert!(told.contains("open (2)"), "both are there: {told}");
         assert!(
-            told.contains("1 events are not on the board"),
+            told.contains("not on the board: 1 that cannot be read"),
             "one is missing, and is not passed over in silence: {told}"
         );
     }

@@ -267,7 +267,7 @@ fn a_schema_check_names_what_cannot_be_read() {
     let issue = alice.open("It rains in");
     let fine = alice.run(&["schema-check"]);
     assert!(
-        fine.contains("IssueEvent: 1 events, 1 decode"),
+        fine.contains("IssueEvent: 1 event, 1 decode"),
         "every event is tried: {fine}"
     );
     alice.append_raw(&format!("issue-{issue}"), r#"{"change": "painted"}"#);
