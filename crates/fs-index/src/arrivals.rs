@@ -16,7 +16,7 @@ use crate::changes::Changes;
 use crate::error::IndexError;
 use crate::file::{self, Found};
 use crate::index::Index;
-use crate::journal::Journal;
+use crate::journal::{self, Journal};
 use crate::look::Depth;
 use crate::record::{self, Arrived, Origin, Seen};
 use crate::replay::{entry_of, record_of};
@@ -30,6 +30,14 @@ pub(crate) struct Plan {
     arrived: Vec<Stored>,
     gone: BTreeSet<TransactionId>,
     watched: BTreeMap<String, Seen>,
+}
+
+impl Plan {
+    /// Returns whether the journal has to be written anew for this, which a census does.
+    pub(crate) fn is_to_be_written_anew(&self, state: &State) -> bool {
+        let arrivals = state.next_number - 1;
+        !self.gone.is_empty() && journal::is_overgrown(arrivals, state.transactions)
+    }
 }
 
 pub(crate) type Key = (Timestamp, ReplicaId, TransactionId);

@@ -4,10 +4,10 @@
 //! Transactions are read in groups of [`TOGETHER`] consecutive numbers, which lie side by side in the journal too:
 //! whoever reads one usually wants the next.
 //!
-//! **Invariant**: a group that is kept has every transaction that ever had one of its numbers and has not been dropped;
-//! numbers and records of one journal never change.
+//! **Invariant**: a group that is kept for an epoch has every transaction of that epoch with one of its numbers, and no other:
+//! what goes away begins another epoch, and what comes gets a greater number.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ use crate::bytes::Bytes;
 use crate::cache::Cache;
 use crate::error::IndexError;
 use crate::index::Index;
-use crate::journal::JournalId;
 use crate::position::{Epoch, Position, Sequence};
 use crate::record::View;
+use crate::state::State;
 
 /// So many consecutive numbers make a group.
 pub(crate) const TOGETHER: u64 = 64;
@@ -51,11 +51,11 @@ pub struct RawEvent<'a> {
     pub position: Position,
 }
 
-/// What was read, by journal and by number.
+/// What was read, by epoch and by number.
 #[derive(Debug)]
 pub(crate) struct KeptEvents {
-    groups: Cache<(JournalId, u64), Arc<Events>>,
-    alone: Cache<(JournalId, u64), Arc<Events>>,
+    groups: Cache<(Epoch, u64), Arc<Events>>,
+    alone: Cache<(Epoch, u64), Arc<Events>>,
 }
 
 impl Default for KeptEvents {
@@ -174,44 +174,40 @@ struct Of<'a> {
 
 impl Index {
     /// Returns a transaction that was read alone, among others.
-    pub(crate) fn kept_alone(&self, number: u64) -> Option<Arc<Events>> {
-        self.kept_events.alone.get((self.journal.id()?, number))
+    pub(crate) fn kept_alone(&self, state: &State, number: u64) -> Option<Arc<Events>> {
+        self.kept_events.alone.get((state.epoch, number))
     }
 
     /// Reads transactions one by one, and keeps them; they come in the order of their numbers.
-    pub(crate) fn alone(&self, numbers: &[u64]) -> Result<Arc<Events>, IndexError> {
+    pub(crate) fn alone(&self, state: &State, numbers: &[u64]) -> Result<Arc<Events>, IndexError> {
         let mut ascending = numbers.to_vec();
         ascending.sort_unstable();
         let places = self.places(ascending.iter().copied())?;
         let events = Arc::new(self.gather(&self.payloads(&places)?)?);
         let bytes = events.size() / numbers.len().max(1) + ALONE;
-        if let Some(journal_id) = self.journal.id() {
-            for number in ascending {
-                let key = (journal_id, number);
-                self.kept_events
-                    .alone
-                    .insert(key, Arc::clone(&events), bytes);
-            }
+        for number in ascending {
+            let (key, events) = ((state.epoch, number), Arc::clone(&events));
+            self.kept_events.alone.insert(key, events, bytes);
         }
         Ok(events)
     }
 
     /// Returns a group that was read before.
-    pub(crate) fn kept(&self, nth: u64) -> Option<Arc<Events>> {
-        self.kept_events.groups.get((self.journal.id()?, nth))
+    pub(crate) fn kept(&self, state: &State, nth: u64) -> Option<Arc<Events>> {
+        self.kept_events.groups.get((state.epoch, nth))
     }
 
     /// Reads a group, and keeps it; of one that is large or not complete yet, only the numbers that are wanted.
     pub(crate) fn group(
         &self,
+        state: &State,
         nth: u64,
         wanted: &RangeInclusive<u64>,
     ) -> Result<Arc<Events>, IndexError> {
         let (first, last) = (nth * TOGETHER, nth * TOGETHER + (TOGETHER - 1));
-        let none = BTreeSet::new();
         let mut places = self
             .catalog
-            .transactions_from(first, TOGETHER as usize, &none)?;
+            .transactions_from(first, TOGETHER as usize, &state.dead)?;
         places.retain(|place| place.number <= last);
         let bytes: u64 = places.iter().map(|place| u64::from(place.len)).sum();
         let is_kept = last <= self.last_number() && bytes <= LARGE;
@@ -219,9 +215,11 @@ impl Index {
             places.retain(|place| wanted.contains(&place.number));
         }
         let group = Arc::new(self.gather(&self.payloads(&places)?)?);
-        if let Some(journal_id) = self.journal.id().filter(|_| is_kept) {
-            let kept = &self.kept_events.groups;
-            kept.insert((journal_id, nth), Arc::clone(&group), group.size());
+        if is_kept {
+            let (key, bytes) = ((state.epoch, nth), group.size());
+            self.kept_events
+                .groups
+                .insert(key, Arc::clone(&group), bytes);
         }
         Ok(group)
     }

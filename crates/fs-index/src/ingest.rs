@@ -65,9 +65,9 @@ impl Index {
             return Ok(());
         };
         let plan = self.judge(state, &changes)?;
-        let is_plain = plan
-            .as_ref()
-            .is_some_and(|plan| !self.has_lost_some(state, plan));
+        let is_plain = plan.as_ref().is_some_and(|plan| {
+            !self.has_lost_some(state, plan) && !plan.is_to_be_written_anew(state)
+        });
         self.compared_nanos = Some(looked);
         match plan {
             Some(plan) if is_plain => self.commit(plan, changes),

@@ -40,6 +40,18 @@ const HEAD: usize = 48;
 /// So many bytes before a place tell it from the same place of a journal that was cut and written on.
 const MARKED: u64 = 64;
 
+/// So many records of transactions that went away may always be in a journal.
+const SPARE: u64 = 1024;
+
+/// Returns whether a journal with so many arrivals is to be written anew when something goes away, which starts a new epoch anyway:
+/// most of what it holds is of transactions that are not there.
+///
+/// Who switches between branches for years has a journal of twice its transactions at most, and each arrival is copied
+/// O(1) times.
+pub(crate) fn is_overgrown(arrivals: u64, members: u64) -> bool {
+    arrivals > members.saturating_mul(2).saturating_add(SPARE)
+}
+
 /// The random name of one journal file.
 pub type JournalId = [u8; 16];
 

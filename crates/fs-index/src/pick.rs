@@ -10,7 +10,6 @@ use crate::events::{Events, RawEvent, TOGETHER};
 use crate::index::Index;
 use crate::position::Epoch;
 use crate::scan_events::Effort;
-use crate::state::State;
 
 /// Where fewer transactions of a group are wanted, they are read one by one.
 const FEW: usize = 8;
@@ -129,14 +128,14 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
         Ok(())
     }
 
-    /// Picks from the events of transactions with numbers in a range, but for those that are gone.
+    /// Picks from the events of transactions with numbers in a range.
     fn pick(
         &mut self,
         events: &Arc<Events>,
         numbers: &RangeInclusive<u64>,
-        state: &State,
+        epoch: Epoch,
     ) -> Result<usize, Enough> {
-        let (epoch, part) = (state.epoch, self.part(events, state.epoch));
+        let part = self.part(events, epoch);
         let places = events.within(numbers, self.next_place);
         let met = places.len();
         self.next_place = places.end;
@@ -145,8 +144,7 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
                 return Err(Enough);
             }
             let event = events.at(place);
-            let is_dead = !state.dead.is_empty() && state.dead.contains(&event.number);
-            if is_dead || !(self.is_wanted)(events.raw(event, epoch)) {
+            if !(self.is_wanted)(events.raw(event, epoch)) {
                 continue;
             }
             if self.passed_by > 0 {
@@ -191,14 +189,14 @@ impl Index {
             return Ok(None);
         };
         for nth in numbers.start() / TOGETHER..=numbers.end() / TOGETHER {
-            let group = match self.kept(nth) {
+            let group = match self.kept(state, nth) {
                 Some(group) => group,
                 None => match picking.read(1) {
-                    Ok(()) => self.group(nth, &numbers)?,
+                    Ok(()) => self.group(state, nth, &numbers)?,
                     Err(enough) => return Ok(Some(enough)),
                 },
             };
-            if let Err(enough) = picking.pick(&group, &numbers, state) {
+            if let Err(enough) = picking.pick(&group, &numbers, state.epoch) {
                 return Ok(Some(enough));
             }
         }
@@ -227,16 +225,16 @@ impl Index {
             let mut missing: Vec<u64> = Vec::new();
             for run in page.chunk_by(|one, next| one / TOGETHER == next / TOGETHER) {
                 let nth = run[0] / TOGETHER;
-                let group = match self.kept(nth) {
+                let group = match self.kept(state, nth) {
                     None if run.len() >= FEW => match picking.read(1) {
-                        Ok(()) => Some(self.group(nth, &(0..=u64::MAX))?),
+                        Ok(()) => Some(self.group(state, nth, &(0..=u64::MAX))?),
                         Err(enough) => return Ok(Some(enough)),
                     },
                     group => group,
                 };
                 if group.is_none() {
                     for number in run {
-                        let events = self.kept_alone(*number);
+                        let events = self.kept_alone(state, *number);
                         missing.extend(events.is_none().then_some(*number));
                         kept.push(events);
                     }
@@ -246,7 +244,7 @@ impl Index {
             let alone = match missing.len() {
                 0 => Arc::default(),
                 count => match picking.read(count) {
-                    Ok(()) => self.alone(&missing)?,
+                    Ok(()) => self.alone(state, &missing)?,
                     Err(enough) => return Ok(Some(enough)),
                 },
             };
@@ -258,7 +256,7 @@ impl Index {
                         None => kept.next().flatten(),
                     };
                     let events = group.as_ref().or(lone.as_ref()).unwrap_or(&alone);
-                    match picking.pick(events, &(*number..=*number), state) {
+                    match picking.pick(events, &(*number..=*number), state.epoch) {
                         Ok(0) => return Err(self.damaged()),
                         Ok(_) => {}
                         Err(enough) => return Ok(Some(enough)),

@@ -25,7 +25,7 @@ use self::claims::Claims;
 use crate::error::IndexError;
 use crate::file::{self, Watched};
 use crate::history::History;
-use crate::journal::{Entry, Journal, Tail};
+use crate::journal::{self, Entry, Journal, Tail};
 use crate::layout::Layout;
 use crate::look::{Depth, Observed};
 use crate::progress::Progress;
@@ -159,11 +159,17 @@ impl Census {
     pub(crate) fn ingest(&mut self, depth: Depth) -> Result<(), IndexError> {
         let usable = self.catch_up()?;
         self.survey(depth)?;
-        if usable && !self.has_lost_its_end() {
+        if usable && !self.has_lost_its_end() && !self.is_overgrown() {
             self.apply()
         } else {
             self.rebuild()
         }
+    }
+
+    /// Returns whether something goes away, and most of the journal is of what went before.
+    fn is_overgrown(&self) -> bool {
+        let members = self.history.shared().len() as u64;
+        !self.gone.is_empty() && journal::is_overgrown(self.next_number - 1, members)
     }
 
     fn is_another_boot(&self) -> bool {

@@ -17,5 +17,6 @@ mod positions;
 mod real;
 mod scan;
 mod selective;
+mod switches;
 mod vanished;
 mod world;

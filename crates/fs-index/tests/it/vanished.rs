@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fs_index::Depth;
 
 use crate::build::{id, tx};
-use crate::world::{Shown, World, epoch, ingested, look, own};
+use crate::world::{Shown, World, epoch, facts, ingested, look, own};
 
 #[test]
 fn bytes_of_what_vanished_are_kept_until_it_is_back() {
@@ -109,4 +109,53 @@ fn a_file_that_is_edited_and_comes_back_before_it_was_missed_changes_nothing() {
     world.refresh_to(&mut index, Depth::Files);
     assert_eq!(epoch(&index), before, "nobody read the other content");
     assert_eq!(index.shown().find(id(1)).unwrap().file_bytes(), whole.bytes);
+}
+
+#[test]
+fn a_journal_of_what_went_away_is_written_anew() {
+    let world = World::new();
+    let mut index = world.open();
+    world.append(&mut index, &tx(1).encode());
+    let branch: Vec<_> = (2..=101).map(|n| tx(n).encode()).collect();
+    let mut lengths = Vec::new();
+    for _ in 0..24 {
+        branch.iter().for_each(|encoded| world.put(encoded));
+        world.refresh(&mut index);
+        lengths.push(world.journal().len());
+        for encoded in &branch {
+            world.remove(encoded.transaction_id);
+        }
+        let before = epoch(&index);
+        world.refresh(&mut index);
+        assert_ne!(epoch(&index), before, "what went away starts an epoch");
+        assert_eq!(ingested(&index.shown()), [id(1)]);
+        assert_eq!(world.vanished().len(), branch.len(), "all can be undone");
+    }
+    let longest = lengths.iter().max().unwrap();
+    assert!(
+        *longest < 15 * lengths[0],
+        "a journal does not keep what went away for ever: {lengths:?}"
+    );
+    assert_eq!(
+        facts(&world.open().shown()),
+        facts(&index.shown()),
+        "who opens it knows the same"
+    );
+}
+
+#[test]
+fn what_went_away_is_not_read_again_by_who_had_read_it() {
+    let world = World::new();
+    let mut index = world.open();
+    (1..=64).for_each(|n| world.put(&tx(n).encode()));
+    world.refresh(&mut index);
+    assert_eq!(ingested(&index.shown()).len(), 64, "all are read");
+    (2..=64).for_each(|n| world.remove(id(n)));
+    world.refresh(&mut index);
+    assert_eq!(ingested(&index.shown()), [id(1)]);
+    // So many that segments are written without those that went away.
+    (101..=300).for_each(|n| world.put(&tx(n).encode()));
+    world.refresh(&mut index);
+    let expected: Vec<_> = [1].into_iter().chain(101..=300).map(id).collect();
+    assert_eq!(ingested(&index.shown()), expected);
 }
