@@ -227,7 +227,12 @@ impl Index {
                 let nth = run[0] / TOGETHER;
                 let group = match self.kept(state, nth) {
                     None if run.len() >= FEW => match picking.read(1) {
-                        Ok(()) => Some(self.group(state, nth, &(0..=u64::MAX))?),
+                        Ok(()) => {
+                            let numbers = run.iter().copied();
+                            let (least, most) = (numbers.clone().min(), numbers.max());
+                            let wanted = least.unwrap_or(0)..=most.unwrap_or(0);
+                            Some(self.group(state, nth, &wanted)?)
+                        }
                         Err(enough) => return Ok(Some(enough)),
                     },
                     group => group,

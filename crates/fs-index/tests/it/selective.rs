@@ -4,7 +4,7 @@ use fs_format::Encoded;
 use fs_index::{All, Depth, Index, IndexError, Observed, Select, Streams};
 
 use crate::build::tx;
-use crate::world::{World, frames, own};
+use crate::world::{Shown, World, frames, ingested, own};
 
 const TRANSACTIONS: u64 = 300;
 /// One transaction in so many is wanted.
@@ -71,7 +71,7 @@ fn damaged_around_the_rare() -> World {
         } else {
             draft.encode()
         };
-        world.append(&mut index, &next);
+        world.append_unread(&mut index, &next);
         before = Some(next);
     }
     let mut journal = world.journal();
@@ -124,4 +124,18 @@ fn what_a_filter_leaves_out_is_not_read() {
         ),
         "whoever reads everything meets it"
     );
+}
+
+#[test]
+fn large_transactions_scan_as_they_read() {
+    let world = World::new();
+    let mut index = world.open();
+    let text = "x".repeat(40 << 10);
+    for n in 1..=70 {
+        let streams: &[(&str, u64)] = if n % 3 == 0 { &[("a", 2)] } else { &[("b", 1)] };
+        world.put(&tx(n).writing(streams).saying(&text).encode());
+    }
+    // Compares all ways to read.
+    world.refresh(&mut index);
+    assert_eq!(ingested(&index.shown()).len(), 70, "all are there");
 }

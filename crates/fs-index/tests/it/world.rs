@@ -94,12 +94,17 @@ impl World {
 
     /// Appends as the store does.
     pub(crate) fn append(&self, index: &mut Index, encoded: &Encoded) {
+        self.append_unread(index, encoded);
+        load(index);
+    }
+
+    /// Appends, and compares nothing; for many.
+    pub(crate) fn append_unread(&self, index: &mut Index, encoded: &Encoded) {
         let lock = self.lock();
         index.ingest(Depth::Names, &lock).unwrap();
         self.put(encoded);
         let stored = Stored::of_encoded_bytes(encoded.clone());
         index.record_appends(vec![stored], &lock).unwrap();
-        load(index);
     }
 
     /// Lets a file arrive as by a git merge.
