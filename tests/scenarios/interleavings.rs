@@ -19,14 +19,22 @@ const CASES: u32 = 48;
 /// Something that happens.
 #[derive(Clone, Debug)]
 enum Step {
-    /// A handle appends to a stream.
-    Append { handle: usize, stream: u8 },
+    /// A handle appends to a stream, in so many transactions.
+    Append {
+        handle: usize,
+        stream: u8,
+        count: u8,
+    },
     /// A file of another clone is copied in; its parents may come later or never.
     Arrive(prop::sample::Index),
     /// A file goes away.
     Vanish(prop::sample::Index),
     /// One that went away comes back.
     Return(prop::sample::Index),
+    /// The newest files go away, up to some place, as by `git reset`.
+    Reset(prop::sample::Index),
+    /// Everything that went away comes back.
+    Undo,
     /// A process ends and another begins.
     Reopen { handle: usize },
     /// Somebody deletes the index.
@@ -40,10 +48,14 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let handle = || 0..2_usize;
     prop_oneof![
-        4 => (handle(), 0..3_u8).prop_map(|(handle, stream)| Step::Append { handle, stream }),
+        4 => (handle(), 0..3_u8).prop_map(|(handle, stream)| Step::Append { handle, stream, count: 1 }),
+        1 => (handle(), 0..3_u8, 64..120_u8)
+            .prop_map(|(handle, stream, count)| Step::Append { handle, stream, count }),
         3 => any::<prop::sample::Index>().prop_map(Step::Arrive),
         2 => any::<prop::sample::Index>().prop_map(Step::Vanish),
         2 => any::<prop::sample::Index>().prop_map(Step::Return),
+        1 => any::<prop::sample::Index>().prop_map(Step::Reset),
+        1 => Just(Step::Undo),
         2 => handle().prop_map(|handle| Step::Reopen { handle }),
         1 => Just(Step::DeleteIndex),
         2 => handle().prop_map(|handle| Step::Refresh { handle }),
@@ -73,10 +85,8 @@ proptest! {
         }
         play.ask(0);
         play.ask(1);
-        // Everything that went away comes back: the same history in whatever order it came.
-        while !play.away.is_empty() {
-            play.come_back(0);
-        }
+        // The same history in whatever order it came.
+        play.take(&Step::Undo);
         play.ask(1);
         play.ask(0);
     }
@@ -143,9 +153,15 @@ impl Play {
 
     fn take(&mut self, step: &Step) {
         match step {
-            Step::Append { handle, stream } => {
-                self.appended += 1;
-                append(&self.handles[*handle], &format!("s{stream}"), self.appended);
+            Step::Append {
+                handle,
+                stream,
+                count,
+            } => {
+                for _ in 0..*count {
+                    self.appended += 1;
+                    append(&self.handles[*handle], &format!("s{stream}"), self.appended);
+                }
             }
             Step::Arrive(which) => put(&self.root(), which.get(&OTHERS[1])),
             Step::Vanish(which) => {
@@ -159,6 +175,12 @@ impl Play {
             Step::Return(which) => {
                 if !self.away.is_empty() {
                     self.come_back(which.index(self.away.len()));
+                }
+            }
+            Step::Reset(to) => self.away.extend(reset(&self.root(), to)),
+            Step::Undo => {
+                while !self.away.is_empty() {
+                    self.come_back(0);
                 }
             }
             Step::Reopen { handle } => {
@@ -294,6 +316,16 @@ pub(crate) fn put(root: &Path, (path, bytes): &Away) {
         // As git does it: another name first would be a file with no business there.
         fs::write(target, bytes).unwrap();
     }
+}
+
+/// Takes the newest files away, up to some place, as `git reset` does, and returns them.
+pub(crate) fn reset(root: &Path, to: &prop::sample::Index) -> Vec<Away> {
+    let mut there = files(root);
+    let gone = there.split_off(to.index(there.len() + 1));
+    for (path, _) in &gone {
+        fs::remove_file(root.join("events").join(path)).unwrap();
+    }
+    gone
 }
 
 /// Returns the transaction files of a store, by path.

@@ -14,7 +14,7 @@ use scenarios::answers::unsynced;
 use scenarios::seen::{Fate, Place, Seen, SeenRows, stubborn};
 use scenarios::{World, append, ingested};
 
-use crate::interleavings::{Away, Model, OTHERS, config, files, put};
+use crate::interleavings::{Away, Model, OTHERS, config, files, put, reset};
 
 /// How many histories are tried where `PROPTEST_CASES` does not say.
 const CASES: u32 = 16;
@@ -42,6 +42,10 @@ enum Step {
     Vanish(Index),
     /// One that went away comes back.
     Return(Index),
+    /// The newest files go away, up to some place, as by `git reset`.
+    Reset(Index),
+    /// Everything that went away comes back.
+    Undo,
     /// Somebody deletes the index.
     DeleteIndex,
     /// The process ends and another begins.
@@ -61,9 +65,12 @@ fn step() -> impl Strategy<Value = Step> {
     let project = (any::<Index>(), 1..9_usize, 1..12_u64, fate, any::<bool>());
     prop_oneof![
         4 => (0..3_u8, 1..6_u8).prop_map(|(stream, count)| Step::Append { stream, count }),
+        1 => (0..3_u8, 64..120_u8).prop_map(|(stream, count)| Step::Append { stream, count }),
         4 => any::<Index>().prop_map(Step::Arrive),
         1 => any::<Index>().prop_map(Step::Vanish),
         1 => any::<Index>().prop_map(Step::Return),
+        1 => any::<Index>().prop_map(Step::Reset),
+        1 => Just(Step::Undo),
         1 => Just(Step::DeleteIndex),
         2 => Just(Step::Restart),
         8 => project.prop_map(|(which, batch, one_of, fate, is_patient)| Step::Project {
@@ -84,10 +91,8 @@ proptest! {
             play.take(&step);
         }
         play.finish();
-        // Everything that went away comes back: the same events in whatever order they came.
-        for file in std::mem::take(&mut play.away) {
-            put(play.store.root(), &file);
-        }
+        // The same events in whatever order they came.
+        play.take(&Step::Undo);
         play.finish();
     }
 }
@@ -152,6 +157,12 @@ impl Play {
             Step::Return(which) => {
                 if !self.away.is_empty() {
                     let file = self.away.swap_remove(which.index(self.away.len()));
+                    put(&root, &file);
+                }
+            }
+            Step::Reset(to) => self.away.extend(reset(&root, to)),
+            Step::Undo => {
+                for file in std::mem::take(&mut self.away) {
                     put(&root, &file);
                 }
             }
