@@ -55,9 +55,9 @@ pub(crate) enum Command {
         #[arg(long)]
         by_replica: bool,
     },
-    /// Try the data of every event, and show what those of each type look like; exit with 4 if any does not decode, or its type is not known
+    /// Tell which events no longer decode, and what those of each type look like; exit with 4 if any does not, or is of no known type
     ///
-    /// What decodes is what the JSON Schemas of the application say. Without them the shapes are shown, and where they differ.
+    /// What decodes is what JSON Schemas of the application say. Without them only the shapes are shown, and where they differ.
     SchemaCheck(SchemaCheckArgs),
     /// Tell whether all is well
     Status {
