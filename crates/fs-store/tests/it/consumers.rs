@@ -5,7 +5,9 @@ use std::fs;
 
 use fs_format::EventId;
 use fs_index::Position;
-use fs_store::{All, Batch, ConsumerError, ConsumerOptions, FileEventStore, Select};
+use fs_store::{
+    All, Batch, ConsumerError, ConsumerOptions, FileEventStore, Reads, Select, StoreOptions,
+};
 use proptest::prelude::*;
 
 use crate::support::{count, merge, new_store};
@@ -198,6 +200,36 @@ fn a_new_epoch_is_told_until_the_consumer_is_reset() {
     }
     consumer.reset().unwrap();
     assert_eq!(numbers(&consumer.fetch(9).unwrap()), [1, 2]);
+}
+
+#[test]
+fn a_handle_that_knows_less_than_who_moved_the_cursor_sees_no_new_epoch() {
+    let store = counted(1..=3);
+    let options = StoreOptions::default().reads(Reads::AsRefreshed);
+    let late = FileEventStore::open_with(store.root(), options).unwrap();
+    let starts_over = || ConsumerOptions::default().start_over_on_new_epoch();
+    let (strict, lenient) = (
+        late.consumer("agent").unwrap(),
+        late.consumer_with("agent", starts_over()).unwrap(),
+    );
+    let mut expected = vec![1, 2, 3];
+    for n in 4..=6 {
+        let before = numbers(&strict.fetch(9).unwrap());
+        assert_eq!(before, expected, "as of the last refresh");
+        count(&store, "counter", n);
+        let ours = store.consumer("agent").unwrap();
+        let taken = ours.fetch_and_advance(9).unwrap();
+        count(&store, "counter", 10 * n);
+        match n {
+            4 => strict.ack_through(taken.position().unwrap()).unwrap(),
+            5 => drop(strict.fetch(9).unwrap()),
+            _ => drop(lenient.fetch(9).unwrap()),
+        }
+        let batch = lenient.fetch(9).unwrap();
+        assert!(!batch.started_over, "nothing went away");
+        assert_eq!(numbers(&batch), [10 * n], "and nothing is seen twice");
+        expected = vec![10 * n];
+    }
 }
 
 #[test]
