@@ -13,7 +13,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use fs_format::{CommandId, StreamId};
+use fs_format::StreamId;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast::Receiver;
@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::lease::{Lease, LeaseError};
-use crate::recorder::attempt::{Tried, Try};
+use crate::recorder::attempt::{self, Tried, Try};
 use crate::recorder::end::End;
 use crate::recorder::error::{RecordError, RecorderError, Refusal};
 use crate::recorder::pending::{Pending, Unstored};
@@ -323,8 +323,7 @@ impl<T: Clone + Serialize> Recorder<T> {
         if self.pending.is_empty() {
             return Ok(None);
         }
-        let command = format!("recorder-{}-{}", self.name, self.drained.transactions);
-        let command_id = CommandId::new(command).expect("a name and a number are a command id");
+        let command_id = attempt::command_id(self.name, self.drained.transactions);
         let mut append = Append::new().command_id(command_id).expect(
             self.stream_id.clone(),
             ExpectedVersion::Exact(self.end.version),
