@@ -268,20 +268,22 @@ impl<T: Clone + Serialize> Recorder<T> {
     }
 
     async fn store_pending(&mut self) -> Result<(), RecordError<T>> {
+        let mut is_refused = false;
         loop {
             if let Some(under_way) = &mut self.under_way {
                 let tried = under_way.await;
                 self.under_way = None;
-                // One that never began has stored nothing, and is begun again.
-                if let Ok(tried) = tried {
-                    self.absorb(tried)?;
+                match tried {
+                    Ok(tried) => self.absorb(tried)?,
+                    // One that never began has stored nothing; a runtime that is shutting down begins no other.
+                    Err(_) => is_refused = true,
                 }
             }
             let Some(next) = self.next_try()? else {
                 return self.give_back();
             };
             match Handle::try_current() {
-                Ok(runtime) => {
+                Ok(runtime) if !is_refused => {
                     let (sender, receiver) = oneshot::channel();
                     self.under_way = Some(receiver);
                     runtime.spawn_blocking(move || {
@@ -289,7 +291,7 @@ impl<T: Clone + Serialize> Recorder<T> {
                         let _ = sender.send(next.run());
                     });
                 }
-                Err(_) => self.absorb(next.run())?,
+                _ => self.absorb(next.run())?,
             }
         }
     }
