@@ -84,6 +84,21 @@ fn a_consumer_of_another_history_is_told_to_reset() {
 }
 
 #[test]
+fn a_consumer_whose_file_is_damaged_is_in_the_way_of_no_other() {
+    let here = counted(1..=2);
+    let shown = here.lines(&["consume", "agent"]);
+    let directory = here.path().join(".tributary/local/consumers");
+    fs::write(directory.join("0".repeat(64)), "").unwrap();
+    let refused = here.refused(&["consume", "--list"], 1);
+    assert!(refused.contains("delete it"), "it is named: {refused}");
+    let position = shown[0]["position"].as_str().unwrap();
+    here.fine(&["consume", "agent", "--ack", position]);
+    assert_eq!(data(&here.lines(&["consume", "agent"])), [2]);
+    here.fine(&["consume", "agent", "--reset"]);
+    here.fine(&["consume", "agent", "--remove"]);
+}
+
+#[test]
 fn a_log_by_replica_shows_what_is_missing() {
     let here = counted(1..=4);
     let log = here.lines(&["log"]);

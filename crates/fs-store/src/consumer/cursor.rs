@@ -41,6 +41,14 @@ pub struct ConsumerState {
 }
 
 impl FileEventStore {
+    /// Returns whether this working copy has the consumer `name`; creates none.
+    ///
+    /// # Errors
+    /// [`StateError`] when its file cannot be read.
+    pub fn has_consumer(&self, name: &str) -> Result<bool, StateError> {
+        Ok(self.inner.cursor(name)?.is_some())
+    }
+
     /// Returns the consumers of this working copy, in byte order of their names.
     ///
     /// # Errors
