@@ -262,6 +262,38 @@ fn events_that_do_not_fit_the_schemas_are_named() {
 }
 
 #[test]
+fn what_is_told_of_an_event_is_bounded() {
+    let here = Here::store();
+    let contract = here.path().join("events.schema.json");
+    let known = json!({"unevaluatedProperties": false, "propertyNames": {"maxLength": 9}});
+    let numbered = json!({"additionalProperties": {"type": "integer"}});
+    let document = json!({"$defs": {"Opened": known, "Closed": numbered}});
+    fs::write(&contract, document.to_string()).unwrap();
+    let long = "é".repeat(9_000);
+    let data = json!({ long: "x" }).to_string();
+    here.fine(&["append", "s", "Opened", &data]);
+    here.fine(&["append", "s", "Closed", &data]);
+    let check = ["schema-check", "--schema", contract.to_str().unwrap()];
+    let output = here.run(&[&check[..], &["--json"]].concat());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let failures = answer["failures"].as_array().unwrap();
+    let told = failures
+        .iter()
+        .flat_map(|it| it["errors"].as_array().unwrap());
+    let told: Vec<_> = told
+        .flat_map(|error| [&error["path"], &error["message"]])
+        .map(|text| text.as_str().unwrap())
+        .collect();
+    assert!(
+        told.iter().all(|text| text.len() < 1_010),
+        "keys are others' data: {:?}",
+        told.iter().map(|text| text.len()).collect::<Vec<_>>()
+    );
+    let cut = told.iter().filter(|text| text.ends_with('…')).count();
+    assert!(cut >= 2, "and it shows where something is left out");
+}
+
+#[test]
 fn a_type_without_a_schema_is_not_known_unless_it_is_named() {
     let here = Here::store();
     here.fine(&["append", "s", "Closed", "1"]);
