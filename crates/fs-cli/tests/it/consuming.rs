@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{Here, assert_keys, forked};
 
@@ -291,6 +291,60 @@ fn what_is_told_of_an_event_is_bounded() {
     );
     let cut = told.iter().filter(|text| text.ends_with('…')).count();
     assert!(cut >= 2, "and it shows where something is left out");
+}
+
+#[test]
+fn every_event_is_tried_and_the_first_are_named() {
+    let here = Here::store();
+    let keys: Map<String, Value> = (0..300).map(|n| (format!("k{n:03}"), json!([n]))).collect();
+    let event =
+        |data: &Value| json!({"stream_id": "s", "event_type": "Opened", "event_data": data});
+    let deep = json!({"a": {"b": {"c": {"d": 1}}}});
+    let mut events = vec![event(&keys.into()), event(&deep)];
+    events.extend((0..2_100).map(|n| event(&json!({ "a": n }))));
+    let transaction = here.path().join("transaction.json");
+    fs::write(&transaction, json!({ "events": events }).to_string()).unwrap();
+    here.fine(&["append", "--transaction", transaction.to_str().unwrap()]);
+    let contract = here.path().join("events.schema.json");
+    let strings = json!({"$defs": {"Opened": {"additionalProperties": {"type": "string"}}}});
+    fs::write(&contract, strings.to_string()).unwrap();
+    let output = here.run(&[
+        "schema-check",
+        "--json",
+        "--schema",
+        contract.to_str().unwrap(),
+    ]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&answer["events"], &answer["failed"]),
+        (&json!(2_102), &json!(2_102)),
+        "all of them"
+    );
+    let failures = answer["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 100, "the first are named");
+    assert_eq!(
+        failures[0]["errors"].as_array().unwrap().len(),
+        10,
+        "as far as it helps"
+    );
+    let opened = &answer["types"][0];
+    let fields = opened["fields"].as_array().unwrap();
+    assert_eq!(
+        (fields.len(), &opened["fields_left_out"]),
+        (256, &json!(true)),
+        "keys that are data have an end"
+    );
+
+    let here = Here::store();
+    here.fine(&["append", "s", "Opened", &deep.to_string()]);
+    let answer = here.json(&["schema-check"]);
+    let fields = answer["types"][0]["fields"].as_array().unwrap();
+    let paths: Vec<_> = fields.iter().map(|field| &field["path"]).collect();
+    assert_eq!(
+        paths,
+        ["", "/a", "/a/b", "/a/b/c"],
+        "down to the third object"
+    );
 }
 
 #[test]

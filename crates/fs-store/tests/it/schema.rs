@@ -266,6 +266,18 @@ fn a_check_counts_every_event_and_names_those_that_do_not_decode() {
     assert_eq!(json["types"]["Paid"]["failed"], 150);
 }
 
+#[test]
+fn a_check_goes_through_every_page() {
+    let store = aged(schema());
+    let paid = r#"{"account": "alice"}"#;
+    let many = (0..1100).fold(Append::new(), |append, _| {
+        append.event(stream("alice"), "Paid", paid).unwrap()
+    });
+    store.append(many).unwrap();
+    let report = store.check_schema::<Paid>().unwrap();
+    assert_eq!((report.events(), report.failed), (1105, 1100));
+}
+
 fn told(error: &dyn Error) -> String {
     let cause = error.source().map(|cause| format!(": {}", told(cause)));
     format!("{error}{}", cause.unwrap_or_default())
