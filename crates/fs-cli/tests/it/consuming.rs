@@ -273,6 +273,8 @@ fn what_is_told_of_an_event_is_bounded() {
     let data = json!({ long: "x" }).to_string();
     here.fine(&["append", "s", "Opened", &data]);
     here.fine(&["append", "s", "Closed", &data]);
+    let value = "y".repeat(200);
+    here.fine(&["append", "s", "Closed", &json!({ "n": value }).to_string()]);
     let check = ["schema-check", "--schema", contract.to_str().unwrap()];
     let output = here.run(&[&check[..], &["--json"]].concat());
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -288,6 +290,10 @@ fn what_is_told_of_an_event_is_bounded() {
         told.iter().all(|text| text.len() < 1_010),
         "keys are others' data: {:?}",
         told.iter().map(|text| text.len()).collect::<Vec<_>>()
+    );
+    assert!(
+        told.contains(&"/n") && !told.iter().any(|text| text.contains(&value)),
+        "a short value is told, a long one is not"
     );
     let cut = told.iter().filter(|text| text.ends_with('…')).count();
     assert!(cut >= 2, "and it shows where something is left out");
