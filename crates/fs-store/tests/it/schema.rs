@@ -164,7 +164,14 @@ fn unknown_is_no_error_and_undecodable_is_named() {
         None,
         "somebody else's event"
     );
+    let renamed = serde_json::to_string(&paid(5, "SEK")).unwrap();
+    append(&store, "Refunded", &renamed);
     let events = store.stream_events(&stream("alice")).unwrap();
+    assert_eq!(
+        store.decode::<Paid>(&events[6]).unwrap(),
+        Some(paid(5, "SEK")),
+        "the data decide, as the guide says"
+    );
     let data = store.decode::<Paid>(&events[4]).unwrap_err();
     let ReadError::Undecodable {
         event_id, source, ..
