@@ -63,6 +63,11 @@ fn a_read_only_directory_can_be_opened_for_reading() {
             refused.contains(read_only.0.to_str().unwrap()),
             "index {index}: the error names the store: {refused}"
         );
+        let refused = store.consumer("agent");
+        assert!(
+            refused.is_err(),
+            "index {index}: what is acknowledged where nothing is kept would be shown again"
+        );
         let mut runner = store.project(
             Seen::new(Order::Ingestion, Place::Json),
             Snapshot::in_memory(),

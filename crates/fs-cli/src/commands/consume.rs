@@ -34,12 +34,8 @@ pub(crate) fn run(
         }
         return Ok(Ending::Fine);
     };
-    let is_there = || -> anyhow::Result<bool> {
-        let consumers = store.consumers()?;
-        Ok(consumers.iter().any(|consumer| consumer.name == name))
-    };
     let changes = args.remove || args.reset || args.ack.is_some();
-    if changes && !is_there()? {
+    if changes && !store.has_consumer(&name)? {
         bail!(
             "there is no consumer {}; `trib consume --list` lists those that there are",
             plain(&name)

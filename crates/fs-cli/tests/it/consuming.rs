@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{Here, assert_keys, forked};
 
@@ -81,6 +81,21 @@ fn a_consumer_of_another_history_is_told_to_reset() {
         refused.contains(of_before) && !refused.contains("--reset"),
         "it is the position that is wrong, not the consumer: {refused}"
     );
+}
+
+#[test]
+fn a_consumer_whose_file_is_damaged_is_in_the_way_of_no_other() {
+    let here = counted(1..=2);
+    let shown = here.lines(&["consume", "agent"]);
+    let directory = here.path().join(".tributary/local/consumers");
+    fs::write(directory.join("0".repeat(64)), "").unwrap();
+    let refused = here.refused(&["consume", "--list"], 1);
+    assert!(refused.contains("delete it"), "it is named: {refused}");
+    let position = shown[0]["position"].as_str().unwrap();
+    here.fine(&["consume", "agent", "--ack", position]);
+    assert_eq!(data(&here.lines(&["consume", "agent"])), [2]);
+    here.fine(&["consume", "agent", "--reset"]);
+    here.fine(&["consume", "agent", "--remove"]);
 }
 
 #[test]
@@ -243,6 +258,98 @@ fn events_that_do_not_fit_the_schemas_are_named() {
         told.contains("version 3 of stream s")
             && told.ends_with("5 events of 2 types; 3 events failed\n"),
         "{told}"
+    );
+}
+
+#[test]
+fn what_is_told_of_an_event_is_bounded() {
+    let here = Here::store();
+    let contract = here.path().join("events.schema.json");
+    let known = json!({"unevaluatedProperties": false, "propertyNames": {"maxLength": 9}});
+    let numbered = json!({"additionalProperties": {"type": "integer"}});
+    let document = json!({"$defs": {"Opened": known, "Closed": numbered}});
+    fs::write(&contract, document.to_string()).unwrap();
+    let long = "é".repeat(9_000);
+    let data = json!({ long: "x" }).to_string();
+    here.fine(&["append", "s", "Opened", &data]);
+    here.fine(&["append", "s", "Closed", &data]);
+    let value = "y".repeat(200);
+    here.fine(&["append", "s", "Closed", &json!({ "n": value }).to_string()]);
+    let check = ["schema-check", "--schema", contract.to_str().unwrap()];
+    let output = here.run(&[&check[..], &["--json"]].concat());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let failures = answer["failures"].as_array().unwrap();
+    let told = failures
+        .iter()
+        .flat_map(|it| it["errors"].as_array().unwrap());
+    let told: Vec<_> = told
+        .flat_map(|error| [&error["path"], &error["message"]])
+        .map(|text| text.as_str().unwrap())
+        .collect();
+    assert!(
+        told.iter().all(|text| text.len() < 1_010),
+        "keys are others' data: {:?}",
+        told.iter().map(|text| text.len()).collect::<Vec<_>>()
+    );
+    assert!(
+        told.contains(&"/n") && !told.iter().any(|text| text.contains(&value)),
+        "a short value is told, a long one is not"
+    );
+    let cut = told.iter().filter(|text| text.ends_with('…')).count();
+    assert!(cut >= 2, "and it shows where something is left out");
+}
+
+#[test]
+fn every_event_is_tried_and_the_first_are_named() {
+    let here = Here::store();
+    let keys: Map<String, Value> = (0..300).map(|n| (format!("k{n:03}"), json!([n]))).collect();
+    let event =
+        |data: &Value| json!({"stream_id": "s", "event_type": "Opened", "event_data": data});
+    let deep = json!({"a": {"b": {"c": {"d": 1}}}});
+    let mut events = vec![event(&keys.into()), event(&deep)];
+    events.extend((0..2_100).map(|n| event(&json!({ "a": n }))));
+    let transaction = here.path().join("transaction.json");
+    fs::write(&transaction, json!({ "events": events }).to_string()).unwrap();
+    here.fine(&["append", "--transaction", transaction.to_str().unwrap()]);
+    let contract = here.path().join("events.schema.json");
+    let strings = json!({"$defs": {"Opened": {"additionalProperties": {"type": "string"}}}});
+    fs::write(&contract, strings.to_string()).unwrap();
+    let output = here.run(&[
+        "schema-check",
+        "--json",
+        "--schema",
+        contract.to_str().unwrap(),
+    ]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&answer["events"], &answer["failed"]),
+        (&json!(2_102), &json!(2_102)),
+        "all of them"
+    );
+    let failures = answer["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 100, "the first are named");
+    assert_eq!(
+        failures[0]["errors"].as_array().unwrap().len(),
+        10,
+        "as far as it helps"
+    );
+    let opened = &answer["types"][0];
+    let fields = opened["fields"].as_array().unwrap();
+    assert_eq!(
+        (fields.len(), &opened["fields_left_out"]),
+        (256, &json!(true)),
+        "keys that are data have an end"
+    );
+
+    let here = Here::store();
+    here.fine(&["append", "s", "Opened", &deep.to_string()]);
+    let answer = here.json(&["schema-check"]);
+    let fields = answer["types"][0]["fields"].as_array().unwrap();
+    let paths: Vec<_> = fields.iter().map(|field| &field["path"]).collect();
+    assert_eq!(
+        paths,
+        ["", "/a", "/a/b", "/a/b/c"],
+        "down to the third object"
     );
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::ConsumerError;
-use crate::error::StoreBusy;
+use crate::error::{StoreBusy, is_refusal};
 use crate::state::{Kind, StateError};
 use crate::store::{FileEventStore, Inner};
 
@@ -41,6 +41,14 @@ pub struct ConsumerState {
 }
 
 impl FileEventStore {
+    /// Returns whether this working copy has the consumer `name`; creates none.
+    ///
+    /// # Errors
+    /// [`StateError`] when its file cannot be read.
+    pub fn has_consumer(&self, name: &str) -> Result<bool, StateError> {
+        Ok(self.inner.cursor(name)?.is_some())
+    }
+
     /// Returns the consumers of this working copy, in byte order of their names.
     ///
     /// # Errors
@@ -112,8 +120,16 @@ impl Inner {
         self.remove_state(&self.state_path(Kind::Consumer, name))
     }
 
-    /// Takes the lock of a consumer.
+    /// Takes the lock of a consumer, where a cursor can be kept.
     pub(super) fn lock_cursor(&self, name: &str, wait: Wait) -> Result<LockGuard, ConsumerError> {
+        let read_only = || ConsumerError::ReadOnly {
+            name: name.to_owned(),
+            root: self.layout.root().to_owned(),
+        };
+        if self.private.is_some() {
+            // What lies elsewhere goes away with this handle.
+            return Err(read_only());
+        }
         let path = self.state_path(Kind::Consumer, name).with_extension(LOCK);
         self.create_state_dir(&path)?;
         match self.system.disk.lock(&path, wait) {
@@ -121,6 +137,7 @@ impl Inner {
             Err(LockError::Busy { path, holder }) => {
                 Err(ConsumerError::Busy(StoreBusy { path, holder }))
             }
+            Err(LockError::Io { source, .. }) if is_refusal(&source) => Err(read_only()),
             Err(source) => Err(ConsumerError::Lock {
                 name: name.to_owned(),
                 source,

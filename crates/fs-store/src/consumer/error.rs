@@ -1,6 +1,7 @@
 //! What a consumer is refused.
 
 use std::io;
+use std::path::PathBuf;
 
 use fs_index::{Position, StalePosition};
 use fs_io::LockError;
@@ -57,6 +58,16 @@ pub enum ConsumerError {
     Removed {
         /// The consumer.
         name: String,
+    },
+    /// The store may not be written to, so no cursor can be kept in it.
+    #[error(
+        "{root} may not be written to by this user, so consumer {name} cannot be kept there; get write access to it, or consume in a clone of your own"
+    )]
+    ReadOnly {
+        /// The consumer.
+        name: String,
+        /// The root of the store.
+        root: PathBuf,
     },
     /// Another held the consumer's lock for too long.
     #[error(transparent)]

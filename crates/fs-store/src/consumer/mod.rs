@@ -229,10 +229,24 @@ impl Consumer {
     }
 
     fn page(&self, after: Option<Position>, limit: usize) -> Result<Page, ConsumerError> {
-        let end = self.store.ingestion_end().map_err(ReadError::from)?;
-        match self.store.page(after, end, &self.options.select, limit) {
+        let page = self.ask(|| {
+            let end = self.store.ingestion_end()?;
+            self.store.page(after, end, &self.options.select, limit)
+        });
+        match page {
             Err(ReadError::StalePosition(source)) => Err(self.new_epoch(source)),
             page => Ok(page?),
+        }
+    }
+
+    /// Asks the store; once more after a refresh where a place means nothing, as who moved the cursor may have seen more than this handle.
+    fn ask<T>(&self, question: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
+        match question() {
+            Err(ReadError::StalePosition(_)) => {
+                self.store.refresh()?;
+                question()
+            }
+            answer => answer,
         }
     }
 
@@ -254,9 +268,15 @@ impl Consumer {
         &self,
         position: Position,
     ) -> Result<Result<(), StalePosition>, ConsumerError> {
-        let inner = &self.store.inner;
-        let sequence = inner.ask(|index| Ok(index.sequence_of(position)));
-        Ok(sequence.map_err(ReadError::from)?.map(drop))
+        let known = self.ask(|| {
+            let inner = &self.store.inner;
+            let sequence = inner.ask(|index| Ok(index.sequence_of(position)))?;
+            Ok(sequence.map(drop)?)
+        });
+        match known {
+            Err(ReadError::StalePosition(stale)) => Ok(Err(stale)),
+            known => Ok(Ok(known?)),
+        }
     }
 
     fn new_epoch(&self, source: StalePosition) -> ConsumerError {

@@ -5,13 +5,29 @@
 
 use std::sync::Arc;
 
-use fs_format::StreamId;
+use fs_format::{CommandId, Header, StreamId};
+use uuid::Uuid;
 
 use crate::error::{AppendError, RefreshError};
 use crate::lease::Lease;
 use crate::recorder::end::End;
 use crate::request::Append;
 use crate::store::FileEventStore;
+
+/// What the command ids of recorders begin with.
+const COMMAND: &str = "recorder-";
+
+/// Returns the command id of a recorder's transaction; `nth` counts those before it.
+pub(crate) fn command_id(recorder: Uuid, nth: u64) -> CommandId {
+    CommandId::new(format!("{COMMAND}{recorder}-{nth}"))
+        .expect("a name and a number are a command id")
+}
+
+/// Returns whether a recorder wrote a transaction.
+pub(crate) fn is_recorders(header: &Header) -> bool {
+    let command_id = header.command_id.as_ref();
+    command_id.is_some_and(|id| id.as_str().starts_with(COMMAND))
+}
 
 /// One try to store what is pending.
 pub(crate) struct Try {

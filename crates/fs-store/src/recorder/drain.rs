@@ -13,7 +13,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use fs_format::{CommandId, StreamId};
+use fs_format::StreamId;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast::Receiver;
@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::lease::{Lease, LeaseError};
-use crate::recorder::attempt::{Tried, Try};
+use crate::recorder::attempt::{self, Tried, Try};
 use crate::recorder::end::End;
 use crate::recorder::error::{RecordError, RecorderError, Refusal};
 use crate::recorder::pending::{Pending, Unstored};
@@ -268,20 +268,22 @@ impl<T: Clone + Serialize> Recorder<T> {
     }
 
     async fn store_pending(&mut self) -> Result<(), RecordError<T>> {
+        let mut is_refused = false;
         loop {
             if let Some(under_way) = &mut self.under_way {
                 let tried = under_way.await;
                 self.under_way = None;
-                // One that never began has stored nothing, and is begun again.
-                if let Ok(tried) = tried {
-                    self.absorb(tried)?;
+                match tried {
+                    Ok(tried) => self.absorb(tried)?,
+                    // One that never began has stored nothing; a runtime that is shutting down begins no other.
+                    Err(_) => is_refused = true,
                 }
             }
             let Some(next) = self.next_try()? else {
                 return self.give_back();
             };
             match Handle::try_current() {
-                Ok(runtime) => {
+                Ok(runtime) if !is_refused => {
                     let (sender, receiver) = oneshot::channel();
                     self.under_way = Some(receiver);
                     runtime.spawn_blocking(move || {
@@ -289,7 +291,7 @@ impl<T: Clone + Serialize> Recorder<T> {
                         let _ = sender.send(next.run());
                     });
                 }
-                Err(_) => self.absorb(next.run())?,
+                _ => self.absorb(next.run())?,
             }
         }
     }
@@ -323,8 +325,7 @@ impl<T: Clone + Serialize> Recorder<T> {
         if self.pending.is_empty() {
             return Ok(None);
         }
-        let command = format!("recorder-{}-{}", self.name, self.drained.transactions);
-        let command_id = CommandId::new(command).expect("a name and a number are a command id");
+        let command_id = attempt::command_id(self.name, self.drained.transactions);
         let mut append = Append::new().command_id(command_id).expect(
             self.stream_id.clone(),
             ExpectedVersion::Exact(self.end.version),

@@ -4,6 +4,7 @@ use fs_format::StreamId;
 use fs_index::Placed;
 
 use crate::error::RefreshError;
+use crate::recorder::attempt;
 use crate::recorder::mark::Mark;
 use crate::store::FileEventStore;
 
@@ -20,15 +21,20 @@ impl End {
     /// Finds the end of a stream.
     ///
     /// # Complexity
-    /// One transaction when the last event of the stream was recorded where all others could be seen; the whole stream after a merge of
+    /// One transaction when a recorder wrote the last event of the stream where it could see all others; the whole stream after a merge of
     /// two recordings, or when somebody else wrote the last event.
     pub(crate) fn of(store: &FileEventStore, stream_id: &StreamId) -> Result<Self, RefreshError> {
         let mark = |placed: Placed<'_>| {
             let event = &placed.event;
             let mark = Mark::of(&event.event_type, &event.event_data, &event.metadata);
             let number = mark.map(Mark::last);
-            // Its writer saw as many events as there are below it now, and continued after the highest number of them.
-            (number, placed.version == event.stream_version)
+            // Others give any number, as who settles a fork by appending the items of one branch again. A recorder that saw as many
+            // events as there are below it now has continued after the highest number of them.
+            let is_recorders = attempt::is_recorders(placed.stored.header());
+            (
+                number,
+                is_recorders && placed.version == event.stream_version,
+            )
         };
         store.inner.ask(|index| {
             let version = index.version(stream_id)?;

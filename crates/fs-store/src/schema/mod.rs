@@ -3,7 +3,7 @@
 //! **Invariant**: nothing stored is ever changed. Every typed read goes through here, so an event is read alike wherever it is met; where
 //! nothing is registered for its type, no byte of it is copied.
 //!
-//! What is not done here: no type is guessed by the shape of data, and no upcaster sees anything but the event's type and data.
+//! What is not done here: no event is refused for its type where its data fit, and no upcaster sees anything but the event's type and data.
 
 mod check;
 mod upcast;
@@ -185,7 +185,8 @@ impl FileEventStore {
 
     /// Reads an event as the application's own type, upcast as the store's [`Schema`] says; `None` for an event of another type.
     ///
-    /// Of another type is an event whose current type is not `E::event_type_name()` and whose data are not those of an `E`.
+    /// Of another type is an event whose current type is not `E::event_type_name()` and whose data are not those of an `E`; where they are, it is
+    /// read as one.
     ///
     /// # Errors
     /// [`ReadError::Undecodable`] when it is of this type and its data are not, or an upcaster failed.

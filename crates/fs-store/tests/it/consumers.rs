@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use fs_format::EventId;
 use fs_index::Position;
-use fs_store::{All, Batch, ConsumerError, ConsumerOptions, FileEventStore, Select};
+use fs_io::sim::Simulation;
+use fs_store::{
+    All, Batch, ConsumerError, ConsumerOptions, Durability, FileEventStore, Reads, Select,
+    StoreOptions,
+};
 use proptest::prelude::*;
 
 use crate::support::{count, merge, new_store};
@@ -201,6 +206,36 @@ fn a_new_epoch_is_told_until_the_consumer_is_reset() {
 }
 
 #[test]
+fn a_handle_that_knows_less_than_who_moved_the_cursor_sees_no_new_epoch() {
+    let store = counted(1..=3);
+    let options = StoreOptions::default().reads(Reads::AsRefreshed);
+    let late = FileEventStore::open_with(store.root(), options).unwrap();
+    let starts_over = || ConsumerOptions::default().start_over_on_new_epoch();
+    let (strict, lenient) = (
+        late.consumer("agent").unwrap(),
+        late.consumer_with("agent", starts_over()).unwrap(),
+    );
+    let mut expected = vec![1, 2, 3];
+    for n in 4..=6 {
+        let before = numbers(&strict.fetch(9).unwrap());
+        assert_eq!(before, expected, "as of the last refresh");
+        count(&store, "counter", n);
+        let ours = store.consumer("agent").unwrap();
+        let taken = ours.fetch_and_advance(9).unwrap();
+        count(&store, "counter", 10 * n);
+        match n {
+            4 => strict.ack_through(taken.position().unwrap()).unwrap(),
+            5 => drop(strict.fetch(9).unwrap()),
+            _ => drop(lenient.fetch(9).unwrap()),
+        }
+        let batch = lenient.fetch(9).unwrap();
+        assert!(!batch.started_over, "nothing went away");
+        assert_eq!(numbers(&batch), [10 * n], "and nothing is seen twice");
+        expected = vec![10 * n];
+    }
+}
+
+#[test]
 fn by_choice_it_starts_over_and_says_so() {
     let store = counted(1..=3);
     let options = ConsumerOptions::default().start_over_on_new_epoch();
@@ -217,6 +252,91 @@ fn by_choice_it_starts_over_and_says_so() {
     let next = consumer.fetch_and_advance(9).unwrap();
     assert!(!next.started_over, "it is said once");
     assert_eq!(numbers(&next), [2]);
+}
+
+#[test]
+fn one_from_now_that_starts_over_sees_what_comes_after_that() {
+    let store = counted(1..=3);
+    let options = ConsumerOptions::default().from_now();
+    let consumer = store
+        .consumer_with("notifier", options.start_over_on_new_epoch())
+        .unwrap();
+    reset(&store);
+    let batch = consumer.fetch_and_advance(9).unwrap();
+    assert_eq!(
+        (batch.started_over, numbers(&batch)),
+        (true, vec![]),
+        "nobody is told again of what is old"
+    );
+    count(&store, "counter", 4);
+    assert_eq!(numbers(&consumer.fetch(9).unwrap()), [4]);
+}
+
+#[test]
+fn a_cursor_moves_under_its_lock_only_and_who_reads_does_not_wait() {
+    let store = counted(1..=3);
+    let options = StoreOptions::default().lock_timeout(Duration::ZERO);
+    let hasty = FileEventStore::open_with(store.root(), options).unwrap();
+    let consumer = hasty.consumer("agent").unwrap();
+    let batch = consumer.fetch(2).unwrap();
+    let files = fs::read_dir(store.root().join("local/consumers")).unwrap();
+    let mut locks = files.map(|file| file.unwrap().path());
+    let lock = locks.find(|path| path.extension().is_some_and(|it| it == "lock"));
+    let held = fs_io::System::real()
+        .disk
+        .lock(&lock.unwrap(), fs_io::Wait::Never)
+        .unwrap();
+    let position = batch.position().unwrap();
+    for refused in [
+        consumer.ack(&batch),
+        consumer.ack_through(position),
+        consumer.fetch_and_advance(1).map(drop),
+        consumer.reset(),
+        consumer.clone().remove(),
+    ] {
+        assert!(
+            matches!(refused, Err(ConsumerError::Busy(_))),
+            "another is about to move it: {refused:?}"
+        );
+    }
+    assert_eq!(consumer.position().unwrap(), None, "nothing moved");
+    assert_eq!(numbers(&consumer.fetch(9).unwrap()), [1, 2, 3]);
+    drop(held);
+    consumer.ack(&batch).unwrap();
+}
+
+#[test]
+fn what_is_acknowledged_or_saved_outlives_a_power_cut() {
+    for durability in [Durability::Journal, Durability::Files] {
+        let machine = Simulation::new(1);
+        let open = || {
+            let options = StoreOptions::default().durability(durability);
+            FileEventStore::open_on(machine.system(), "/store", options).unwrap()
+        };
+        let store = open();
+        for n in 1..=3 {
+            count(&store, "counter", n);
+        }
+        let agent = store.consumer("agent").unwrap();
+        let taken = agent.fetch_and_advance(1).unwrap();
+        store
+            .save_checkpoint("search", taken.events[0].position)
+            .unwrap();
+        let taken = agent.fetch_and_advance(1).unwrap();
+        let last = taken.events[0].position;
+        store.save_checkpoint("search", last).unwrap();
+        machine.disk.crash(&mut |_| 0);
+        let store = open();
+        let agent = store.consumer("agent").unwrap();
+        assert_eq!(
+            (
+                agent.position().unwrap(),
+                store.checkpoint("search").unwrap()
+            ),
+            (Some(last), Some(last)),
+            "{durability:?}: what was taken is not given to another"
+        );
+    }
 }
 
 #[test]

@@ -164,7 +164,14 @@ fn unknown_is_no_error_and_undecodable_is_named() {
         None,
         "somebody else's event"
     );
+    let renamed = serde_json::to_string(&paid(5, "SEK")).unwrap();
+    append(&store, "Refunded", &renamed);
     let events = store.stream_events(&stream("alice")).unwrap();
+    assert_eq!(
+        store.decode::<Paid>(&events[6]).unwrap(),
+        Some(paid(5, "SEK")),
+        "the data decide, as the guide says"
+    );
     let data = store.decode::<Paid>(&events[4]).unwrap_err();
     let ReadError::Undecodable {
         event_id, source, ..
@@ -264,6 +271,18 @@ fn a_check_counts_every_event_and_names_those_that_do_not_decode() {
     assert!(!text.contains('\u{1b}'), "and nothing reaches a terminal");
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["types"]["Paid"]["failed"], 150);
+}
+
+#[test]
+fn a_check_goes_through_every_page() {
+    let store = aged(schema());
+    let paid = r#"{"account": "alice"}"#;
+    let many = (0..1100).fold(Append::new(), |append, _| {
+        append.event(stream("alice"), "Paid", paid).unwrap()
+    });
+    store.append(many).unwrap();
+    let report = store.check_schema::<Paid>().unwrap();
+    assert_eq!((report.events(), report.failed), (1105, 1100));
 }
 
 fn told(error: &dyn Error) -> String {

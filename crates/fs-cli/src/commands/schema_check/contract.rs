@@ -24,6 +24,9 @@ const MOST_REASONS: usize = 10;
 /// How many bytes of a value are told.
 const MOST_OF_VALUE: usize = 80;
 
+/// How many bytes of a path and of a message are told: both may name keys, which others wrote, and what a schema asks for.
+const MOST_OF_REASON: usize = 1000;
+
 /// Schemas by event type.
 pub(super) struct Contract {
     by_type: BTreeMap<String, Validator>,
@@ -124,8 +127,8 @@ fn schema_of(document: &Value, event_type: &str) -> Value {
 impl From<ValidationError<'_>> for Reason {
     fn from(error: ValidationError<'_>) -> Self {
         Self {
-            path: error.instance_path().as_str().to_owned(),
-            message: message(&error),
+            path: cut(error.instance_path().as_str().to_owned()),
+            message: cut(message(&error)),
         }
     }
 }
@@ -137,6 +140,19 @@ fn message(error: &ValidationError<'_>) -> String {
         Value::String(text) if text.len() > MOST_OF_VALUE => error.masked_with("it").to_string(),
         _ => chain(error),
     }
+}
+
+/// Ends a text where it is too long to be told.
+fn cut(mut text: String) -> String {
+    if text.len() <= MOST_OF_REASON {
+        return text;
+    }
+    let end = (0..=MOST_OF_REASON)
+        .rev()
+        .find(|at| text.is_char_boundary(*at));
+    text.truncate(end.unwrap_or(0));
+    text.push('…');
+    text
 }
 
 impl Misfit {

@@ -1,6 +1,7 @@
 //! From a broadcast into a stream, and on after a restart.
 
 use std::fs;
+use std::time::Duration;
 
 use fs_store::{Append, Drained, FileEventStore, Gap, Recorded, Recorder, RecorderError};
 use futures::FutureExt;
@@ -324,4 +325,20 @@ async fn finish_stores_what_waits_and_the_recorder_can_go_on() {
     drop(sender);
     recorder.record().await.unwrap();
     assert_eq!(lines(&store), items(1..=5));
+}
+
+#[test]
+fn a_recorder_outlives_the_runtime_that_it_is_asked_on() {
+    let store = new_store();
+    let (sender, mut recorder) = recorder(&store, 8);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let handle = runtime.handle().clone();
+    runtime.shutdown_background();
+    send(&sender, 1..=3);
+    let (told, listen) = std::sync::mpsc::channel();
+    std::thread::spawn(move || told.send(handle.block_on(recorder.finish()).unwrap()));
+    let drained = listen.recv_timeout(Duration::from_secs(30));
+    let drained = drained.expect("nobody waits for a thread that never comes");
+    assert_eq!(drained.number, 3, "what was received is stored");
+    assert_eq!(lines(&store), items(1..=3));
 }

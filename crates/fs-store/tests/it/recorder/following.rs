@@ -237,6 +237,16 @@ fn a_recording_is_replayed_from_a_number_or_a_place_and_then_followed() {
         nothing(follower);
     }
     nothing(&mut later);
+    let first = store.stream_events(&talk()).unwrap()[0].position;
+    let missed: Vec<_> = from_number
+        .missed(first, from_number.position().unwrap())
+        .map(|recorded| line(&recorded.unwrap()))
+        .collect();
+    assert_eq!(
+        missed,
+        items(4..=6),
+        "what lies before the start is not missed"
+    );
     send(&sender, 7..=8);
     recorder.finish_blocking().unwrap();
     for follower in [&mut from_place, &mut from_number] {

@@ -1,6 +1,6 @@
 //! Recordings of the same stream in two clones, after a merge.
 
-use fs_store::{FileEventStore, Recorder};
+use fs_store::{Append, FileEventStore, Recorder};
 
 use super::{Line, lines, new_store, recorder, send, talk};
 use crate::support::merge;
@@ -51,6 +51,20 @@ fn numbers_go_on_after_the_highest_of_both_whichever_comes_last() {
             "there is no hole; what both numbered alike is there twice"
         );
     }
+}
+
+#[test]
+fn numbers_go_on_after_the_highest_where_others_wrote_a_lower_one_on_top() {
+    let store = new_store();
+    record(&store, 1..=5);
+    let again = Append::new().event_with_metadata(talk(), "Said", "2", r#"{"logical":2}"#);
+    store.append(again.unwrap()).unwrap();
+    record(&store, [6]);
+    assert_eq!(
+        numbered(&store, 6),
+        6,
+        "also where the items of one branch were appended again to settle a fork"
+    );
 }
 
 #[test]
