@@ -81,8 +81,7 @@ pub struct Transaction<E = Raw> {
     pub metadata: Json<'static>,
     /// Its events, on forked streams and on others, in the order in which they were appended.
     pub events: Vec<ForkEvent<E>>,
-    /// Events on streams that are not forked and that are of somebody else's type: recorded with another type name
-    /// than that of `E`, and not decoding into it.
+    /// Events on streams that are not forked and that are of somebody else's type: called otherwise than `E`, as of today.
     pub foreign_events: Vec<fs_store::StoredEvent>,
     /// The streams whose conflicts below it this transaction settles, in byte order.
     pub settles: Vec<StreamId>,

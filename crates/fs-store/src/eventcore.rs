@@ -1,5 +1,8 @@
 //! The traits of eventcore-types, so that programs built on EventCore run on this store unchanged.
 //!
+//! Here the data of an event decide what it is read as, as in EventCore's other stores. Everything else in this crate asks for its type
+//! too.
+//!
 //! The error types of those traits carry little, so what is behind a failure is logged.
 
 use std::marker::PhantomData;
@@ -20,7 +23,7 @@ use futures::{FutureExt, Stream};
 use crate::blocking::{at_once_or_blocking, blocking};
 use crate::error::{AppendError, ReadError, chain};
 use crate::request::{Append, ExpectedVersion};
-use crate::schema::{EventDecodeError, Schema};
+use crate::schema::{Current, EventDecodeError, Schema};
 use crate::store::FileEventStore;
 
 impl EventStore for FileEventStore {
@@ -160,11 +163,9 @@ impl<E: Event> Stream for Slice<E> {
                 return Poll::Pending;
             }
             slice.next += 1;
-            match slice
-                .store
-                .schema()
-                .decode_raw(event.event_type, event.data)
-            {
+            let current = slice.store.schema().current(event.event_type, event.data);
+            let decoded = current.map_err(EventDecodeError::from);
+            match decoded.and_then(Current::decode_by_data) {
                 Ok(event) => return Poll::Ready(Some(Ok(event))),
                 Err(source) => {
                     let (undecoded, store) = (Undecoded::at(event, source), slice.store.clone());
@@ -282,7 +283,7 @@ impl Filter {
         if wanted.is_some_and(|wanted| wanted != current.event_type) {
             return None;
         }
-        match current.decode() {
+        match current.decode_by_data() {
             Err(EventDecodeError::Unknown { .. }) if wanted.is_none() => None,
             Err(source) => undecoded(source),
             Ok(value) => Some(Ok(value)),

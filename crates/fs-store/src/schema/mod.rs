@@ -1,9 +1,12 @@
 //! What recorded events are read as: old types and shapes brought to the current ones, then the application's own type.
 //!
-//! **Invariant**: nothing stored is ever changed. Every typed read goes through here, so an event is read alike wherever it is met; where
+//! Two things decide whether an event is of the application's type: its own type as of today, and its data. EventCore's traits ask for the data
+//! alone, as its other stores do; everything else asks for both, so that no event is taken for one that it only looks like.
+//!
+//! **Invariant**: nothing stored is ever changed. Every typed read goes through here, so an event is upcast alike wherever it is met; where
 //! nothing is registered for its type, no byte of it is copied.
 //!
-//! What is not done here: no event is refused for its type where its data fit, and no upcaster sees anything but the event's type and data.
+//! What is not done here: no upcaster sees anything but the event's type and data.
 
 mod check;
 mod upcast;
@@ -63,13 +66,13 @@ pub enum EventDecodeError {
         /// What the decoder said.
         source: serde_json::Error,
     },
-    /// It is of another type, and its data do not fit this one.
+    /// It is of another type.
     #[error("it is of another type{}", chain.after())]
     Unknown {
         /// The upcasters that were applied.
         chain: Chain,
-        /// What the decoder said.
-        source: serde_json::Error,
+        /// What the decoder said, where the data were tried all the same.
+        source: Option<serde_json::Error>,
     },
     /// It could not be upcast.
     #[error(transparent)]
@@ -108,22 +111,13 @@ impl Schema {
         self
     }
 
-    /// Reads an event as the application's own type.
+    /// Reads an event as the application's own type: one whose type, as of today, is `E::event_type_name()`.
     ///
     /// # Errors
     /// [`EventDecodeError`].
     pub fn decode<E: Event>(&self, event: &StoredEvent) -> Result<E, EventDecodeError> {
-        self.decode_raw(&event.event_type, event.event_data.as_str().as_bytes())
-    }
-
-    /// As [`Schema::decode`].
-    pub(crate) fn decode_raw<E: Event>(
-        &self,
-        event_type: &str,
-        data: &[u8],
-    ) -> Result<E, EventDecodeError> {
-        let current = self.current(event_type, data)?;
-        current.decode()
+        let data = event.event_data.as_str().as_bytes();
+        self.current(&event.event_type, data)?.decode()
     }
 
     /// Returns an event as of today.
@@ -154,8 +148,17 @@ impl Schema {
 }
 
 impl Current<'_> {
-    /// Reads it as the application's own type.
+    /// Reads it as the application's own type, which its type has to be.
     pub(crate) fn decode<E: Event>(self) -> Result<E, EventDecodeError> {
+        if self.event_type != E::event_type_name() {
+            let (chain, source) = (self.chain, None);
+            return Err(EventDecodeError::Unknown { chain, source });
+        }
+        self.decode_by_data()
+    }
+
+    /// Reads it as the application's own type, whatever its type is called.
+    pub(crate) fn decode_by_data<E: Event>(self) -> Result<E, EventDecodeError> {
         let Self {
             event_type,
             data,
@@ -165,6 +168,7 @@ impl Current<'_> {
             if event_type == E::event_type_name() {
                 EventDecodeError::Data { chain, source }
             } else {
+                let source = Some(source);
                 EventDecodeError::Unknown { chain, source }
             }
         })
@@ -185,8 +189,7 @@ impl FileEventStore {
 
     /// Reads an event as the application's own type, upcast as the store's [`Schema`] says; `None` for an event of another type.
     ///
-    /// Of another type is an event whose current type is not `E::event_type_name()` and whose data are not those of an `E`; where they are, it is
-    /// read as one.
+    /// Of another type is an event that is not called `E::event_type_name()` as of today, whatever its data.
     ///
     /// # Errors
     /// [`ReadError::Undecodable`] when it is of this type and its data are not, or an upcaster failed.
