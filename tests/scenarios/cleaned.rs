@@ -116,6 +116,55 @@ fn git_clean_under_open_handles_gives_a_new_identity_and_epoch() {
 }
 
 #[test]
+fn a_lone_handle_goes_on_after_git_clean() {
+    type Use = fn(&FileEventStore);
+    let uses: [(&str, Use); 7] = [
+        ("append", |store| append(store, "issue", 3)),
+        ("read", |store| assert_eq!(numbers(store, "issue"), [1, 2])),
+        ("status", |store| {
+            assert!(store.status().unwrap().is_clean())
+        }),
+        ("refresh", |store| store.refresh().unwrap()),
+        ("lease", |store| drop(store.lease("board").unwrap())),
+        ("consumer", |store| {
+            let consumer = store.consumer("agent").unwrap();
+            assert_eq!(consumer.fetch_and_advance(9).unwrap().events.len(), 2);
+        }),
+        ("checkpoint", |store| {
+            let last = ingested(store, None).last().unwrap().position;
+            store.save_checkpoint("board", last).unwrap();
+        }),
+    ];
+    for (what, first) in uses {
+        let world = World::new();
+        let clone = world.init("clone");
+        clone.work("issue", &[1, 2]);
+        let store = clone.store();
+        assert_eq!(numbers(&store, "issue"), [1, 2]);
+        clean(&clone, "-fdX");
+        assert!(!clone.root().join("local").exists(), "{what}");
+        first(&store);
+        append(&store, "issue", 4);
+        assert!(store.status().unwrap().is_clean(), "{what}");
+        assert_true_to_its_files(&store);
+    }
+}
+
+#[test]
+fn a_store_that_is_deleted_as_a_whole_is_not_made_anew() {
+    let world = World::new();
+    let clone = world.init("clone");
+    clone.work("issue", &[1]);
+    let store = clone.store();
+    let position = ingested(&store, None)[0].position;
+    std::fs::remove_dir_all(clone.root()).unwrap();
+    let one = fs_store::Append::new().event(scenarios::stream_id("issue"), "Counted", "2");
+    assert!(store.append(one.unwrap()).is_err(), "there is no store");
+    assert!(store.save_checkpoint("board", position).is_err());
+    assert!(!clone.root().exists(), "and none comes into being");
+}
+
+#[test]
 fn who_waits_for_a_lock_that_is_deleted_takes_the_new_one() {
     let world = World::new();
     let clone = world.init("clone");

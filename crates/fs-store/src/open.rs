@@ -299,7 +299,7 @@ fn set_up(system: &System, layout: &Layout) -> Result<(), OpenError> {
 }
 
 /// Creates the directories that git does not carry.
-fn create_local(system: &System, layout: &Layout) -> Result<(), OpenError> {
+pub(crate) fn create_local(system: &System, layout: &Layout) -> Result<(), OpenError> {
     for directory in ["index", "local", "local/tmp", "local/vanished"] {
         let failed = |source| OpenError::SetUp {
             root: layout.root().to_owned(),

@@ -129,21 +129,18 @@ impl Inner {
         }
     }
 
-    /// Creates the directory of a state file.
+    /// Creates the directory of a state file, and what is above it where somebody has deleted that (`git clean`).
     pub(crate) fn create_state_dir(&self, path: &Path) -> Result<(), StateError> {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| StateError::Write {
             path: path.to_owned(),
             source,
         };
-        let directory = path
-            .parent()
-            .and_then(Path::file_name)
-            .map(Path::new)
-            .unwrap_or(Path::new(""));
+        let own_root = self.layout.own_root();
+        let directory = path.parent().and_then(|it| it.strip_prefix(own_root).ok());
         fs_io::create_dirs(
             self.system.disk.as_ref(),
-            &self.layout.local(),
-            directory,
+            own_root,
+            directory.unwrap_or(Path::new("")),
             SyncPolicy::Durable,
         )
         .map_err(|source| failed(Box::new(source)))
@@ -173,6 +170,7 @@ impl Inner {
             self.system.machine.process_id,
             std::thread::current().id()
         ));
+        self.create_state_dir(&temp)?;
         fs_io::replace(self.system.disk.as_ref(), &temp, path, bytes, sync).map_err(
             |source: ReplaceError| StateError::Write {
                 path: path.to_owned(),

@@ -5,6 +5,7 @@
 //!
 //! Locks are taken in this order: the writer of this process, the lock file, the index.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -15,6 +16,7 @@ use fs_io::{LockError, LockGuard, PrivateDir, System, Wait};
 use crate::error::RefreshError;
 use crate::group::Queue;
 use crate::identity::Identity;
+use crate::open;
 use crate::options::{Reads, StoreOptions};
 use crate::subscribe::Tail;
 use crate::wal::{LogError, Wal};
@@ -113,7 +115,7 @@ impl Inner {
         let Ok(mut writer) = self.writer.try_lock() else {
             return Ok(());
         };
-        match self.system.disk.lock(&self.layout.lock(), Wait::Never) {
+        match self.lock_within(Wait::Never) {
             Ok(lock) => match self.take_in_what_changed(&mut writer, Depth::Recent, &lock) {
                 // The writer refuses to go on; what is there can be read all the same.
                 Err(RefreshError::Log(error)) => {
@@ -267,9 +269,21 @@ impl Inner {
     }
 
     pub(crate) fn lock(&self) -> Result<LockGuard, LockError> {
-        self.system
-            .disk
-            .lock(&self.layout.lock(), Wait::UpTo(self.options.lock_timeout))
+        self.lock_within(Wait::UpTo(self.options.lock_timeout))
+    }
+
+    /// Takes the write lock; where `git clean` has deleted what git does not carry, that is made anew first.
+    fn lock_within(&self, wait: Wait) -> Result<LockGuard, LockError> {
+        let lock = || self.system.disk.lock(&self.layout.lock(), wait);
+        match lock() {
+            Err(LockError::Io { source, path }) if source.kind() == io::ErrorKind::NotFound => {
+                let made = open::must_be_there(&self.system, &self.layout)
+                    .and_then(|()| open::create_local(&self.system, &self.layout));
+                made.map_err(|_| LockError::Io { source, path })?;
+                lock()
+            }
+            outcome => outcome,
+        }
     }
 
     pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
