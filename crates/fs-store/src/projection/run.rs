@@ -357,7 +357,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
                         *failing = Some(Failing {
                             fault,
                             attempts: 1,
-                            pauses: self.retry.pauses(),
+                            pauses: self.pauses(),
                         });
                     }
                 }
@@ -453,8 +453,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         run: &mut Run,
         error: ProjectionError,
     ) -> Result<Step, ProjectionError> {
-        let retry = self.retry;
-        let (attempts, pauses) = run.trouble.get_or_insert_with(|| (0, retry.pauses()));
+        let (attempts, pauses) = run.trouble.get_or_insert_with(|| (0, self.pauses()));
         *attempts += 1;
         let attempts = *attempts;
         let Some(pause) = pauses.next() else {
@@ -539,6 +538,10 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         }
         run.subscription = Some(subscription);
         Ok(())
+    }
+
+    fn pauses(&self) -> ExponentialBackoff {
+        self.retry.pauses(self.store.inner.system.random.as_ref())
     }
 
     /// Waits so long, unless told to stop; returns whether it was.
