@@ -7,15 +7,20 @@
 //! only one can go on, even where the lease failed.
 
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use fs_io::Deadline;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use crate::projection::model::{CommitError, ReadModel};
 use crate::projection::progress::Progress;
 
 /// How long another connection's transaction is waited for.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// The pause between two tries where SQLite does not wait itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(2);
 
 /// A SQLite database whose tables a projection writes.
 ///
@@ -34,7 +39,7 @@ impl Sqlite {
     pub fn open(path: impl AsRef<Path>) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        set_log(&connection)?;
         // A power cut may take the last commits, cursor and rows alike; they are applied again.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         Self::new(connection)
@@ -103,6 +108,24 @@ impl Sqlite {
         let committed = self.connection.execute_batch("COMMIT");
         committed.map_err(CommitError::Model)?;
         Ok(progress)
+    }
+}
+
+/// Gives the database a write-ahead log.
+///
+/// Of several that give it to a new one at the same time, SQLite lets all but one fail at once, whatever the timeout.
+fn set_log(connection: &Connection) -> rusqlite::Result<()> {
+    let deadline = Deadline::after(BUSY);
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && !deadline.is_over() =>
+            {
+                thread::sleep(BUSY_PAUSE);
+            }
+            outcome => return outcome,
+        }
     }
 }
 

@@ -237,3 +237,15 @@ fn an_error_of_the_database_is_the_runners() {
         other => panic!("the table is gone: {other:?}"),
     }
 }
+
+#[test]
+fn a_new_database_may_be_opened_by_several_at_once() {
+    for _ in 0..20 {
+        let store = new_store();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| database(&store));
+            }
+        });
+    }
+}
