@@ -189,3 +189,23 @@ async fn async_code_gets_its_runner_back() {
         books(&[("a", &[1, 2, 3, 4])])
     );
 }
+
+#[test]
+fn a_state_in_memory_is_that_of_one_projection() {
+    let store = new_store();
+    note_all(&store, "a", 1..=3);
+    let mut first = store.project(Ledger::default(), Snapshot::in_memory());
+    first.catch_up().unwrap();
+    let other = Ledger {
+        name: "other",
+        ..Ledger::default()
+    };
+    note(&store, "a", 4);
+    let mut second = store.project(other, first.into_model());
+    let status = second.catch_up().unwrap();
+    assert_eq!(
+        (status.rebuilt, status.applied),
+        (Some(Rebuild::First), 4),
+        "what another projection built is not its own"
+    );
+}
