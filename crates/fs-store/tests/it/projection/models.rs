@@ -209,3 +209,30 @@ fn a_state_in_memory_is_that_of_one_projection() {
         "what another projection built is not its own"
     );
 }
+
+#[test]
+fn who_follows_in_async_code_takes_one_thread() {
+    let store = new_store();
+    note(&store, "a", 1);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let runner = store.project(Ledger::default(), Snapshot::in_memory());
+        let mut status = runner.status();
+        let following = tokio::spawn(runner.follow_async());
+        for applied in 1..=3 {
+            let is_there = status.wait_for(|status| status.applied == applied);
+            let in_time = tokio::time::timeout(std::time::Duration::from_secs(20), is_there).await;
+            assert!(
+                in_time.is_ok(),
+                "it waits for a thread that it has itself: {applied}"
+            );
+            drop(in_time);
+            note(&store, "a", applied + 1);
+        }
+        following.abort();
+    });
+}
