@@ -1,7 +1,7 @@
 //! A read model in a SQLite database: rows and cursor in one transaction of the database.
 //!
 //! The cursors lie in the table `tributary_projections (name, progress)`; all other tables are the projection's. Any number
-//! of projections may share a database.
+//! of projections may share a database. A cursor that cannot be read is none, and the tables are built again.
 //!
 //! **Invariant**: every commit compares the cursor with the expected one within its transaction, so that of two runners
 //! only one can go on, even where the lease failed.
@@ -74,10 +74,11 @@ impl Sqlite {
         let mut select = self.connection.prepare_cached(sql)?;
         let text: Option<String> = select.query_row([name], |row| row.get(0)).optional()?;
         let Some(text) = text else { return Ok(None) };
-        let progress = serde_json::from_str(&text).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
-        })?;
-        Ok(Some(progress))
+        let progress = serde_json::from_str(&text);
+        if let Err(error) = &progress {
+            tracing::warn!(name, %error, "not a cursor of this version, so the tables are built again");
+        }
+        Ok(progress.ok())
     }
 
     fn write(&self, name: &str, progress: &Progress) -> rusqlite::Result<()> {

@@ -249,3 +249,22 @@ fn a_new_database_may_be_opened_by_several_at_once() {
         });
     }
 }
+
+#[test]
+fn a_cursor_that_cannot_be_read_is_none() {
+    let store = new_store();
+    note_all(&store, "a", 1..=3);
+    for cursor in ["", "{}", "null"] {
+        let mut runner = store.project(TABLE, database(&store));
+        runner.catch_up().unwrap();
+        let database = runner.model().connection();
+        let sql = "UPDATE tributary_projections SET progress = ?1";
+        database.execute(sql, [cursor]).unwrap();
+        let status = runner.catch_up().unwrap();
+        assert_eq!(
+            (status.applied, count(runner.model(), "table")),
+            (3, 3),
+            "{cursor:?}: the table is built again"
+        );
+    }
+}
