@@ -37,7 +37,8 @@ pub struct Snapshot<S> {
 /// How a state is written into a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// JSON, which people can read: `{"name", "progress", "state"}`.
+    /// JSON, which people can read: `{"name", "progress", "state"}`. It has no checksum: damage that leaves it JSON of this
+    /// state is not noticed.
     Json,
     /// [postcard](https://docs.rs/postcard): a fraction of the size and the time.
     Postcard,
