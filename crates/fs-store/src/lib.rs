@@ -83,7 +83,7 @@ pub use schema::{
 pub use state::StateError;
 pub use status::{ClockAhead, Dangling, ReplicaIdentityConflict, Standing, StoreStatus};
 pub use store::FileEventStore;
-pub use subscribe::{Item, Items, Missed, SubscribeError, SubscribeOptions, Subscription};
+pub use subscribe::{Changes, Item, Items, Missed, SubscribeError, SubscribeOptions, Subscription};
 pub use vanished::{ForgetError, Obstacle, RestoreError, Vanished, VanishedError, VanishedSummary};
 pub use verify::{Problem, Verification};
 pub use wal::LogError;

@@ -357,7 +357,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
                         *failing = Some(Failing {
                             fault,
                             attempts: 1,
-                            pauses: self.retry.pauses(),
+                            pauses: self.pauses(),
                         });
                     }
                 }
@@ -453,8 +453,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         run: &mut Run,
         error: ProjectionError,
     ) -> Result<Step, ProjectionError> {
-        let retry = self.retry;
-        let (attempts, pauses) = run.trouble.get_or_insert_with(|| (0, retry.pauses()));
+        let (attempts, pauses) = run.trouble.get_or_insert_with(|| (0, self.pauses()));
         *attempts += 1;
         let attempts = *attempts;
         let Some(pause) = pauses.next() else {
@@ -511,7 +510,9 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
             let settle = self.model.wants_flush();
             let settle = settle.then(|| Deadline::after(SETTLE));
             let woken = async {
-                let (stopped, next) = (pin!(self.stop.cancelled()), pin!(subscription.next()));
+                // Not by another thread of tokio's: runners may have all that there are.
+                let next = pin!(subscription.next_here());
+                let stopped = pin!(self.stop.cancelled());
                 match select(stopped, next).await {
                     Either::Left(_) => None,
                     Either::Right((woken, _)) => Some(woken),
@@ -531,7 +532,10 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
                 Ok(Item::Lagged { to, .. }) => to,
                 // The next step looks for itself; its subscription is a new one.
                 Err(SubscribeError::StalePosition(_)) => return Ok(()),
-                Err(SubscribeError::Read(_) | SubscribeError::Thread(_)) => break,
+                Err(SubscribeError::Read(_) | SubscribeError::Thread(_)) => {
+                    self.pause(self.poll_interval);
+                    break;
+                }
             };
             if reached.is_none_or(|reached| at.epoch != reached.epoch || at > reached) {
                 break;
@@ -539,6 +543,10 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         }
         run.subscription = Some(subscription);
         Ok(())
+    }
+
+    fn pauses(&self) -> ExponentialBackoff {
+        self.retry.pauses(self.store.inner.system.random.as_ref())
     }
 
     /// Waits so long, unless told to stop; returns whether it was.

@@ -37,7 +37,8 @@ pub struct Snapshot<S> {
 /// How a state is written into a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// JSON, which people can read: `{"name", "progress", "state"}`.
+    /// JSON, which people can read: `{"name", "progress", "state"}`. It has no checksum: damage that leaves it JSON of this
+    /// state is not noticed.
     Json,
     /// [postcard](https://docs.rs/postcard): a fraction of the size and the time.
     Postcard,
@@ -211,15 +212,21 @@ impl<S: fmt::Debug> fmt::Debug for Snapshot<S> {
     }
 }
 
-struct InMemory<S>(Option<(S, Progress)>);
+/// The image of one projection; that of another takes its place.
+struct InMemory<S>(Option<Image<String, Progress, S>>);
 
 impl<S: Clone> Images<S> for InMemory<S> {
-    fn load(&mut self, _: &str) -> Result<Option<(S, Progress)>, SnapshotError> {
-        Ok(self.0.clone())
+    fn load(&mut self, name: &str) -> Result<Option<(S, Progress)>, SnapshotError> {
+        let image = self.0.as_ref().filter(|image| image.name == name);
+        Ok(image.map(|image| (image.state.clone(), image.progress.clone())))
     }
 
-    fn keep(&mut self, _: &str, state: &S, progress: &Progress) -> Result<(), SnapshotError> {
-        self.0 = Some((state.clone(), progress.clone()));
+    fn keep(&mut self, name: &str, state: &S, progress: &Progress) -> Result<(), SnapshotError> {
+        self.0 = Some(Image {
+            name: name.to_owned(),
+            progress: progress.clone(),
+            state: state.clone(),
+        });
         Ok(())
     }
 }
@@ -229,7 +236,7 @@ struct InFile {
     format: Format,
 }
 
-/// What a file holds.
+/// What is kept: of a file, all that it holds.
 #[derive(Serialize, Deserialize)]
 struct Image<N, P, S> {
     name: N,

@@ -1,21 +1,26 @@
 //! A read model in a SQLite database: rows and cursor in one transaction of the database.
 //!
 //! The cursors lie in the table `tributary_projections (name, progress)`; all other tables are the projection's. Any number
-//! of projections may share a database.
+//! of projections may share a database. A cursor that cannot be read is none, and the tables are built again.
 //!
 //! **Invariant**: every commit compares the cursor with the expected one within its transaction, so that of two runners
 //! only one can go on, even where the lease failed.
 
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use fs_io::Deadline;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use crate::projection::model::{CommitError, ReadModel};
 use crate::projection::progress::Progress;
 
 /// How long another connection's transaction is waited for.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// The pause between two tries where SQLite does not wait itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(2);
 
 /// A SQLite database whose tables a projection writes.
 ///
@@ -34,7 +39,7 @@ impl Sqlite {
     pub fn open(path: impl AsRef<Path>) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        set_log(&connection)?;
         // A power cut may take the last commits, cursor and rows alike; they are applied again.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         Self::new(connection)
@@ -69,10 +74,11 @@ impl Sqlite {
         let mut select = self.connection.prepare_cached(sql)?;
         let text: Option<String> = select.query_row([name], |row| row.get(0)).optional()?;
         let Some(text) = text else { return Ok(None) };
-        let progress = serde_json::from_str(&text).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
-        })?;
-        Ok(Some(progress))
+        let progress = serde_json::from_str(&text);
+        if let Err(error) = &progress {
+            tracing::warn!(name, %error, "not a cursor of this version, so the tables are built again");
+        }
+        Ok(progress.ok())
     }
 
     fn write(&self, name: &str, progress: &Progress) -> rusqlite::Result<()> {
@@ -103,6 +109,24 @@ impl Sqlite {
         let committed = self.connection.execute_batch("COMMIT");
         committed.map_err(CommitError::Model)?;
         Ok(progress)
+    }
+}
+
+/// Gives the database a write-ahead log.
+///
+/// Of several that give it to a new one at the same time, SQLite lets all but one fail at once, whatever the timeout.
+fn set_log(connection: &Connection) -> rusqlite::Result<()> {
+    let deadline = Deadline::after(BUSY);
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && !deadline.is_over() =>
+            {
+                thread::sleep(BUSY_PAUSE);
+            }
+            outcome => return outcome,
+        }
     }
 }
 

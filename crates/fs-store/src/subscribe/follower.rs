@@ -28,6 +28,8 @@ const LONGEST_REST: Duration = Duration::from_millis(10);
 pub(crate) struct Member {
     pub(crate) queue: Arc<Queue>,
     pub(crate) select: Filter,
+    /// Whether it is told of whatever comes, selected or not, and of transactions without events.
+    pub(crate) hears_of_all: bool,
     /// The place up to which it has read.
     pub(crate) after: Option<Position>,
     pub(crate) poll_interval: Duration,
@@ -147,6 +149,7 @@ impl Follower {
         if live.is_empty() {
             *cursor = end;
         }
+        let before = *cursor;
         let mut is_read = *cursor == end;
         while !is_read && !self.signal.is_stopped() {
             let page = store.page(*cursor, end, &AnyOf(&live), PAGE)?;
@@ -159,6 +162,11 @@ impl Follower {
             self.dismiss(*cursor, |member| member.is_broken.load(Ordering::Relaxed));
             *cursor = page.through;
             is_read = page.is_last;
+        }
+        if *cursor != before {
+            for member in live.iter().filter(|member| member.hears_of_all) {
+                member.queue.tell();
+            }
         }
         for member in self.members(|member| !member.is_live()) {
             member.queue.set_standing(Standing::Live { from: *cursor });

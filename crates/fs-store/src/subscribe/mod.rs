@@ -19,6 +19,7 @@
 //!
 //! *Not done here*: remembering how far a consumer has come (checkpoints), and starting it again in a new epoch.
 
+mod changes;
 mod follower;
 mod item;
 mod items;
@@ -32,6 +33,7 @@ mod signal;
 mod subscription;
 mod tail;
 
+pub use changes::Changes;
 pub use item::{Item, SubscribeError};
 pub use items::Items;
 pub use missed::Missed;

@@ -221,6 +221,7 @@ impl Progress {
         let member = Member {
             queue: Arc::clone(&queue),
             select: self.options.select.clone(),
+            hears_of_all: false,
             after: self.after,
             poll_interval: self.options.poll_interval,
             is_broken: AtomicBool::new(false),

@@ -130,7 +130,8 @@ impl Queue {
         self.awaiting.notified().await;
     }
 
-    fn tell(&self) {
+    /// Wakes who waits, also when there is nothing to take.
+    pub(crate) fn tell(&self) {
         self.blocked.notify_one();
         self.awaiting.notify_one();
     }

@@ -100,6 +100,19 @@ impl Subscription {
         }
     }
 
+    /// As [`next`](Self::next) on a thread that may block: what is read is read by this one, and a pause after a failure is up to
+    /// the caller.
+    pub(crate) async fn next_here(&mut self) -> Result<Item, SubscribeError> {
+        loop {
+            match self.progress.step()? {
+                Step::Item(item) => return Ok(item),
+                Step::Read(pull) => self.progress.absorb(pull.run())?,
+                Step::Wait(queue, _) => queue.changed().await,
+                Step::Pause => self.progress.retry(),
+            }
+        }
+    }
+
     /// Returns whether a new epoch has ended the subscription.
     pub(crate) fn has_ended(&self) -> bool {
         self.progress.has_ended()

@@ -6,14 +6,16 @@ use std::sync::{Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use fs_format::{FormatVersion, Header, Json, Parent, ReplicaId, StreamBase, TransactionId};
 use fs_io::sim::{Fault, Simulation};
 use fs_store::{
-    All, Durability, FileEventStore, Item, Select, StoreOptions, StoredEvent, SubscribeError,
-    SubscribeOptions, Subscription,
+    All, Durability, FileEventStore, Item, MergeDraft, Select, StoreOptions, StoredEvent,
+    SubscribeError, SubscribeOptions, Subscription,
 };
 use futures::FutureExt;
+use futures::executor::block_on;
 
-use crate::support::{count, counted, merge, new_store};
+use crate::support::{count, counted, merge, new_store, stream};
 
 /// How long an event may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -497,4 +499,80 @@ fn with_the_last_subscription_ends_every_thread() {
         }
         assert_eq!(threads(), before, "no thread outlives what it is for");
     }
+}
+
+/// Settles the fork of a stream without any event.
+fn settle(store: &FileEventStore, name: &str) {
+    let settled = store.settle(|history| {
+        let all: Vec<_> = history.canonical().map(|(_, stored)| stored).collect();
+        let newest = all.iter().map(|stored| stored.header().created_at).max();
+        let created_at = newest.unwrap().successor().unwrap();
+        let has_child = |id: TransactionId| {
+            let mut parents = all.iter().flat_map(|stored| &stored.header().parents);
+            parents.any(|parent| parent.transaction_id == id)
+        };
+        let heads = all.iter().filter(|stored| !has_child(stored.id()));
+        let mut parents: Vec<_> = heads
+            .map(|stored| Parent {
+                transaction_id: stored.id(),
+                content_hash: Some(stored.content_hash()),
+            })
+            .collect();
+        parents.sort_by_key(|parent| parent.transaction_id);
+        let heads = parents.iter().map(|parent| parent.transaction_id).collect();
+        let version = all.len() as u64;
+        let header = Header {
+            format_version: FormatVersion::V3,
+            transaction_id: TransactionId::from_parts(created_at.unix_millis(), [0; 10]),
+            replica_id: ReplicaId::NIL,
+            replica_seq: Some(0),
+            created_at,
+            recorded_at: None,
+            parents,
+            stream_bases: [(stream(name), StreamBase { version, writes: 0 })].into(),
+            command_id: None,
+            resolves: [(stream(name), heads)].into(),
+            metadata: Json::empty_object(),
+        };
+        let events = Vec::new();
+        Ok::<_, std::convert::Infallible>(MergeDraft { header, events })
+    });
+    settled.unwrap();
+}
+
+#[test]
+fn who_waits_for_a_change_of_the_history_is_told_whatever_it_is_and_once() {
+    let (store, clone) = (new_store(), new_store());
+    let another = FileEventStore::open(store.root()).unwrap();
+    count(&clone, "s", 3);
+    let mut changes = store.changes().unwrap();
+    let (sender, told) = mpsc::channel();
+    let waiting = thread::spawn(move || {
+        while sender.send(()).is_ok() {
+            block_on(changes.next()).unwrap();
+        }
+    });
+    let is_told = |of: &str| told.recv_timeout(PATIENCE).expect(of);
+    is_told("it waits");
+    for _ in 0..20 {
+        count(&store, "s", 1);
+        is_told("an append");
+        count(&another, "s", 2);
+        is_told("an append of others");
+    }
+    merge(&clone, &store);
+    is_told("an arrival");
+    let events = || store.ingested_events(None, &All, 100).unwrap();
+    let before = events();
+    settle(&another, "s");
+    is_told("a settlement without events");
+    assert_eq!(before, events(), "there is no event that could be told");
+    let gone = store.transactions().unwrap().pop().unwrap().transaction_id;
+    let file = gone.relative_path();
+    fs::remove_file(store.root().join("events").join(file)).unwrap();
+    is_told("something that went away");
+    assert!(told.try_recv().is_err(), "each is told once");
+    drop(told);
+    count(&store, "s", 4);
+    waiting.join().unwrap();
 }

@@ -14,9 +14,6 @@ use crate::cli::kept;
 use crate::cli::print::{line, plain};
 use crate::cli::project::{Project, short};
 
-/// How often a marked issue is looked at: a settlement without events moves no board.
-const WHILE_MARKED: Duration = Duration::from_secs(1);
-
 /// How long another command that keeps the board is waited for.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -48,14 +45,6 @@ impl Column {
     }
 }
 
-/// A board as it is printed.
-#[derive(Default, PartialEq, Eq)]
-struct View {
-    text: String,
-    /// Whether an issue is marked as not settled.
-    is_marked: bool,
-}
-
 /// Brings the board up to date and shows it; tells why it was built again, if it was.
 pub(crate) fn show(
     project: &Project,
@@ -65,7 +54,7 @@ pub(crate) fn show(
 ) -> Result<ExitCode> {
     let read = |database: &mut Sqlite| view(project, database, all);
     let (view, rebuilt) = kept::read(project, Board, rebuild, read)?;
-    out.write_all(view.text.as_bytes())?;
+    out.write_all(view.as_bytes())?;
     out.flush()?;
     if let Some(reason) = rebuilt.and_then(told) {
         eprintln!("the board was built again: {reason}");
@@ -86,7 +75,8 @@ pub(crate) async fn follow(
         .stop_on(stop.clone());
     let mut status = runner.status();
     let mut database = kept::database(project)?;
-    let mut shown = View::default();
+    let mut changes = project.store().changes()?;
+    let mut shown = String::new();
     let mut following = pin!(runner.follow_async());
     let mut interrupted = pin!(tokio::signal::ctrl_c());
     loop {
@@ -101,30 +91,36 @@ pub(crate) async fn follow(
                 continue;
             }
             Ok(()) = status.changed() => {}
-            () = tokio::time::sleep(WHILE_MARKED), if shown.is_marked => {}
+            // A settlement without events moves no cursor, but takes a mark away.
+            changed = changes.next() => changed?,
         }
         let status = status.borrow_and_update().clone();
         if status.phase != Phase::Following {
             continue;
         }
-        let read = |database: &mut Sqlite| view(project, database, all);
-        // Where more has come meanwhile, the status is about to change again.
-        let view = kept::read_if_caught_up(project, &mut database, Board.name(), read)?;
-        if let Some(view) = view.filter(|view| *view != shown) {
+        let read = |database: &mut Sqlite| {
+            let progress = database.progress(Board.name())?;
+            let applied = progress.map_or(0, |progress| progress.applied());
+            Ok((view(project, database, all)?, applied))
+        };
+        // Where more has come meanwhile, or is on the board already, the status is about to change again.
+        let board = kept::read_if_caught_up(project, &mut database, Board.name(), read)?;
+        let board = board.filter(|(_, applied)| *applied == status.applied);
+        if let Some((view, _)) = board.filter(|(view, _)| *view != shown) {
             draw(&view, &status, out)?;
             shown = view;
         }
     }
 }
 
-fn draw(view: &View, status: &Status, out: &mut impl Write) -> Result<()> {
+fn draw(view: &str, status: &Status, out: &mut impl Write) -> Result<()> {
     // On a terminal, in the place of the board before.
     let before = if io::stdout().is_terminal() {
         "\x1b[H\x1b[2J"
     } else {
         "\n"
     };
-    write!(out, "{before}{}", view.text)?;
+    write!(out, "{before}{view}")?;
     out.flush()?;
     let position = status
         .position
@@ -137,34 +133,32 @@ fn draw(view: &View, status: &Status, out: &mut impl Write) -> Result<()> {
 }
 
 /// Reads the board; `!` marks the issues that were changed on several sides and are not settled.
-fn view(project: &Project, database: &mut Sqlite, all: bool) -> Result<View> {
+fn view(project: &Project, database: &mut Sqlite, all: bool) -> Result<String> {
     let forks = project.forks()?;
     let issues = Board::issues(database.connection())?;
-    let mut view = View::default();
+    let mut view = String::new();
     for column in Column::ALL {
         let in_column = issues
             .iter()
             .filter(|(_, issue)| Column::of(issue) == column);
         let (name, count) = (column.name(), in_column.clone().count());
-        view.text.push_str(&format!("{name} ({count})\n"));
+        view.push_str(&format!("{name} ({count})\n"));
         for (stream, issue) in in_column {
             let native = fs_format::StreamId::new(stream.as_str())?;
             let is_forked = forks.iter().any(|fork| fork.involves(&native));
-            view.is_marked |= is_forked;
             if column == Column::Closed && !all && !is_forked {
                 continue;
             }
             let mark = if is_forked { '!' } else { ' ' };
             let (id, line) = (plain(short(stream)), plain(&line(issue)));
-            view.text.push_str(&format!("  {id}{mark} {line}\n"));
+            view.push_str(&format!("  {id}{mark} {line}\n"));
         }
     }
     let progress = database.progress(Board.name())?;
     let set_aside = progress.map_or(0, |progress| progress.dead_letters().len());
     if set_aside > 0 {
         let note = "cannot be read: `issue-tracker schema-check` names them";
-        view.text
-            .push_str(&format!("not on the board: {set_aside} that {note}\n"));
+        view.push_str(&format!("not on the board: {set_aside} that {note}\n"));
     }
     Ok(view)
 }

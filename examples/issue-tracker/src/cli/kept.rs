@@ -29,7 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Opens the database.
 pub(crate) fn database(project: &Project) -> Result<Sqlite> {
     let path: PathBuf = project.root().join("local").join("board.db");
-    let cannot = || format!("cannot open {}", path.display());
+    let cannot = || {
+        let path = path.display();
+        format!("cannot open {path}; if it is damaged, delete it: it is built again")
+    };
     Sqlite::open(&path).with_context(cannot)
 }
 

@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use fs_io::Deadline;
 use fs_store::FileEventStore;
 use std::sync::Arc;
 
 use fs_store::Select;
 use fs_store::projection::{
-    Delivered, Format, Order, Phase, Projection, Rebuild, Snapshot, Status,
+    Delivered, Format, Order, Phase, Projection, ReadModel, Rebuild, Snapshot, Status,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -193,6 +194,16 @@ fn a_file_is_written_soon_after_the_last_event_and_not_for_each() {
     let following = std::thread::spawn(move || runner.follow().unwrap());
     note(&store, "a", 1);
     wait_for(&mut status, applied(1));
+    let written = || {
+        let mut file: Snapshot<Books> = Snapshot::in_file(&store, Format::Json);
+        let progress = file.progress("ledger").unwrap();
+        progress.map_or(0, |progress| progress.applied())
+    };
+    let patience = Deadline::after(Duration::from_secs(20));
+    while written() == 0 {
+        assert!(!patience.is_over(), "it is written while nothing comes");
+        std::thread::yield_now();
+    }
     stop.cancel();
     following.join().unwrap();
     let mut next = store.project(Ledger::default(), Snapshot::in_file(&store, Format::Json));

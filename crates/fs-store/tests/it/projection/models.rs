@@ -75,6 +75,24 @@ fn a_damaged_file_is_built_again() {
                 "{format:?}: of {len} bytes nothing is believed"
             );
         }
+        // One that is changed and still is JSON cannot be told from one that was written so.
+        let changed = if format == Format::Json {
+            0
+        } else {
+            whole.len()
+        };
+        for at in 0..changed {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+            let mut runner = ledger();
+            runner.catch_up().unwrap();
+            assert_eq!(
+                *runner.model().state(),
+                books(&[("a", &[1, 2, 3])]),
+                "{format:?}: byte {at} is another, so nothing is believed"
+            );
+        }
     }
 }
 
@@ -188,4 +206,51 @@ async fn async_code_gets_its_runner_back() {
         runner.into_model().into_state(),
         books(&[("a", &[1, 2, 3, 4])])
     );
+}
+
+#[test]
+fn a_state_in_memory_is_that_of_one_projection() {
+    let store = new_store();
+    note_all(&store, "a", 1..=3);
+    let mut first = store.project(Ledger::default(), Snapshot::in_memory());
+    first.catch_up().unwrap();
+    let other = Ledger {
+        name: "other",
+        ..Ledger::default()
+    };
+    note(&store, "a", 4);
+    let mut second = store.project(other, first.into_model());
+    let status = second.catch_up().unwrap();
+    assert_eq!(
+        (status.rebuilt, status.applied),
+        (Some(Rebuild::First), 4),
+        "what another projection built is not its own"
+    );
+}
+
+#[test]
+fn who_follows_in_async_code_takes_one_thread() {
+    let store = new_store();
+    note(&store, "a", 1);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let runner = store.project(Ledger::default(), Snapshot::in_memory());
+        let mut status = runner.status();
+        let following = tokio::spawn(runner.follow_async());
+        for applied in 1..=3 {
+            let is_there = status.wait_for(|status| status.applied == applied);
+            let in_time = tokio::time::timeout(std::time::Duration::from_secs(20), is_there).await;
+            assert!(
+                in_time.is_ok(),
+                "it waits for a thread that it has itself: {applied}"
+            );
+            drop(in_time);
+            note(&store, "a", applied + 1);
+        }
+        following.abort();
+    });
 }

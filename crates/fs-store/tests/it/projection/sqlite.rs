@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fs_index::Sequence;
 use fs_store::FileEventStore;
 use fs_store::projection::{
     Delivered, OnFailure, Projection, ProjectionError, ReadModel, Retry, Sqlite,
@@ -235,5 +236,59 @@ fn an_error_of_the_database_is_the_runners() {
     match runner.catch_up() {
         Err(ProjectionError::Apply { event, .. }) => assert_eq!(event.version, 2),
         other => panic!("the table is gone: {other:?}"),
+    }
+}
+
+#[test]
+fn a_new_database_may_be_opened_by_several_at_once() {
+    for _ in 0..20 {
+        let store = new_store();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| database(&store));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_cursor_that_cannot_be_read_is_none() {
+    let store = new_store();
+    note_all(&store, "a", 1..=3);
+    for cursor in ["", "{}", "null"] {
+        let mut runner = store.project(TABLE, database(&store));
+        runner.catch_up().unwrap();
+        let database = runner.model().connection();
+        let sql = "UPDATE tributary_projections SET progress = ?1";
+        database.execute(sql, [cursor]).unwrap();
+        let status = runner.catch_up().unwrap();
+        assert_eq!(
+            (status.applied, count(runner.model(), "table")),
+            (3, 3),
+            "{cursor:?}: the table is built again"
+        );
+    }
+}
+
+#[test]
+fn a_cursor_that_was_never_given_out_means_nothing() {
+    let store = new_store();
+    note_all(&store, "a", 1..=3);
+    let mut runner = store.project(TABLE, database(&store));
+    let mut position = runner.catch_up().unwrap().position.unwrap();
+    let before = position.as_uuid().to_string();
+    // As after a power cut that took the end of the journal, and not the database.
+    position.sequence = Sequence::new(position.sequence.number() + 7, 0);
+    let sql = "UPDATE tributary_projections SET progress = replace(progress, ?1, ?2)";
+    let values = params![before, position.as_uuid().to_string()];
+    runner.model().connection().execute(sql, values).unwrap();
+    for applied in [3, 4] {
+        let status = runner.catch_up().unwrap();
+        assert_eq!(
+            (status.applied, count(runner.model(), "table")),
+            (applied, applied),
+            "the table is built again, and goes on"
+        );
+        note(&store, "a", 4);
     }
 }

@@ -350,3 +350,18 @@ fn a_pause_ends_when_the_runner_is_told_to_stop() {
     let _ = following.join().unwrap();
     assert_eq!(status.borrow().phase, Phase::Stopped, "within the hour");
 }
+
+#[test]
+fn who_dies_in_a_long_build_has_not_worked_in_vain() {
+    let store = new_store();
+    note_all(&store, "a", 1..=12_000);
+    let file = store.clone();
+    let interrupted = Interrupted::new(Order::Ingestion, move |nth| {
+        if nth == 11_500 {
+            let progress = image(&file).progress("ledger").unwrap().unwrap();
+            assert_eq!(progress.applied(), 10_000, "so many are in the file");
+        }
+    });
+    let mut runner = store.project(interrupted, image(&store));
+    assert_eq!(runner.catch_up().unwrap().applied, 12_000);
+}
