@@ -119,7 +119,7 @@ fn git_clean_under_open_handles_gives_a_new_identity_and_epoch() {
 fn a_lone_handle_goes_on_after_git_clean() {
     type Use = fn(&FileEventStore);
     let uses: [(&str, Use); 7] = [
-        ("append", |store| append(store, "issue", 3)),
+        ("append", |store| _ = append(store, "issue", 3)),
         ("read", |store| assert_eq!(numbers(store, "issue"), [1, 2])),
         ("status", |store| {
             assert!(store.status().unwrap().is_clean())

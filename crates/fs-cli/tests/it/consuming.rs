@@ -397,8 +397,11 @@ fn a_file_that_has_no_schemas_is_refused() {
         );
     }
     let around = r##"{"$defs": {"Opened": {"$ref": "#/$defs/Opened"}}}"##;
-    fs::write(&file, around).unwrap();
-    here.fine(&["schema-check", "--schema", file.to_str().unwrap()]);
+    let older = r##"{"$defs": {"Opened": {"$ref": "#/definitions/N"}}, "definitions": {"N": {"type": "number"}}}"##;
+    for fine in [around, older] {
+        fs::write(&file, fine).unwrap();
+        here.fine(&["schema-check", "--schema", file.to_str().unwrap()]);
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use fs_index::{Position, StalePosition};
 
@@ -23,6 +24,9 @@ use crate::subscribe::item::{Item, SubscribeError};
 use crate::subscribe::options::{Filter, SubscribeOptions};
 use crate::subscribe::page::{PAGE, Page};
 use crate::subscribe::queue::{Next, Queue, Standing};
+
+/// The longest pause after the store could not be read.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 enum Phase {
@@ -105,6 +109,11 @@ impl Progress {
 
     pub(crate) fn options(&self) -> &SubscribeOptions {
         &self.options
+    }
+
+    /// Returns how long to pause after the store could not be read: a thread sleeps so long, and a runtime waits for it at its end.
+    pub(crate) fn pause(&self) -> Duration {
+        self.options.poll_interval.min(LONGEST_PAUSE)
     }
 
     /// Returns the place of the last item that the consumer was given.

@@ -92,7 +92,7 @@ impl Subscription {
                 }
                 Step::Wait(queue, _) => queue.changed().await,
                 Step::Pause => {
-                    let interval = self.progress.options().poll_interval;
+                    let interval = self.progress.pause();
                     blocking(move || thread::sleep(interval)).await;
                     self.progress.retry();
                 }
@@ -143,7 +143,7 @@ impl Subscription {
                 Step::Wait(..) | Step::Pause if is_over() => return Ok(None),
                 Step::Wait(queue, standing) => queue.wait(standing, deadline),
                 Step::Pause => {
-                    let interval = self.progress.options().poll_interval;
+                    let interval = self.progress.pause();
                     let left = deadline.and_then(Deadline::left);
                     thread::sleep(left.map_or(interval, |left| left.min(interval)));
                     self.progress.retry();

@@ -114,7 +114,7 @@ impl Contract {
 fn schema_of(document: &Value, event_type: &str) -> Value {
     let pointer = event_type.replace('~', "~0").replace('/', "~1");
     let mut schema = Map::new();
-    for key in ["$schema", "$id", "$defs"] {
+    for key in ["$schema", "$id", "$defs", "definitions"] {
         if let Some(value) = document.get(key) {
             schema.insert(key.to_owned(), value.clone());
         }
