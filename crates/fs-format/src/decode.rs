@@ -22,7 +22,7 @@ use crate::{ContentHash, Event, FormatVersion, Header, Transaction};
 pub use error::DecodeError;
 pub use events::Events;
 use lines::{Line, Lines};
-use record::{Kind, Seal};
+use record::{Declared, Kind, Seal};
 
 /// Decodes and verifies a transaction of any format.
 ///
@@ -101,7 +101,10 @@ fn read_sealed<'a>(
     let seal = loop {
         let line = lines.next().ok_or(DecodeError::Truncated)??;
         match record::kind(&line)? {
-            Kind::Event => push(&mut events, record::event(&line, &header)?)?,
+            Kind::Event => push(
+                &mut events,
+                record::event(&line, Declared::Header(&header))?,
+            )?,
             Kind::Seal => break record::seal(&line)?,
         }
         hasher.line(line.text.as_bytes());
@@ -152,7 +155,10 @@ fn read_unsealed<'a>(
     for line in lines.by_ref() {
         let line = line?;
         match record::kind(&line)? {
-            Kind::Event => push(&mut events, record::event(&line, &header)?)?,
+            Kind::Event => push(
+                &mut events,
+                record::event(&line, Declared::Header(&header))?,
+            )?,
             Kind::Seal => {
                 return Err(DecodeError::MisplacedRecord {
                     line: line.number,

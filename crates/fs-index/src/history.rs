@@ -13,6 +13,7 @@ use fs_format::{CommandId, DecodeError, Event, StreamId, TransactionId};
 
 use crate::derived::Derived;
 use crate::position::{Epoch, Position, Sequence};
+use crate::recorded::Provenance;
 use crate::stored::Stored;
 
 /// The events that one transaction adds to one stream.
@@ -29,8 +30,8 @@ pub struct Write {
 /// An event where it stands: decoded, with its computed version and its place in the ingestion order.
 #[derive(Clone, Debug)]
 pub struct Placed<'a> {
-    /// The transaction it belongs to.
-    pub stored: &'a Stored,
+    /// What it has in common with all events of its transaction.
+    pub provenance: Provenance<'a>,
     /// The event; its `stream_version` is what its writer thought.
     pub event: Event<'a>,
     /// The canonical version, counted from 1.
@@ -311,7 +312,7 @@ impl History {
                     epoch,
                 };
                 Ok(Placed {
-                    stored,
+                    provenance: stored.provenance(),
                     version: *count,
                     event,
                     position,

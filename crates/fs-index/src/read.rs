@@ -305,9 +305,9 @@ impl Index {
         let mut found = Vec::new();
         for page in writes[first..].chunks(PAGE) {
             let places = self.places(page.iter().map(|write| write.number))?;
-            for (stored, write) in self.load_places(&places)?.iter().zip(page) {
+            for (recorded, write) in self.recorded(&places)?.iter().zip(page) {
                 let mut version = write.base;
-                for (place, event) in (0..=u16::MAX).zip(stored.events()) {
+                for (place, event) in (0..=u16::MAX).zip(recorded.events()) {
                     let event = event.map_err(|_| self.damaged())?;
                     if event.stream_id != *stream_id {
                         continue;
@@ -315,20 +315,16 @@ impl Index {
                     version += 1;
                     if version > after {
                         found.push(each(Placed {
-                            stored,
+                            provenance: recorded.provenance(),
                             event,
                             version,
-                            position: self.position(stored, place),
+                            position: self.position_at(recorded.number(), place),
                         }));
                     }
                 }
             }
         }
         Ok(found)
-    }
-
-    fn position(&self, stored: &Stored, place: u16) -> Position {
-        self.position_at(stored.number, place)
     }
 
     pub(crate) fn position_at(&self, number: u64, place: u16) -> Position {
@@ -364,18 +360,18 @@ impl Index {
             let places = self.next_places(&wanted, from, (limit - found.len()).min(PAGE))?;
             let Some(last) = places.last() else { break };
             from = last.number + 1;
-            for stored in &self.load_places(&places)? {
+            for recorded in &self.recorded(&places)? {
                 let mut counts: Vec<(StreamId, u64)> = Vec::new();
-                for (place, event) in (0..=u16::MAX).zip(stored.events()) {
+                for (place, event) in (0..=u16::MAX).zip(recorded.events()) {
                     let event = event.map_err(|_| self.damaged())?;
-                    let position = self.position(stored, place);
+                    let position = self.position_at(recorded.number(), place);
                     let version = count(&mut counts, &event.stream_id);
                     let is_wanted = after.is_none_or(|after| position.sequence > after)
                         && select.stream(event.stream_id.as_str())
                         && select.event_type(&event.event_type);
                     if is_wanted && found.len() < limit {
                         found.push(each(Placed {
-                            stored,
+                            provenance: recorded.provenance(),
                             event,
                             version,
                             position,

@@ -30,7 +30,7 @@ pub struct StoredEvent {
 
 impl From<Placed<'_>> for StoredEvent {
     fn from(placed: Placed<'_>) -> Self {
-        let header = placed.stored.header();
+        let provenance = placed.provenance;
         Self {
             stream_id: placed.event.stream_id,
             version: placed.version,
@@ -38,9 +38,9 @@ impl From<Placed<'_>> for StoredEvent {
             event_type: placed.event.event_type.into_owned(),
             event_data: placed.event.event_data.into_owned(),
             metadata: placed.event.metadata.into_owned(),
-            transaction_id: header.transaction_id,
-            replica_id: header.replica_id,
-            created_at: header.created_at,
+            transaction_id: provenance.transaction_id,
+            replica_id: provenance.replica_id,
+            created_at: provenance.created_at,
             position: placed.position,
         }
     }

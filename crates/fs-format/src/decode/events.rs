@@ -3,15 +3,15 @@
 use std::iter::FusedIterator;
 
 use super::lines::Lines;
-use super::record::{self, Kind};
-use crate::{DecodeError, Event, FormatVersion, Header};
+use super::record::{self, Declared, Kind};
+use crate::{DecodeError, Event, FormatVersion, Header, StreamId};
 
 /// Decodes events one by one, without verifying the seal again.
 ///
 /// Ends after the last event, or after the first error.
 #[derive(Clone, Debug)]
 pub struct Events<'h, 'a> {
-    header: &'h Header,
+    declared: Declared<'h>,
     lines: Lines<'a>,
     ended: bool,
 }
@@ -19,10 +19,21 @@ pub struct Events<'h, 'a> {
 impl<'h, 'a> Events<'h, 'a> {
     /// Begins below the first line of `bytes`, whose header is `header`.
     pub fn new(header: &'h Header, bytes: &'a [u8]) -> Self {
+        Self::below(Declared::Header(header), bytes)
+    }
+
+    /// Begins below the first line of `bytes`, for who has the streams that the events are of, and need not decode the header.
+    ///
+    /// The streams are in byte order, each with the number of its events, as the header says.
+    pub fn of_streams(streams: &'h [(StreamId, u64)], bytes: &'a [u8]) -> Self {
+        Self::below(Declared::Streams(streams), bytes)
+    }
+
+    fn below(declared: Declared<'h>, bytes: &'a [u8]) -> Self {
         let mut lines = Lines::new(bytes);
         let ended = lines.next().is_none();
         Self {
-            header,
+            declared,
             lines,
             ended,
         }
@@ -30,14 +41,17 @@ impl<'h, 'a> Events<'h, 'a> {
 
     fn read(&mut self) -> Result<Option<Event<'a>>, DecodeError> {
         let Some(line) = self.lines.next() else {
-            return match self.header.format_version {
-                FormatVersion::V3 => Err(DecodeError::Truncated),
-                FormatVersion::V1 | FormatVersion::V2 => Ok(None),
+            return match self.declared {
+                Declared::Header(header) if header.format_version == FormatVersion::V3 => {
+                    Err(DecodeError::Truncated)
+                }
+                // Older formats have no seal.
+                Declared::Header(_) | Declared::Streams(_) => Ok(None),
             };
         };
         let line = line?;
         match record::kind(&line)? {
-            Kind::Event => record::event(&line, self.header).map(Some),
+            Kind::Event => record::event(&line, self.declared).map(Some),
             Kind::Seal => Ok(None),
         }
     }

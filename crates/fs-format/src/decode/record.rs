@@ -83,14 +83,40 @@ pub(super) fn not_there(line: &Line<'_>, record: &str) -> DecodeError {
     }
 }
 
-/// Decodes an event; its stream id is the header's.
-pub(super) fn event<'a>(line: &Line<'a>, header: &Header) -> Result<Event<'a>, DecodeError> {
+/// The streams that a transaction may have events of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Declared<'h> {
+    Header(&'h Header),
+    /// In byte order.
+    Streams(&'h [(StreamId, u64)]),
+}
+
+impl Declared<'_> {
+    fn find(&self, stream_id: &str) -> Option<&StreamId> {
+        match self {
+            Self::Header(header) => {
+                let declared = header.stream_bases.get_key_value(stream_id);
+                declared.map(|(declared, _)| declared)
+            }
+            Self::Streams(streams) => {
+                let nth = streams.binary_search_by(|(it, _)| it.as_str().cmp(stream_id));
+                nth.ok().map(|nth| &streams[nth].0)
+            }
+        }
+    }
+}
+
+/// Decodes an event; its stream id is the declared one.
+pub(super) fn event<'a>(line: &Line<'a>, declared: Declared<'_>) -> Result<Event<'a>, DecodeError> {
     let raw: RawEvent<'a> = parse(line)?;
     let event_id = EventId::parse(&raw.event_id).map_err(|_| DecodeError::NotCanonical {
         line: line.number,
         what: "an event_id",
     })?;
-    let stream_id = declared(&raw.stream_id, header)?;
+    let Some(stream_id) = declared.find(&raw.stream_id) else {
+        let stream = raw.stream_id.into_owned();
+        return Err(DecodeError::UndeclaredStream { stream });
+    };
     let metadata = match raw.metadata {
         Some(metadata) => Json::of_checked(metadata),
         None => Json::empty_object(),
@@ -100,21 +126,12 @@ pub(super) fn event<'a>(line: &Line<'a>, header: &Header) -> Result<Event<'a>, D
     }
     Ok(Event {
         event_id,
-        stream_id,
+        stream_id: stream_id.clone(),
         stream_version: raw.stream_version,
         event_type: raw.event_type,
         event_data: Json::of_checked(raw.event_data),
         metadata,
     })
-}
-
-fn declared(stream_id: &str, header: &Header) -> Result<StreamId, DecodeError> {
-    match header.stream_bases.get_key_value(stream_id) {
-        Some((declared, _)) => Ok(declared.clone()),
-        None => Err(DecodeError::UndeclaredStream {
-            stream: stream_id.to_owned(),
-        }),
-    }
 }
 
 /// Decodes the seal.

@@ -18,6 +18,8 @@ fn read_all(bytes: &[u8]) {
             "both readers agree"
         );
     }
+    // Whatever follows the first line, it ends.
+    let _ = Events::of_streams(&[], bytes).count();
 }
 
 /// Checks that `damaged` is refused, or reads as `whole` with the change reported.

@@ -37,6 +37,10 @@ proptest! {
         let alone = decode_header(&encoded.bytes).unwrap();
         let streamed: Vec<_> = Events::new(&alone, &encoded.bytes).collect::<Result<_, _>>().unwrap();
         prop_assert_eq!(&streamed, &events, "events read one by one are those read at once");
+        let streams = alone.stream_bases.iter().map(|(stream_id, base)| (stream_id.clone(), base.writes));
+        let streams: Vec<_> = streams.filter(|(_, writes)| *writes > 0).collect();
+        let without: Vec<_> = Events::of_streams(&streams, &encoded.bytes).collect::<Result<_, _>>().unwrap();
+        prop_assert_eq!(&without, &events, "and those read without the header");
         let owned: Vec<_> = streamed.into_iter().map(Event::into_owned).collect();
         prop_assert_eq!(&owned, &events);
     }

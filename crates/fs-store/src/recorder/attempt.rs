@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use fs_format::{CommandId, Header, StreamId};
+use fs_format::{CommandId, StreamId};
 use uuid::Uuid;
 
 use crate::error::{AppendError, RefreshError};
@@ -23,10 +23,9 @@ pub(crate) fn command_id(recorder: Uuid, nth: u64) -> CommandId {
         .expect("a name and a number are a command id")
 }
 
-/// Returns whether a recorder wrote a transaction.
-pub(crate) fn is_recorders(header: &Header) -> bool {
-    let command_id = header.command_id.as_ref();
-    command_id.is_some_and(|id| id.as_str().starts_with(COMMAND))
+/// Returns whether a command id is that of a recorder's transaction.
+pub(crate) fn is_recorders(command_id: &CommandId) -> bool {
+    command_id.as_str().starts_with(COMMAND)
 }
 
 /// One try to store what is pending.

@@ -30,7 +30,10 @@ impl End {
             let number = mark.map(Mark::last);
             // Others give any number, as who settles a fork by appending the items of one branch again. A recorder that saw as many
             // events as there are below it now has continued after the highest number of them.
-            let is_recorders = attempt::is_recorders(placed.stored.header());
+            let is_recorders = placed
+                .provenance
+                .command_id
+                .is_some_and(attempt::is_recorders);
             (
                 number,
                 is_recorders && placed.version == event.stream_version,
