@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::Error as _;
+use serde::de::{Error as _, IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::lines::Line;
@@ -30,8 +30,16 @@ struct Probe<'a> {
     format_version: Option<u64>,
 }
 
+/// How every header begins that this crate wrote.
+const SEALED: &str = r#"{"record":"header","format_version":3,"#;
+
 #[derive(Deserialize)]
 struct Sealed<'a> {
+    // Named, so that a second one is refused.
+    #[serde(rename = "record")]
+    _record: IgnoredAny,
+    #[serde(rename = "format_version")]
+    _format_version: IgnoredAny,
     #[serde(borrow)]
     transaction_id: Cow<'a, str>,
     #[serde(borrow)]
@@ -81,6 +89,9 @@ struct Unsealed<'a> {
 
 /// Decodes the first line of a file.
 pub(super) fn parse(line: &Line<'_>) -> Result<Parsed, DecodeError> {
+    if line.text.starts_with(SEALED) {
+        return sealed(line);
+    }
     let probe: Probe<'_> = parse_line(line)?;
     if probe.record != "header" {
         return Err(not_there(line, &probe.record));
@@ -92,15 +103,12 @@ pub(super) fn parse(line: &Line<'_>) -> Result<Parsed, DecodeError> {
         0 => Err(DecodeError::UnknownFormat { version }),
         1 => unsealed(line, FormatVersion::V1),
         2 => unsealed(line, FormatVersion::V2),
-        3 => sealed(line).map(|header| Parsed {
-            header,
-            events_hash: None,
-        }),
+        3 => sealed(line),
         _ => Err(DecodeError::NewerFormat { version }),
     }
 }
 
-fn sealed(line: &Line<'_>) -> Result<Header, DecodeError> {
+fn sealed(line: &Line<'_>) -> Result<Parsed, DecodeError> {
     let raw: Sealed<'_> = parse_line(line)?;
     let mut parents = Vec::with_capacity(raw.parents.len());
     for Object(parent) in &raw.parents {
@@ -150,7 +158,10 @@ fn sealed(line: &Line<'_>) -> Result<Header, DecodeError> {
         metadata,
     };
     check_parents(&header)?;
-    Ok(header)
+    Ok(Parsed {
+        header,
+        events_hash: None,
+    })
 }
 
 fn unsealed(line: &Line<'_>, format_version: FormatVersion) -> Result<Parsed, DecodeError> {

@@ -14,8 +14,9 @@ use crate::json::is_deeper_than;
 use crate::limits::MAX_JSON_DEPTH;
 use crate::{ContentHash, DecodeError, Event, EventId, Header, Json, StreamId};
 
-/// How every event begins that this crate wrote.
+/// How every event and every seal begins that this crate wrote.
 const EVENT: &str = r#"{"record":"event","#;
+const SEAL: &str = r#"{"record":"seal","#;
 
 /// What may stand below a header.
 pub(super) enum Kind {
@@ -65,6 +66,9 @@ pub(super) struct Seal {
 pub(super) fn kind(line: &Line<'_>) -> Result<Kind, DecodeError> {
     if line.text.starts_with(EVENT) {
         return Ok(Kind::Event);
+    }
+    if line.text.starts_with(SEAL) {
+        return Ok(Kind::Seal);
     }
     let tag: Tag<'_> = parse(line)?;
     match &*tag.record {

@@ -1,6 +1,6 @@
 //! Damage of every kind at every place: found, and never mistaken for something else.
 
-use fs_format::{Events, decode, decode_header, encode};
+use fs_format::{DecodeError, Events, decode, decode_header, encode};
 use proptest::prelude::*;
 
 use crate::build::arbitrary;
@@ -179,5 +179,23 @@ proptest! {
             bytes.splice(from..to, text.bytes());
         }
         read_all(&bytes);
+    }
+}
+
+#[test]
+fn a_key_of_a_header_that_is_there_twice_is_refused() {
+    let whole = String::from_utf8(read("v3/minimal.jsonl")).unwrap();
+    for key in [
+        r#""record":"header""#,
+        r#""format_version":3"#,
+        r#""replica_seq":7"#,
+    ] {
+        let (header, rest) = whole.split_once("}\n").unwrap();
+        let header = format!("{header},{key}}}");
+        let refused = decode_header(format!("{header}\n{rest}").as_bytes());
+        assert!(
+            matches!(&refused, Err(DecodeError::InvalidJson { line: 1, .. })),
+            "{key}: {refused:?}"
+        );
     }
 }
