@@ -28,7 +28,7 @@ impl Census {
             Named::Trouble(watched) => return Examined::Trouble(watched),
             Named::Missing(Ok(location)) => return Examined::Gone(location),
             // A name that is listed and not found is not UTF-8.
-            Named::Missing(Err(error)) if self.listed.contains(path) => {
+            Named::Missing(Err(error)) if self.listed.contains_key(path) => {
                 return Examined::Trouble(Watched::new(path, None, Reason::Name(error)));
             }
             Named::Missing(Err(_)) => return Examined::Unchanged,

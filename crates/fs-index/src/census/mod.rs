@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fs_format::{ReplicaId, TransactionId};
-use fs_io::System;
+use fs_io::{FileKind, System};
 
 use self::claims::Claims;
 use crate::error::IndexError;
@@ -56,7 +56,7 @@ pub(crate) struct Census {
     /// The directories as they were listed.
     pub(crate) stamps: BTreeMap<String, Stamp>,
     /// What is in them.
-    listed: BTreeSet<String>,
+    listed: BTreeMap<String, FileKind>,
     /// Paths that have not been looked at yet.
     pending: BTreeSet<String>,
     troubles: BTreeMap<String, Watched>,
@@ -91,7 +91,7 @@ impl Census {
             last_appended: BTreeMap::new(),
             once_vanished: BTreeSet::new(),
             stamps: BTreeMap::new(),
-            listed: BTreeSet::new(),
+            listed: BTreeMap::new(),
             pending: BTreeSet::new(),
             troubles: BTreeMap::new(),
             candidates: BTreeMap::new(),

@@ -7,6 +7,7 @@
 //! other file is among the troubles.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fs_format::Location;
 use fs_io::FileKind;
@@ -27,19 +28,20 @@ impl Census {
         self.listed.clear();
         self.stamps.clear();
         for listing in scan::scan(disk, clock, &self.layout, &BTreeMap::new(), depth)? {
-            let names = listing.entries.keys();
+            let entries = listing.entries.iter();
             self.listed
-                .extend(names.map(|name| scan::join(&listing.directory, name)));
+                .extend(entries.map(|(name, kind)| (scan::join(&listing.directory, name), *kind)));
             self.stamps
                 .extend(listing.stamp.map(|stamp| (listing.directory, stamp)));
         }
         let members = self.history.shared().iter();
         self.pending
             .extend(members.map(|stored| stored.relative_path()));
-        self.pending.extend(self.listed.iter().cloned());
+        self.pending.extend(self.listed.keys().cloned());
         if depth == Depth::Files {
             self.compare_files();
         }
+        self.pass_over_members();
         self.take_new_files();
         while let Some(path) = self.pending.pop_first() {
             match self.examine(&path) {
@@ -63,6 +65,24 @@ impl Census {
             }
         }
         Ok(())
+    }
+
+    /// Leaves out the members whose files are listed where they are known to be; nothing else hides these.
+    fn pass_over_members(&mut self) {
+        let (history, gone) = (&self.history, &self.gone);
+        for (path, kind) in &self.listed {
+            let is_member = *kind == FileKind::File
+                && !self.troubles.contains_key(path)
+                && fs_format::check_name(path).is_ok_and(|location| {
+                    let id = location.transaction_id();
+                    let member = history.find(id).filter(|_| !gone.contains(&id));
+                    Place::of(&location) == Place::Sharded
+                        && member.is_some_and(|it| it.place == Place::Sharded)
+                });
+            if is_member {
+                self.pending.remove(path);
+            }
+        }
     }
 
     /// Decodes the files in their own directories that are not known yet, which no other file can hide.
@@ -124,19 +144,18 @@ impl Census {
 
     /// Marks the members as gone whose files have another length or time than recorded, and another content.
     fn compare_files(&mut self) {
-        let limit = fs_format::limits::MAX_FILE_BYTES;
-        for stored in self.history.shared() {
+        let (disk, limit) = (&self.system.disk, fs_format::limits::MAX_FILE_BYTES);
+        let is_same = |stored: &Arc<Stored>| {
             let path = self.layout.event_file(&stored.relative_path());
-            let stat = self.system.disk.stat(&path);
+            let stat = disk.stat(&path);
             let looks_alike = matches!(stat, Ok(Some(stat)) if stat.kind == FileKind::File
                 && stat.len == stored.bytes.len() as u64
                 && stat.modified_nanos == stored.modified_nanos);
-            let is_same = looks_alike
-                || self
-                    .system
-                    .disk
-                    .read(&path, limit)
-                    .is_ok_and(|bytes| bytes == stored.file_bytes());
+            let bytes = || disk.read(&path, limit);
+            looks_alike || bytes().is_ok_and(|bytes| bytes == stored.file_bytes())
+        };
+        let members = self.history.shared();
+        for (stored, is_same) in members.iter().zip(file::each(members, is_same)) {
             if !is_same && self.gone.insert(stored.id()) {
                 self.pending.insert(stored.relative_path());
             }
