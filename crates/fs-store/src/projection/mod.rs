@@ -20,6 +20,7 @@
 
 mod batch;
 mod error;
+mod idle;
 mod letter;
 mod model;
 mod policy;

@@ -3,15 +3,13 @@
 //! **Invariant**: the cursor is the read model's own. After each failure the runner asks it again where it stands. Nothing is
 //! written once the leadership is known to be lost.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use backon::ExponentialBackoff;
-use fs_index::{All, Position, Select};
+use fs_index::Select;
 use fs_io::Deadline;
-use futures::future::{Either, select};
 use tokio::sync::watch;
 
 use crate::error::ReadError;
@@ -21,16 +19,13 @@ use crate::projection::error::ProjectionError;
 use crate::projection::model::{CommitError, ReadModel};
 use crate::projection::policy::OnFailure;
 use crate::projection::progress::{Cursor, Progress};
-use crate::projection::projector::{Order, Projection};
+use crate::projection::projector::Projection;
 use crate::projection::rebuild::Rebuild;
 use crate::projection::runner::Runner;
 use crate::projection::source::{Page, Standing};
 use crate::projection::status::{Phase, Status};
 use crate::projection::wait::wait;
-use crate::subscribe::{Item, SubscribeError, SubscribeOptions, Subscription};
-
-/// How long nothing has to come until a read model is flushed.
-const SETTLE: Duration = Duration::from_millis(500);
+use crate::subscribe::Subscription;
 
 /// The pause between two tries to take the leadership.
 const LEASE_PAUSE: Duration = Duration::from_millis(20);
@@ -38,7 +33,7 @@ const LEASE_PAUSE: Duration = Duration::from_millis(20);
 /// What is known while a runner runs.
 pub(super) struct Run {
     lease: Lease,
-    select: Arc<dyn Select + Send + Sync>,
+    pub(super) select: Arc<dyn Select + Send + Sync>,
     /// What the read model has committed, as of when it was last asked.
     progress: Option<Progress>,
     /// Whether that is so: it has not failed since.
@@ -54,7 +49,7 @@ pub(super) struct Run {
     standing: Option<Standing>,
     /// What was read ahead behind a cursor.
     read_ahead: Option<(Cursor, Result<Page, ReadError>)>,
-    subscription: Option<Subscription>,
+    pub(super) subscription: Option<Subscription>,
 }
 
 /// Says in the status that the runner has ended, however it did.
@@ -81,7 +76,7 @@ enum Step {
 
 impl Run {
     /// Returns how far the projection has come, as far as is known.
-    fn reached(&self) -> Option<&Progress> {
+    pub(super) fn reached(&self) -> Option<&Progress> {
         self.ahead.as_ref().or(self.progress.as_ref())
     }
 
@@ -467,7 +462,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
     }
 
     /// Brings what was applied to safety.
-    fn settle(&mut self, run: &mut Run) -> Result<(), ProjectionError> {
+    pub(super) fn settle(&mut self, run: &mut Run) -> Result<(), ProjectionError> {
         self.check_lease(run)?;
         if let (Some(ahead), Some(progress)) = (run.ahead.take(), run.progress.clone())
             && ahead.cursor != progress.cursor
@@ -488,69 +483,12 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         flushed.map_err(|error| self.model_failed(error.into()))
     }
 
-    /// Waits until there is something to apply, or the end is wanted.
-    pub(super) fn wait_for_more(&mut self, run: &mut Run) -> Result<(), ProjectionError> {
-        let reached = match run.reached().map(|progress| progress.cursor) {
-            Some(Cursor::Ingested(reached)) => reached.map(Position::from_uuid),
-            Some(Cursor::Canonical { .. }) | None => return Ok(()),
-        };
-        let mut subscription = run.subscription.take().unwrap_or_else(|| {
-            // What is delivered says no more than that there is something.
-            let options = SubscribeOptions::default()
-                .capacity(1)
-                .poll_interval(self.poll_interval);
-            let options = match self.projection.order() {
-                Order::Ingestion => options.select_shared(Arc::clone(&run.select)),
-                // What arrives can change the order of others.
-                Order::Canonical => options.select_shared(Arc::new(All)),
-            };
-            self.store.subscribe_with(reached, options)
-        });
-        loop {
-            let settle = self.model.wants_flush();
-            let settle = settle.then(|| Deadline::after(SETTLE));
-            let woken = async {
-                // Not by another thread of tokio's: runners may have all that there are.
-                let next = pin!(subscription.next_here());
-                let stopped = pin!(self.stop.cancelled());
-                match select(stopped, next).await {
-                    Either::Left(_) => None,
-                    Either::Right((woken, _)) => Some(woken),
-                }
-            };
-            let woken = match wait(woken, settle) {
-                Some(Some(woken)) => woken,
-                Some(None) => return Ok(()),
-                None => {
-                    self.settle(run)?;
-                    self.report(run, Phase::Following);
-                    continue;
-                }
-            };
-            let at = match woken {
-                Ok(Item::Event(event)) => event.position,
-                Ok(Item::Lagged { to, .. }) => to,
-                // The next step looks for itself; its subscription is a new one.
-                Err(SubscribeError::StalePosition(_)) => return Ok(()),
-                Err(SubscribeError::Read(_) | SubscribeError::Thread(_)) => {
-                    self.pause(self.poll_interval);
-                    break;
-                }
-            };
-            if reached.is_none_or(|reached| at.epoch != reached.epoch || at > reached) {
-                break;
-            }
-        }
-        run.subscription = Some(subscription);
-        Ok(())
-    }
-
     fn pauses(&self) -> ExponentialBackoff {
         self.retry.pauses(self.store.inner.system.random.as_ref())
     }
 
     /// Waits so long, unless told to stop; returns whether it was.
-    fn pause(&self, pause: Duration) -> bool {
+    pub(super) fn pause(&self, pause: Duration) -> bool {
         wait(self.stop.cancelled(), Some(Deadline::after(pause))).is_some()
     }
 
@@ -573,7 +511,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         }
     }
 
-    fn report(&self, run: &Run, phase: Phase) {
+    pub(super) fn report(&self, run: &Run, phase: Phase) {
         let applied = run.progress.as_ref().map_or(0, Progress::applied);
         let cursor = run.reached().map(|progress| progress.cursor);
         // Sent as a whole: nobody may see that the state was reset with the figures from before.
