@@ -1,11 +1,13 @@
 //! `git switch` back and forth between two branches, with appends on both.
 
-use scenarios::answers::{Answers, Follower, Ingestion, assert_true_to_its_files};
+use fs_store::FileEventStore;
+use scenarios::answers::{Answers, Follower, Ingestion, assert_true_to_its_files, unsynced};
 use scenarios::dice::Dice;
 use scenarios::worker::Worker;
 use scenarios::{Repository, World, append};
 
 use crate::WORKER;
+use crate::interleavings::{files, put};
 
 const ROUNDS: u64 = 6;
 
@@ -123,4 +125,49 @@ fn check(world: &World, clone: &Repository, name: &str) {
     Answers::of(&store)
         .unwrap()
         .assert_same(&Answers::of(&fresh).unwrap(), name);
+}
+
+#[test]
+fn who_appends_goes_on_when_switches_have_the_journal_written_anew() {
+    let world = World::in_memory();
+    let root = world.path().join("store");
+    let store = FileEventStore::open_with(&root, unsynced()).unwrap();
+    append(&store, "main", 1);
+    let main = files(&root).len();
+    let replica = |store: &FileEventStore| store.transactions().unwrap().pop().unwrap().replica_id;
+    let before = replica(&store);
+    (0..600).for_each(|n| _ = append(&store, "topic", n));
+    let topic = files(&root).split_off(main);
+    let length = || std::fs::metadata(root.join("index/journal")).unwrap().len();
+    let full = length();
+    for _ in 0..5 {
+        for (path, _) in &topic {
+            std::fs::remove_file(root.join("events").join(path)).unwrap();
+        }
+        store.refresh().unwrap();
+        topic.iter().for_each(|file| put(&root, file));
+        store.refresh().unwrap();
+    }
+    assert!(
+        length() < 3 * full,
+        "the journal does not keep every switch"
+    );
+    for store in [
+        &store,
+        &FileEventStore::open_with(&root, unsynced()).unwrap(),
+    ] {
+        append(store, "main", 2);
+        append(store, "topic", 600);
+        let status = store.status().unwrap();
+        assert!(
+            status.is_clean() && status.replica_conflicts.is_empty(),
+            "each replica's transactions form a chain: {status:?}"
+        );
+        assert_true_to_its_files(store);
+    }
+    assert_ne!(
+        replica(&store),
+        before,
+        "who does not know any more what it appended is somebody else"
+    );
 }

@@ -13,6 +13,8 @@ use crate::{DecodeError, Event, FormatVersion, Header, StreamId};
 pub struct Events<'h, 'a> {
     declared: Declared<'h>,
     lines: Lines<'a>,
+    /// How many have come.
+    count: u64,
     ended: bool,
 }
 
@@ -35,6 +37,7 @@ impl<'h, 'a> Events<'h, 'a> {
         Self {
             declared,
             lines,
+            count: 0,
             ended,
         }
     }
@@ -45,16 +48,27 @@ impl<'h, 'a> Events<'h, 'a> {
                 Declared::Header(header) if header.format_version == FormatVersion::V3 => {
                     Err(DecodeError::Truncated)
                 }
+                Declared::Streams(streams) if self.count < count_of(streams) => {
+                    Err(DecodeError::Truncated)
+                }
                 // Older formats have no seal.
                 Declared::Header(_) | Declared::Streams(_) => Ok(None),
             };
         };
         let line = line?;
         match record::kind(&line)? {
-            Kind::Event => record::event(&line, self.declared).map(Some),
+            Kind::Event => {
+                self.count += 1;
+                record::event(&line, self.declared).map(Some)
+            }
             Kind::Seal => Ok(None),
         }
     }
+}
+
+fn count_of(streams: &[(StreamId, u64)]) -> u64 {
+    let counts = streams.iter().map(|(_, count)| *count);
+    counts.fold(0, u64::saturating_add)
 }
 
 impl<'a> Iterator for Events<'_, 'a> {

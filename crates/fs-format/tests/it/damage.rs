@@ -199,3 +199,24 @@ fn a_key_of_a_header_that_is_there_twice_is_refused() {
         );
     }
 }
+
+#[test]
+fn events_that_are_fewer_than_their_streams_say_are_not_all() {
+    let whole = read("v3/full.jsonl");
+    let header = decode_header(&whole).unwrap();
+    let streams = header.stream_bases.iter();
+    let streams: Vec<_> = streams
+        .map(|(stream_id, base)| (stream_id.clone(), base.writes))
+        .collect();
+    let lines: Vec<_> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+    let without_seal = lines[..lines.len() - 1].concat();
+    assert!(Events::of_streams(&streams, &without_seal).all(|event| event.is_ok()));
+    let cut = lines[..lines.len() - 2].concat();
+    assert!(
+        matches!(
+            Events::of_streams(&streams, &cut).last(),
+            Some(Err(DecodeError::Truncated))
+        ),
+        "the last event is missing"
+    );
+}
