@@ -67,7 +67,7 @@ impl Index {
             match found {
                 Found::Missing(location) => {
                     if watched.remove(&path).is_none() && location.is_err() {
-                        watched.insert(path, None);
+                        watched.insert(path, Seen::default());
                     }
                 }
                 Found::Trouble(trouble) => _ = watched.insert(path, trouble.seen),

@@ -53,7 +53,7 @@ impl Index {
         for (path, seen) in &state.watched {
             let stat = disk.stat(&self.layout.event_file(path)).ok().flatten();
             let now = stat.map(|stat| (stat.len, stat.modified_nanos));
-            if now != *seen {
+            if now != seen.stat {
                 changes.paths.insert(path.clone());
             }
         }

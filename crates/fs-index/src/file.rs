@@ -34,19 +34,26 @@ pub(crate) struct Watched {
 
 impl Watched {
     pub(crate) fn new(path: &str, stat: Option<&Stat>, reason: Reason) -> Self {
+        let is_newer = matches!(reason, Reason::Newer(_));
         Self {
             trouble: Trouble {
                 path: path.to_owned(),
                 reason,
             },
-            seen: stat.map(|stat| (stat.len, stat.modified_nanos)),
+            seen: Seen {
+                stat: stat.map(|stat| (stat.len, stat.modified_nanos)),
+                is_newer,
+            },
         }
     }
 
     pub(crate) fn of(stored: &Stored, trouble: Trouble) -> Self {
         Self {
             trouble,
-            seen: Some((stored.file_bytes().len() as u64, stored.modified_nanos)),
+            seen: Seen {
+                stat: Some((stored.file_bytes().len() as u64, stored.modified_nanos)),
+                is_newer: false,
+            },
         }
     }
 }

@@ -3,7 +3,7 @@
 //! An append-only file. It starts with a head that names it; then come frames (`frame.rs`) of records (`record.rs`).
 //!
 //! ```text
-//! | "tribjnl" 0x03 | journal id: 16 random bytes | inode: u64 LE | born, in ns: i64 LE | crc32 of these 40 bytes: u32 LE |
+//! | "tribjnl" 0x04 | journal id: 16 random bytes | inode: u64 LE | born, in ns: i64 LE | crc32 of these 40 bytes: u32 LE |
 //! | 4 zero bytes | frames ...
 //! ```
 //!
@@ -34,7 +34,7 @@ use crate::frame::{self, Next};
 use crate::layout::Layout;
 use crate::record::{self, Record};
 
-const MAGIC: [u8; 8] = *b"tribjnl\x03";
+const MAGIC: [u8; 8] = *b"tribjnl\x04";
 const HEAD: usize = 48;
 
 /// So many bytes before a place tell it from the same place of a journal that was cut and written on.

@@ -18,6 +18,7 @@ mod catch_up;
 mod census;
 mod changes;
 mod codec;
+mod completeness;
 mod derived;
 mod error;
 mod events;
@@ -52,6 +53,7 @@ mod trouble;
 mod vanished;
 mod window;
 
+pub use completeness::{Completeness, Gap, GapKind, Gaps};
 pub use error::IndexError;
 pub use events::RawEvent;
 pub use history::{History, Placed, Undecodable, Write};

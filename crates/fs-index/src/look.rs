@@ -137,6 +137,11 @@ impl Index {
     fn inspect(&mut self) -> Result<Observed, IndexError> {
         let mut census = self.new_census();
         let observed = census.observe(Depth::Files)?;
+        let state = self.state.as_ref();
+        if state.is_some_and(|state| state.watched != census.watched()) {
+            // What is left out belongs to every answer.
+            return Ok(Observed::Changed);
+        }
         if observed == Observed::Current {
             self.troubles = census.troubles();
             if self.loaded.is_none() {

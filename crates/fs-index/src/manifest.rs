@@ -1,7 +1,7 @@
 //! The manifest: which segments there are, how far into the journal they reach, and the state at that place.
 //!
 //! ```text
-//! | "tribman" 0x01 | crc32 of the rest: u32 LE | journal id | covered u64 | mark u32 | segments: list of ids | state |
+//! | "tribman" 0x02 | crc32 of the rest: u32 LE | journal id | covered u64 | mark u32 | segments: list of ids | state |
 //! ```
 //!
 //! **Invariant**: it is replaced as a whole, after the segments that it names are there. A manifest that does not
@@ -16,7 +16,7 @@ use crate::layout::Layout;
 use crate::segment::SegmentId;
 use crate::state::State;
 
-const MAGIC: [u8; 8] = *b"tribman\x01";
+const MAGIC: [u8; 8] = *b"tribman\x02";
 
 /// Larger than any manifest.
 const LIMIT: u64 = 1 << 30;

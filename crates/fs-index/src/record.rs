@@ -11,7 +11,7 @@
 //! | 5 | boot | boot id, UTF-8, empty where the machine has none |
 //! | 6 | census | nothing: what follows in the batch was decided with a view to all files (`census`) |
 //! | 7 | directories | a list: path, then nothing for one that is gone, or its stamp |
-//! | 8 | watched | a list: path of a file that is left out, then its length u64 and time i64 when it was looked at |
+//! | 8 | watched | a list: path of a file that is left out, then its length u64 and time i64 when it was looked at, and whether a newer version wrote it |
 //!
 //! The summary says what the index needs of a transaction, so that no JSON is read to replay it: id, replica, its
 //! sequence, time, number of events, parents, streams written with the number of events each, event types, command id,
@@ -48,8 +48,14 @@ pub(crate) enum Place {
     Flat,
 }
 
-/// Length and time of a file when it was looked at; `None` when there was nothing to look at.
-pub(crate) type Seen = Option<(u64, i64)>;
+/// A file that is left out, as it was when it was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Length and time; `None` when there was nothing to look at.
+    pub(crate) stat: Option<(u64, i64)>,
+    /// Whether a newer version wrote it.
+    pub(crate) is_newer: bool,
+}
 
 /// What the index needs of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -351,14 +357,18 @@ pub(crate) fn watched(seen: &BTreeMap<String, Seen>) -> Vec<u8> {
 pub(crate) fn write_seen(to: &mut Writer, seen: &BTreeMap<String, Seen>) {
     to.list(seen.iter(), |to, (path, seen)| {
         to.text(path);
-        to.option(*seen, |to, (len, nanos)| _ = to.u64(len).i64(nanos));
+        to.option(seen.stat, |to, (len, nanos)| _ = to.u64(len).i64(nanos));
+        to.byte(u8::from(seen.is_newer));
     });
 }
 
 pub(crate) fn read_seen(from: &mut Fields<'_>) -> Option<BTreeMap<String, Seen>> {
     from.list(|from| {
         let path = from.text()?.to_owned();
-        let seen = from.option(|from| Some((from.u64()?, from.i64()?)))?;
+        let seen = Seen {
+            stat: from.option(|from| Some((from.u64()?, from.i64()?)))?,
+            is_newer: from.flag()?,
+        };
         Some((path, seen))
     })
 }

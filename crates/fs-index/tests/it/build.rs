@@ -44,6 +44,7 @@ pub(crate) struct Draft {
     second: i64,
     parents: Vec<Parent>,
     writes: Vec<(String, u64)>,
+    versions: BTreeMap<String, u64>,
     event_type: &'static str,
     text: String,
 }
@@ -55,6 +56,7 @@ pub(crate) fn tx(n: u64) -> Draft {
         second: i64::try_from(n).unwrap(),
         parents: vec![],
         writes: vec![("a".to_owned(), 1)],
+        versions: BTreeMap::new(),
         event_type: "Said",
         text: String::new(),
     }
@@ -96,6 +98,12 @@ impl Draft {
         }
     }
 
+    /// Says what version a declared stream had for its writer; 0 without this.
+    pub(crate) fn deciding_on(mut self, name: &str, version: u64) -> Self {
+        self.versions.insert(name.to_owned(), version);
+        self
+    }
+
     pub(crate) fn of_type(self, event_type: &'static str) -> Self {
         Self { event_type, ..self }
     }
@@ -126,7 +134,7 @@ impl Draft {
                     (
                         stream(name),
                         StreamBase {
-                            version: 0,
+                            version: self.versions.get(name).copied().unwrap_or(0),
                             writes: *writes,
                         },
                     )

@@ -10,6 +10,7 @@ mod altered;
 mod boots;
 mod build;
 mod cycles;
+mod gaps;
 mod journal;
 mod laws;
 mod model;

@@ -1,0 +1,348 @@
+//! What is known to be missing from a history, and where a stream has a hole for that.
+//!
+//! ```text
+//!    A -- P -- C        P is not there, or its file is damaged: C is there and says that it is missing.
+//!    s:1  s:2  s:3      The stream s is known to have a hole: C's base version is 2, and one event is below C.
+//! ```
+//!
+//! **Invariant**: it is told from the state of the index, and no file is looked at. A file that was never seen, and that
+//! no child names, is missed by nobody.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+
+use fs_dag::TxIx;
+use fs_format::{StreamId, TransactionId};
+
+use crate::error::IndexError;
+use crate::history::History;
+use crate::index::Index;
+use crate::record::Place;
+use crate::replay::FLAT;
+
+/// Something that answers lack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// What is known of it.
+    pub kind: GapKind,
+    /// The transaction; `None` where a whole directory cannot be looked into.
+    pub transaction_id: Option<TransactionId>,
+    /// The path below `events/` of its file, with `/` between the parts; that of a missing parent is where it would be.
+    pub path: String,
+}
+
+/// What is known of a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GapKind {
+    /// A transaction names it as a parent, and no file stands in its place.
+    Missing,
+    /// A file is there and cannot be used.
+    Damaged,
+    /// A newer version of the program wrote it.
+    Newer,
+}
+
+/// How many gaps of one kind there are, and some of their paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// How many there are.
+    pub count: u64,
+    /// The first [`Completeness::MAX_PATHS`] paths below `events/`.
+    pub paths: Vec<String>,
+}
+
+/// Whether an answer holds all that is known to belong to the history.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "an answer that lacks something is not to be taken for the whole"]
+#[non_exhaustive]
+pub struct Completeness {
+    /// Parents that nobody has here.
+    pub missing: Gaps,
+    /// Files of transactions that cannot be used.
+    pub damaged: Gaps,
+    /// Files that a newer version of the program wrote.
+    pub newer: Gaps,
+    /// Files that version control has taken away and is about to write: the answer is that of before it began.
+    pub git_at_work: Gaps,
+}
+
+impl Gaps {
+    fn add(&mut self, path: &str) {
+        self.count += 1;
+        if self.paths.len() < Completeness::MAX_PATHS {
+            self.paths.push(path.to_owned());
+        }
+    }
+}
+
+impl Completeness {
+    /// Most paths that are listed of one kind.
+    pub const MAX_PATHS: usize = 10;
+
+    /// Sums up gaps.
+    pub fn of<'a>(gaps: impl IntoIterator<Item = &'a Gap>) -> Self {
+        let mut found = Self::default();
+        for gap in gaps {
+            let gaps = match gap.kind {
+                GapKind::Missing => &mut found.missing,
+                GapKind::Damaged => &mut found.damaged,
+                GapKind::Newer => &mut found.newer,
+            };
+            gaps.add(&gap.path);
+        }
+        found
+    }
+
+    /// Returns whether nothing is known to be missing.
+    pub fn is_complete(&self) -> bool {
+        self.kinds().all(|(_, gaps)| gaps.count == 0)
+    }
+
+    fn kinds(&self) -> impl Iterator<Item = (&'static str, &Gaps)> {
+        [
+            ("missing", &self.missing),
+            ("damaged", &self.damaged),
+            ("written by a newer version", &self.newer),
+            ("in the hands of version control", &self.git_at_work),
+        ]
+        .into_iter()
+    }
+}
+
+/// What is lacking, on one line: counts, and the first path of each kind.
+impl fmt::Display for Completeness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_complete() {
+            return f.write_str("complete");
+        }
+        let mut before = "";
+        for (what, gaps) in self.kinds().filter(|(_, gaps)| gaps.count > 0) {
+            write!(f, "{before}{} {what}", gaps.count)?;
+            before = ", ";
+            if let Some(first) = gaps.paths.first() {
+                let more = if gaps.count > 1 { ", ..." } else { "" };
+                write!(f, " (events/{first}{more})")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the name of a rejected file stands for.
+enum Subject {
+    Transaction(TransactionId),
+    /// A directory of transactions.
+    Directory,
+}
+
+/// Tells what the file of a path could hold; `None` for what was never a transaction's.
+///
+/// A name that begins with the id of a transaction may be the only place that still has it: a misplaced file, one that a
+/// tool renamed.
+fn subject_of(path: &str) -> Option<Subject> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let id = name.get(..36).and_then(|id| TransactionId::parse(id).ok());
+    if let Some(id) = id {
+        return Some(Subject::Transaction(id));
+    }
+    let is_hex = |part: &str, len: usize| {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        part.len() == len && part.bytes().all(is_digit)
+    };
+    let is_directory = match path.split_once('/') {
+        None => is_hex(path, 4),
+        Some((first, second)) => is_hex(first, 4) && is_hex(second, 2),
+    };
+    is_directory.then_some(Subject::Directory)
+}
+
+impl Index {
+    /// Returns what is known to be missing: rejected files by path, then missing parents by id.
+    ///
+    /// A rejected file whose transaction is in the history all the same hides nothing, and is no gap. What versions of
+    /// files are looked at, and when, is that of the last look.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`].
+    ///
+    /// # Complexity
+    /// O((r + m) log n) for r rejected files and m missing parents of n transactions; nothing where there are none.
+    pub fn gaps(&self) -> Result<Vec<Gap>, IndexError> {
+        let Some(state) = &self.state else {
+            return Ok(Vec::new());
+        };
+        let mut gaps = Vec::new();
+        let mut rejected = BTreeSet::new();
+        for (path, file) in &state.watched {
+            let transaction_id = match subject_of(path) {
+                None => continue,
+                Some(Subject::Directory) => None,
+                Some(Subject::Transaction(id)) if self.number_of(id)?.is_some() => continue,
+                Some(Subject::Transaction(id)) if !rejected.insert(id) => continue,
+                Some(Subject::Transaction(id)) => Some(id),
+            };
+            gaps.push(Gap {
+                kind: if file.is_newer {
+                    GapKind::Newer
+                } else {
+                    GapKind::Damaged
+                },
+                transaction_id,
+                path: path.clone(),
+            });
+        }
+        for (parent, children) in &state.awaited {
+            if rejected.contains(parent) {
+                continue;
+            }
+            let mut place = Place::Flat;
+            for number in children {
+                let child = self.catalog.transaction(*number)?;
+                if child.is_none_or(|child| child.flags & FLAT == 0) {
+                    place = Place::Sharded;
+                }
+            }
+            gaps.push(Gap {
+                kind: GapKind::Missing,
+                transaction_id: Some(*parent),
+                path: place.path(*parent),
+            });
+        }
+        Ok(gaps)
+    }
+
+    /// Returns whether some transaction has a parent that is not there.
+    pub fn has_missing_parents(&self) -> bool {
+        let state = self.state.as_ref();
+        state.is_some_and(|state| !state.awaited.is_empty())
+    }
+}
+
+impl History {
+    /// Returns the parent that is missing below a transaction of `stream_id` where events of the stream are known to be
+    /// missing; `None` where no hole is known.
+    ///
+    /// A hole is known where a transaction that writes the stream has a missing parent, and where one that declares it
+    /// stands, at whatever distance, on a missing parent and has a base version of more events than are below it. Parents
+    /// that are among `accepted` count for nothing.
+    ///
+    /// # Complexity
+    /// O(|V| + |E| + d c) for d transactions that declare the stream and c chains.
+    pub fn hole(
+        &self,
+        stream_id: &StreamId,
+        accepted: &BTreeSet<TransactionId>,
+    ) -> Option<TransactionId> {
+        let dag = self.dag();
+        // By transaction: a missing parent of its own or of an ancestor.
+        let mut below: HashMap<TxIx, TransactionId> = HashMap::new();
+        for (child, parent) in dag.missing_parents() {
+            if !accepted.contains(&parent) {
+                below.entry(child).or_insert(parent);
+            }
+        }
+        if below.is_empty() {
+            return None;
+        }
+        let orphans: BTreeSet<TransactionId> = below.keys().map(|ix| dag.id(*ix)).collect();
+        let mut events = EventsByChain::default();
+        for (ix, stored) in self.canonical() {
+            if !below.contains_key(&ix)
+                && let Some(missing) = dag.parents(ix).find_map(|parent| below.get(&parent))
+            {
+                below.insert(ix, *missing);
+            }
+            let Some(base) = stored.header().stream_bases.get(stream_id) else {
+                continue;
+            };
+            if let Some(missing) = below.get(&ix) {
+                let is_orphan = base.writes > 0 && orphans.contains(&stored.id());
+                if is_orphan || base.version > events.below(self, ix) {
+                    return Some(*missing);
+                }
+            }
+            events.add(self, ix, base.writes);
+        }
+        None
+    }
+}
+
+/// How many events of one stream each chain of the DAG holds, up to each of its transactions that write the stream.
+#[derive(Default)]
+struct EventsByChain(HashMap<u32, Vec<(u32, u64)>>);
+
+impl EventsByChain {
+    /// Adds a transaction; transactions come in canonical order.
+    fn add(&mut self, history: &History, ix: TxIx, count: u64) {
+        if let Some(place) = history.dag().chain(ix).filter(|_| count > 0) {
+            let sums = self.0.entry(place.chain).or_default();
+            let before = sums.last().map_or(0, |(_, sum)| *sum);
+            sums.push((place.position, before + count));
+        }
+    }
+
+    /// Returns how many of the events that were added belong to ancestors of `ix`.
+    fn below(&self, history: &History, ix: TxIx) -> u64 {
+        let sum = |(chain, sums): (&u32, &Vec<(u32, u64)>)| {
+            let highest = history.dag().highest_on_chain(ix, *chain)?;
+            let covered = sums.partition_point(|(position, _)| *position <= highest);
+            sums.get(covered.checked_sub(1)?).map(|(_, sum)| *sum)
+        };
+        self.0.iter().filter_map(sum).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "01a1fd21-d4f8-70bd-9977-306ff692b65f";
+
+    #[test]
+    fn a_name_that_may_be_a_transaction_s_is_told_from_litter() {
+        for path in [
+            format!("01a1/fd/{ID}.jsonl"),
+            format!("{ID}.jsonl"),
+            format!("0000/00/{ID}.jsonl"),
+            format!("01a1/fd/{ID}.jsonl.orig"),
+            format!("01a1/fd/{ID} (conflicted copy).jsonl"),
+        ] {
+            assert!(
+                matches!(subject_of(&path), Some(Subject::Transaction(id)) if id.to_string() == ID),
+                "{path} may hold the transaction"
+            );
+        }
+        for path in ["01a1", "01a1/fd"] {
+            assert!(
+                matches!(subject_of(path), Some(Subject::Directory)),
+                "{path} stands where transactions may lie"
+            );
+        }
+        for path in ["README", "01a1/notes.txt", "01A1", "01a1/fd/x.jsonl", "é"] {
+            assert!(subject_of(path).is_none(), "{path} never was a transaction");
+        }
+    }
+
+    #[test]
+    fn what_is_lacking_is_said_on_one_line_with_ten_paths_at_most() {
+        let gap = |kind, nth: u8| Gap {
+            kind,
+            transaction_id: None,
+            path: format!("01a1/{nth:02x}"),
+        };
+        let mut gaps: Vec<Gap> = (0..12).map(|nth| gap(GapKind::Missing, nth)).collect();
+        gaps.push(gap(GapKind::Newer, 255));
+        let found = Completeness::of(&gaps);
+        assert_eq!(
+            (found.missing.count, found.missing.paths.len()),
+            (12, Completeness::MAX_PATHS),
+            "all are counted, and ten are named"
+        );
+        assert_eq!(
+            found.to_string(),
+            "12 missing (events/01a1/00, ...), 1 written by a newer version (events/01a1/ff)"
+        );
+        assert!(!found.is_complete() && Completeness::default().is_complete());
+    }
+}
