@@ -63,7 +63,7 @@ fn working_copies_that_share_an_identity_part_by_adopting_new_ones() {
     let one = world.init("one");
     one.work("issue", &[1]);
     duplicate(one.path(), &world.path().join("other"));
-    let other = FileEventStore::open(world.path().join("other/.tributary")).unwrap();
+    let other = FileEventStore::create(world.path().join("other/.tributary")).unwrap();
     let one = one.store();
     append(&one, "left", 2);
     append(&other, "right", 3);
@@ -128,7 +128,7 @@ fn a_third_clone_hears_of_it_until_somebody_has_gone_on_with_both() {
     one.work("issue", &[1]);
     let third = world.clone(&one, "third").store();
     duplicate(one.path(), &world.path().join("other"));
-    let other = FileEventStore::open(world.path().join("other/.tributary")).unwrap();
+    let other = FileEventStore::create(world.path().join("other/.tributary")).unwrap();
     let one = one.store();
     append(&one, "left", 2);
     append(&other, "right", 3);
@@ -183,7 +183,7 @@ fn a_replica_that_the_application_names_cannot_be_given_up() {
     clone.append("issue", 1);
     let replica_id = replica_of_last(&clone.store());
     let options = StoreOptions::default().replica_id(replica_id);
-    let store = FileEventStore::open_with(clone.root(), options).unwrap();
+    let store = options.create(clone.root()).unwrap();
     let refused = store.adopt();
     assert!(
         matches!(refused, Err(AdoptError::Given { replica_id: given }) if given == replica_id),

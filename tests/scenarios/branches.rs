@@ -78,7 +78,7 @@ fn a_copied_working_copy_gets_an_identity_of_its_own() {
             .unwrap()
             .success()
     );
-    let store = fs_store::FileEventStore::open(copied.join(".tributary")).unwrap();
+    let store = fs_store::FileEventStore::create(copied.join(".tributary")).unwrap();
     let there = scenarios::append(&store, "left", 1);
     let here = original.append("right", 2);
     let replica = |store: &fs_store::FileEventStore, id| {
@@ -117,7 +117,7 @@ fn a_worktree_has_an_identity_of_its_own() {
         "topic",
         tree.to_str().unwrap(),
     ]);
-    let store = fs_store::FileEventStore::open(tree.join(".tributary")).unwrap();
+    let store = fs_store::FileEventStore::create(tree.join(".tributary")).unwrap();
     scenarios::append(&store, "left", 1);
     clone.append("right", 2);
     let all: Vec<_> = store

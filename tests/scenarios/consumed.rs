@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fs_format::{EventId, StreamId};
-use fs_store::{Append, FileEventStore};
+use fs_store::Append;
 use scenarios::answers::unsynced;
 use scenarios::dice::Dice;
 use scenarios::worker::{BATCH, Worker};
@@ -24,7 +24,7 @@ const LIFE: u64 = 8;
 const DYING_MICROS: u64 = 3_000;
 
 fn store(root: &Path) -> BTreeSet<EventId> {
-    let store = FileEventStore::open_with(root, unsynced()).unwrap();
+    let store = unsynced().create(root).unwrap();
     let stream = StreamId::new("s").unwrap();
     for _ in 0..EVENTS / 100 {
         let several = (0..100).fold(Append::new(), |append, n| {

@@ -81,7 +81,8 @@ fn a_shallow_clone_has_every_transaction() {
     there.work("issue", &[3]);
     let url = format!("file://{}", there.path().to_str().unwrap());
     there.git(&["clone", "--quiet", "--depth", "1", &url, "../shallow"]);
-    let shallow = fs_store::FileEventStore::open(world.path().join("shallow/.tributary")).unwrap();
+    let shallow =
+        fs_store::FileEventStore::create(world.path().join("shallow/.tributary")).unwrap();
     assert!(shallow.status().unwrap().is_clean());
     Answers::of(&there.store())
         .unwrap()

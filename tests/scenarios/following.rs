@@ -90,7 +90,7 @@ fn kill_again_and_again(
         let last_words = worker.kill_unheard();
         let is_well = |line: &String| line.starts_with("applied ");
         assert!(last_words.iter().all(is_well), "{last_words:?}");
-        let store = FileEventStore::open_with(&root, unsynced()).unwrap();
+        let store = unsynced().create(&root).unwrap();
         for place in Place::ALL {
             let (progress, seen) = place.read(&store, &Seen::new(kind, place).name);
             let Some(progress) = progress else {
@@ -116,7 +116,7 @@ fn kill_again_and_again(
     );
 
     clone.merge(&other);
-    let store = FileEventStore::open_with(&root, unsynced()).unwrap();
+    let store = unsynced().create(&root).unwrap();
     let expected = match kind {
         Order::Ingestion => {
             let all = ingested(&store, None).into_iter();
@@ -156,7 +156,7 @@ fn kill_again_and_again(
 fn what_another_process_appends_is_applied_at_once() {
     let world = World::in_memory();
     let root = world.path().join("store");
-    let store = FileEventStore::open_with(&root, unsynced()).unwrap();
+    let store = unsynced().create(&root).unwrap();
     let stop = CancellationToken::new();
     let mut runner = store
         .project(
@@ -177,7 +177,7 @@ fn what_another_process_appends_is_applied_at_once() {
         futures::executor::block_on(status.wait_for(has_come)).unwrap();
     };
     // Another handle, so that nothing but the other process wakes the one that follows.
-    let apart = FileEventStore::open_with(&root, unsynced()).unwrap();
+    let apart = unsynced().create(&root).unwrap();
     let mut appender = Worker::start(WORKER, &root, "appender", "none");
     for _ in 0..8 {
         wait_for(ingested(&apart, None).len() as u64);

@@ -53,7 +53,7 @@ fn every_merge_does_what_was_foretold() {
         let clones: Vec<_> = (0..3)
             .map(|n| {
                 let root = world.path().join(format!("{seed}-{n}"));
-                FileEventStore::open_with(root, unsynced()).unwrap()
+                unsynced().create(root).unwrap()
             })
             .collect();
         let streams = ["a", "b", "c"];
@@ -125,7 +125,7 @@ fn every_merge_does_what_was_foretold() {
 #[test]
 fn what_arrives_is_judged_as_it_will_be() {
     let world = World::in_memory();
-    let open = |name: &str| FileEventStore::open_with(world.path().join(name), unsynced()).unwrap();
+    let open = |name: &str| unsynced().create(world.path().join(name)).unwrap();
     let (here, there) = (open("here"), open("there"));
     let edited = append(&there, "s", 1).transaction_id;
     append(&there, "s", 2);
@@ -158,9 +158,9 @@ fn what_arrives_is_judged_as_it_will_be() {
 fn nothing_is_touched_and_no_lock_is_needed() {
     let world = World::in_memory();
     let root = world.path().join("store");
-    let store = FileEventStore::open_with(&root, unsynced()).unwrap();
+    let store = unsynced().create(&root).unwrap();
     append(&store, "s", 1);
-    let there = FileEventStore::open_with(world.path().join("there"), unsynced()).unwrap();
+    let there = unsynced().create(world.path().join("there")).unwrap();
     append(&there, "s", 2);
     drop(store);
     fs::remove_dir_all(root.join("index")).unwrap();

@@ -1,7 +1,7 @@
 //! Offline appends, a git merge, and what the store says of it.
 
 use fs_merge::stale_reads;
-use fs_store::{Append, AppendError, ExpectedVersion, FileEventStore, StoreOptions};
+use fs_store::{Append, AppendError, ExpectedVersion, StoreOptions};
 use scenarios::{World, append, decide, numbers, stream_id};
 
 /// ```text
@@ -106,11 +106,10 @@ fn appends_to_forked_streams_can_be_refused() {
     bob.work("issue", &[11]);
     alice.merge(&bob);
 
-    let strict = FileEventStore::open_with(
-        alice.root(),
-        StoreOptions::default().on_fork(fs_merge::reject_appends_to_forks()),
-    )
-    .unwrap();
+    let strict = StoreOptions::default()
+        .on_fork(fs_merge::reject_appends_to_forks())
+        .create(alice.root())
+        .unwrap();
     let refused = strict.append(
         Append::new()
             .event(stream_id("issue"), "Counted", "2")

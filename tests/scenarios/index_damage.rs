@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fs_store::FileEventStore;
 use scenarios::answers::{
     Answers, Follower, Ingestion, assert_true_to_its_files, copy_dir, unsynced,
 };
@@ -70,7 +69,7 @@ fn an_index_of_before_gives_the_right_answers() {
     let index = victim.root.join("index");
     let old = victim.world.path().join("old");
     copy_dir(&index, &old);
-    let open = FileEventStore::open_with(&victim.root, unsynced()).unwrap();
+    let open = unsynced().create(&victim.root).unwrap();
     for n in 0..3 {
         append(&open, "later", n);
     }
@@ -103,7 +102,7 @@ fn an_index_damaged_under_open_handles_is_mended() {
     for kind in ["journal", "manifest", "segment"] {
         for damage in Damage::ALL {
             let open: Vec<_> = (0..2)
-                .map(|_| FileEventStore::open_with(&victim.root, unsynced()).unwrap())
+                .map(|_| unsynced().create(&victim.root).unwrap())
                 .collect();
             assert_true_to_its_files(&open[0]);
             for path in of_kind(&index, kind) {
@@ -112,7 +111,7 @@ fn an_index_damaged_under_open_handles_is_mended() {
             // One handle appends, the other had read before, and one comes later.
             append(&open[0], "under", n);
             n += 1;
-            let later = FileEventStore::open_with(&victim.root, unsynced()).unwrap();
+            let later = unsynced().create(&victim.root).unwrap();
             let mut follower = Follower::default();
             for store in open.iter().chain([&later]) {
                 let (_, ingestion) = assert_true_to_its_files(store);
@@ -213,14 +212,14 @@ impl Victim {
         copy_dir(&one.root(), &root);
         // Twice, so that whatever is written at the first look is there.
         for _ in 0..2 {
-            let store = FileEventStore::open_with(&root, unsynced()).unwrap();
+            let store = unsynced().create(&root).unwrap();
             Answers::of(&store).unwrap();
         }
         let index = contents(&root.join("index"));
         for kind in ["journal", "manifest", "segment"] {
             of_kind(&root.join("index"), kind);
         }
-        let store = FileEventStore::open_with(&root, unsynced()).unwrap();
+        let store = unsynced().create(&root).unwrap();
         let victim = Self {
             answers: Answers::of_files(&root),
             ingestion: Ingestion::of(&store).unwrap(),
@@ -229,7 +228,7 @@ impl Victim {
             index,
         };
         victim.restore();
-        let undamaged = FileEventStore::open_with(&victim.root, unsynced()).unwrap();
+        let undamaged = unsynced().create(&victim.root).unwrap();
         assert_eq!(
             Ingestion::of(&undamaged).unwrap(),
             victim.ingestion,
@@ -278,8 +277,9 @@ fn assert_right(root: &Path, answers: &Answers, ingestion: &Ingestion, what: &st
                 "{what}, {opening} opening: any damage of the index is mended from events/, got {error:?}"
             )
         };
-        let store =
-            FileEventStore::open_with(root, unsynced()).unwrap_or_else(|error| failed(&error));
+        let store = unsynced()
+            .create(root)
+            .unwrap_or_else(|error| failed(&error));
         let answered = Answers::of(&store).unwrap_or_else(|error| failed(&error));
         let order = Ingestion::of(&store).unwrap_or_else(|error| failed(&error));
         answered.assert_same(answers, &format!("{what}, {opening} opening"));

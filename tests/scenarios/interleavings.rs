@@ -130,9 +130,7 @@ impl Play {
     fn new() -> Self {
         let world = World::in_memory();
         let root = world.path().join("store");
-        let handles: Vec<_> = (0..2)
-            .map(|_| FileEventStore::open_with(&root, unsynced()).unwrap())
-            .collect();
+        let handles: Vec<_> = (0..2).map(|_| unsynced().create(&root).unwrap()).collect();
         for file in &OTHERS[0] {
             put(&root, file);
         }
@@ -184,7 +182,7 @@ impl Play {
                 }
             }
             Step::Reopen { handle } => {
-                self.handles[*handle] = FileEventStore::open_with(self.root(), unsynced()).unwrap();
+                self.handles[*handle] = unsynced().create(self.root()).unwrap();
             }
             Step::DeleteIndex => {
                 let index = self.root().join("index");

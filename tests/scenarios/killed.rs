@@ -23,7 +23,7 @@ const DYING_MICROS: u64 = 4_000;
 fn eight_writers_under_random_kills_lose_nothing_and_number_everything_once() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
-    let store = FileEventStore::open_with(root, unsynced()).unwrap();
+    let store = unsynced().create(root).unwrap();
     let mut follower = Follower::default();
     let acks: Vec<Ack> = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
@@ -40,7 +40,7 @@ fn eight_writers_under_random_kills_lose_nothing_and_number_everything_once() {
     assert_acknowledged(&acks, &Answers::of(&store).unwrap());
     for (handle, store) in [
         ("opened before", store),
-        ("opened after", FileEventStore::open(root).unwrap()),
+        ("opened after", FileEventStore::create(root).unwrap()),
     ] {
         let (answers, ingestion) = assert_true_to_its_files(&store);
         follower.see_no_less(&ingestion);

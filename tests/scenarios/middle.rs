@@ -14,7 +14,7 @@ const DAMAGES: [&str; 5] = ["missing", "empty", "half", "garbage", "changed"];
 #[test]
 fn one_bad_file_leaves_the_order_of_the_rest_as_it_was() {
     let history = history();
-    let store = FileEventStore::open(&history.root).unwrap();
+    let store = FileEventStore::create(&history.root).unwrap();
     let (before, _) = assert_true_to_its_files(&store);
     let order: Vec<_> = before
         .headers
@@ -30,7 +30,10 @@ fn one_bad_file_leaves_the_order_of_the_rest_as_it_was() {
         store.status().expect("a bad file is no error");
         for (handle, store) in [
             ("kept open", &store),
-            ("opened anew", &FileEventStore::open(&history.root).unwrap()),
+            (
+                "opened anew",
+                &FileEventStore::create(&history.root).unwrap(),
+            ),
         ] {
             let answers = Answers::of(store).unwrap();
             answers.assert_consistent();

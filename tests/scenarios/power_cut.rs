@@ -163,7 +163,7 @@ fn assert_survived(root: &Path, boot: u64, acks: &[Ack], follower: &mut Follower
 fn open(root: &Path, boot_number: u64) -> FileEventStore {
     let mut system = System::real();
     system.machine.boot_id = Some(boot(boot_number));
-    FileEventStore::open_on(system, root, StoreOptions::default()).unwrap()
+    StoreOptions::default().system(system).create(root).unwrap()
 }
 
 fn boot(number: u64) -> String {

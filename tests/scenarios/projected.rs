@@ -122,7 +122,7 @@ impl Play {
     fn new() -> Self {
         let world = World::in_memory();
         let root = world.path().join("store");
-        let store = FileEventStore::open_with(&root, unsynced()).unwrap();
+        let store = unsynced().create(&root).unwrap();
         for file in &OTHERS[0] {
             put(&root, file);
         }
@@ -171,7 +171,7 @@ impl Play {
                 fs::create_dir(root.join("index")).unwrap();
             }
             Step::Restart => {
-                self.store = FileEventStore::open_with(&root, unsynced()).unwrap();
+                self.store = unsynced().create(&root).unwrap();
                 self.memory = [Snapshot::in_memory(), Snapshot::in_memory()];
             }
             Step::Project {

@@ -25,7 +25,7 @@ fn a_read_only_directory_can_be_opened_for_reading() {
         copy_dir(&clone.root(), &root);
         match index {
             "outdated" => {
-                FileEventStore::open(&root).unwrap();
+                FileEventStore::create(&root).unwrap();
                 elsewhere.work("issue", &[4]);
                 copy_dir(&elsewhere.root().join("events"), &root.join("events"));
             }
@@ -33,13 +33,13 @@ fn a_read_only_directory_can_be_opened_for_reading() {
                 fs::remove_dir_all(root.join("index")).unwrap();
                 fs::remove_dir_all(root.join("local")).unwrap();
             }
-            _ => drop(FileEventStore::open(&root).unwrap()),
+            _ => drop(FileEventStore::create(&root).unwrap()),
         }
         let expected = Answers::of_files(&root);
         let Some(read_only) = ReadOnly::new(&world, &root) else {
             return;
         };
-        let store = FileEventStore::open_existing(&read_only.0)
+        let store = FileEventStore::open(&read_only.0)
             .unwrap_or_else(|error| panic!("index {index}: it can be opened: {error:?}"));
         let answers = Answers::of(&store).unwrap();
         answers.assert_same(&expected, &format!("index {index}"));

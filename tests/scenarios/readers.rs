@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn a_reader_during_ten_thousand_appends_sees_a_growing_prefix() {
     // A disk would be slow for minutes after the files of an earlier run were deleted.
     let world = World::in_memory();
-    let store = FileEventStore::open_with(world.path(), unsynced()).unwrap();
+    let store = unsynced().create(world.path()).unwrap();
     let mut writer = Worker::start(WORKER, world.path(), "writer", "none");
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
@@ -59,7 +59,7 @@ fn a_reader_during_ten_thousand_appends_sees_a_growing_prefix() {
         if looks.is_multiple_of(WHOLE) {
             wholes += 1;
             let again = if wholes.is_multiple_of(2) {
-                Ingestion::of(&FileEventStore::open_existing(world.path()).unwrap())
+                Ingestion::of(&FileEventStore::open(world.path()).unwrap())
             } else {
                 Ingestion::of(&store)
             };
@@ -119,7 +119,7 @@ fn a_process_that_starts_reads_while_another_holds_the_lock() {
     let root = clone.root();
     within(PATIENCE, "a process that starts reads", move || {
         let options = StoreOptions::default().lock_timeout(PATIENCE * 2);
-        let store = FileEventStore::open_existing_with(&root, options).unwrap();
+        let store = options.open(&root).unwrap();
         assert_eq!(numbers(&store, "issue"), [1, 2]);
         Answers::of(&store).unwrap().assert_consistent();
     });
@@ -135,7 +135,7 @@ fn locked() -> (World, Worker, Repository, FileEventStore) {
     let elsewhere = world.clone(&clone, "elsewhere");
     elsewhere.work("arrived", &[3]);
     let options = StoreOptions::default().lock_timeout(PATIENCE * 2);
-    let open = FileEventStore::open_with(clone.root(), options).unwrap();
+    let open = options.create(clone.root()).unwrap();
     let mut holder = Worker::start(WORKER, clone.root(), "holder", "none");
     holder.order("append 2");
     holder.order("lock");

@@ -46,7 +46,7 @@ fn a_recorder_that_is_killed_anywhere_repeats_no_number_and_leaves_no_unnamed_ho
     let (_, errors) = worker.until_done();
     assert_eq!(errors, Vec::<String>::new());
 
-    let store = FileEventStore::open(dir.path()).unwrap();
+    let store = FileEventStore::create(dir.path()).unwrap();
     let (mut last, mut gaps) = (0, 0);
     // Where the numbers of a life begin: an item's number less its place among what the life has sent.
     let mut bases: BTreeMap<String, u64> = BTreeMap::new();

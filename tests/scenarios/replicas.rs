@@ -142,7 +142,7 @@ fn two_transactions_of_one_number_are_shown_as_a_conflict() {
     let bob = world.clone(&alice, "bob");
     for (clone, n) in [(&alice, 2), (&bob, 12)] {
         let options = StoreOptions::default().replica_id(replica);
-        let store = FileEventStore::open_with(clone.root(), options).unwrap();
+        let store = options.create(clone.root()).unwrap();
         append(&store, "issue", n);
         clone.commit("as one");
     }

@@ -131,7 +131,7 @@ fn check(world: &World, clone: &Repository, name: &str) {
 fn who_appends_goes_on_when_switches_have_the_journal_written_anew() {
     let world = World::in_memory();
     let root = world.path().join("store");
-    let store = FileEventStore::open_with(&root, unsynced()).unwrap();
+    let store = unsynced().create(&root).unwrap();
     append(&store, "main", 1);
     let main = files(&root).len();
     let replica = |store: &FileEventStore| store.transactions().unwrap().pop().unwrap().replica_id;
@@ -152,10 +152,7 @@ fn who_appends_goes_on_when_switches_have_the_journal_written_anew() {
         length() < 3 * full,
         "the journal does not keep every switch"
     );
-    for store in [
-        &store,
-        &FileEventStore::open_with(&root, unsynced()).unwrap(),
-    ] {
+    for store in [&store, &unsynced().create(&root).unwrap()] {
         append(store, "main", 2);
         append(store, "topic", 600);
         let status = store.status().unwrap();

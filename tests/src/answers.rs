@@ -89,7 +89,7 @@ impl Answers {
     pub fn of_files(root: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         copy_dir(&root.join("events"), &dir.path().join("events"));
-        let store = FileEventStore::open_with(dir.path(), unsynced()).unwrap();
+        let store = unsynced().create(dir.path()).unwrap();
         let answers = Self::of(&store).expect("a new store over the same files reads");
         answers.assert_consistent();
         answers

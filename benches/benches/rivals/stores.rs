@@ -68,7 +68,7 @@ pub(crate) fn runtime() -> Fallible<Runtime> {
 }
 
 pub(crate) fn ours(root: &Path) -> Fallible<fs_store::FileEventStore> {
-    Ok(fs_store::FileEventStore::open(root)?)
+    Ok(fs_store::FileEventStore::create(root)?)
 }
 
 pub(crate) fn eventcore_fs(root: &Path) -> Fallible<eventcore_fs::FileEventStore> {

@@ -33,7 +33,7 @@ pub fn reconcile<E: ReadAs>(
 /// ```
 /// # use fs_merge::{ForkContext, Raw, Reconcile, policy::AcceptAll};
 /// # let dir = tempfile::tempdir()?;
-/// # let store = fs_store::FileEventStore::open(dir.path().join(".tributary"))?;
+/// # let store = fs_store::FileEventStore::create(dir.path().join(".tributary"))?;
 /// let report = Reconcile::new(&store).dry_run().run::<Raw>(&AcceptAll)?;
 /// for planned in &report.planned {
 ///     println!("fork {} would be settled by {}", planned.fork_id, planned.path);

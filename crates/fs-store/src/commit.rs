@@ -134,7 +134,7 @@ mod tests {
 
     fn open(machine: &Simulation, durability: Durability) -> Result<FileEventStore, OpenError> {
         let options = StoreOptions::default().durability(durability);
-        FileEventStore::open_on(machine.system(), Path::new("/store"), options)
+        options.system(machine.system()).create(Path::new("/store"))
     }
 
     /// Commits three appends as one group; returns which were acknowledged.

@@ -25,6 +25,14 @@ pub enum OpenError {
         /// What is there instead.
         found: NoStore,
     },
+    /// There is no store in a directory, nor in any above it.
+    #[error(
+        "there is no .tributary store in {from} or above; create one, or name the directory of another"
+    )]
+    NoneAbove {
+        /// Where the search began.
+        from: PathBuf,
+    },
     /// Whether there is a store could not be told.
     #[error("cannot look for an event store at {root}; see that this user may read the directory")]
     Unreadable {

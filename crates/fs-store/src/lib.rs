@@ -12,7 +12,7 @@
 //!
 //! # let dir = tempfile::tempdir()?;
 //! # let root = dir.path().join(".tributary");
-//! let store = FileEventStore::open(root)?;
+//! let store = FileEventStore::create(root)?;
 //! let issue = StreamId::new("issue-1")?;
 //! let appended = store.append(
 //!     Append::new()
@@ -69,6 +69,7 @@ pub use event::StoredEvent;
 pub use fs_index::Progress;
 pub use fs_index::{All, Select, Streams};
 pub use lease::{Lease, LeaseError};
+pub use open::STORE_DIR;
 pub use options::{Durability, ForkDetector, OnFork, Reads, StoreOptions};
 pub use preview::Preview;
 pub use recorder::{

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
 use fs_index::{Index, Layout};
@@ -19,6 +19,9 @@ use crate::store::{FileEventStore, Inner, Writer};
 use crate::subscribe::Tail;
 use crate::wal::Wal;
 
+/// The directory of a store in a project.
+pub const STORE_DIR: &str = ".tributary";
+
 /// What git is told of the transaction files: never convert, a union is a merge, not shown in statistics.
 const GIT_ATTRIBUTES: &[u8] = b"* -text merge=union linguist-generated=true\n";
 
@@ -26,63 +29,95 @@ const GIT_ATTRIBUTES: &[u8] = b"* -text merge=union linguist-generated=true\n";
 const GIT_IGNORE: &[u8] = b"/index/\n/local/\n";
 
 impl FileEventStore {
-    /// Opens the store at `root` and creates it when there is none.
-    ///
-    /// # Errors
-    /// [`OpenError`] when the directory cannot be set up or read. Files in `events/` that cannot be used are no error;
-    /// the status lists them.
-    pub fn open(root: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::open_with(root, StoreOptions::default())
-    }
-
-    /// Opens or creates the store at `root` with these options.
-    ///
-    /// # Errors
-    /// As [`FileEventStore::open`].
-    pub fn open_with(root: impl AsRef<Path>, options: StoreOptions) -> Result<Self, OpenError> {
-        Self::open_on(System::real(), root, options)
-    }
-
-    /// Opens or creates the store at `root` on another system than the real one: a simulated disk, another clock.
-    ///
-    /// # Errors
-    /// As [`FileEventStore::open`].
-    pub fn open_on(
-        system: System,
-        root: impl AsRef<Path>,
-        options: StoreOptions,
-    ) -> Result<Self, OpenError> {
-        let layout = layout_of(root.as_ref())?;
-        set_up(&system, &layout)?;
-        Self::start(system, layout, options, None)
-    }
-
     /// Opens the store at `root`; where there is none, nothing is created or written.
     ///
     /// # Errors
-    /// [`OpenError::NotAStore`] when `root` holds no `events/` directory, else as [`FileEventStore::open`].
-    pub fn open_existing(root: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::open_existing_with(root, StoreOptions::default())
+    /// As [`StoreOptions::open`].
+    pub fn open(root: impl AsRef<Path>) -> Result<Self, OpenError> {
+        StoreOptions::default().open(root)
     }
 
-    /// Opens the store at `root` with these options; where there is none, nothing is created or written.
+    /// Creates a store at `root` and opens it; a store that is there already is opened as it is.
     ///
     /// # Errors
-    /// As [`FileEventStore::open_existing`].
-    pub fn open_existing_with(
-        root: impl AsRef<Path>,
-        options: StoreOptions,
-    ) -> Result<Self, OpenError> {
-        let (system, layout) = (System::real(), layout_of(root.as_ref())?);
+    /// As [`StoreOptions::create`].
+    pub fn create(root: impl AsRef<Path>) -> Result<Self, OpenError> {
+        StoreOptions::default().create(root)
+    }
+
+    /// Opens the nearest store: the `.tributary` of `from`, or of the nearest directory above it that has one.
+    ///
+    /// # Errors
+    /// As [`StoreOptions::discover`].
+    pub fn discover(from: impl AsRef<Path>) -> Result<Self, OpenError> {
+        StoreOptions::default().discover(from)
+    }
+}
+
+impl StoreOptions {
+    /// Opens the store at `root`; where there is none, nothing is created or written.
+    ///
+    /// A store that may not be written to is opened for reading.
+    ///
+    /// # Errors
+    /// [`OpenError::NotAStore`] when `root` holds no store, other variants when it cannot be read. Files in `events/` that
+    /// cannot be used are no error; the status lists them.
+    pub fn open(&self, root: impl AsRef<Path>) -> Result<FileEventStore, OpenError> {
+        let (system, layout) = (self.system_or_real(), layout_of(root.as_ref())?);
         must_be_there(&system, &layout)?;
-        let opened = create_local(&system, &layout)
-            .and_then(|()| Self::start(system.clone(), layout.clone(), options.clone(), None));
+        let opened = create_local(&system, &layout).and_then(|()| {
+            FileEventStore::start(system.clone(), layout.clone(), self.clone(), None)
+        });
         match opened {
-            Err(error) if is_read_only(&error) => Self::start_apart(system, &layout, options),
+            Err(error) if is_read_only(&error) => {
+                FileEventStore::start_apart(system, &layout, self.clone())
+            }
             opened => opened,
         }
     }
 
+    /// Creates a store at `root` and opens it; a store that is there already is opened as it is.
+    ///
+    /// # Errors
+    /// [`OpenError::SetUp`] when a directory or file cannot be created, else as [`StoreOptions::open`].
+    pub fn create(&self, root: impl AsRef<Path>) -> Result<FileEventStore, OpenError> {
+        let (system, layout) = (self.system_or_real(), layout_of(root.as_ref())?);
+        set_up(&system, &layout)?;
+        FileEventStore::start(system, layout, self.clone(), None)
+    }
+
+    /// Opens the nearest store: the [`.tributary`](STORE_DIR) of `from`, or of the nearest directory above it that has one.
+    ///
+    /// # Errors
+    /// [`OpenError::NoneAbove`] when there is none, else as [`StoreOptions::open`]. A store that cannot be looked into is an
+    /// error: a program does not append to another one farther up because the nearest is out of reach.
+    pub fn discover(&self, from: impl AsRef<Path>) -> Result<FileEventStore, OpenError> {
+        self.open(self.nearest(from)?)
+    }
+
+    /// Returns the root of the store that [`StoreOptions::discover`] opens, by looking alone.
+    ///
+    /// # Errors
+    /// As [`StoreOptions::discover`].
+    pub fn nearest(&self, from: impl AsRef<Path>) -> Result<PathBuf, OpenError> {
+        let (system, from) = (self.system_or_real(), absolute(from.as_ref())?);
+        for directory in from.ancestors() {
+            let root = directory.join(STORE_DIR);
+            match must_be_there(&system, &Layout::new(&root)) {
+                Ok(()) => return Ok(root),
+                Err(OpenError::NotAStore { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(OpenError::NoneAbove { from })
+    }
+
+    fn system_or_real(&self) -> System {
+        self.system.clone().unwrap_or_else(System::real)
+    }
+}
+
+impl FileEventStore {
     /// Opens a store that may not be written to: what is made of it lies elsewhere, and goes away with the handle.
     fn start_apart(
         system: System,
@@ -214,11 +249,14 @@ fn is_read_only(error: &OpenError) -> bool {
 
 /// Returns the layout of the store at `root`, wherever the process goes from here.
 pub(crate) fn layout_of(root: &Path) -> Result<Layout, OpenError> {
-    let absolute = std::path::absolute(root).map_err(|source| OpenError::SetUp {
-        root: root.to_owned(),
+    absolute(root).map(Layout::new)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
+    std::path::absolute(path).map_err(|source| OpenError::SetUp {
+        root: path.to_owned(),
         source: Box::new(source),
-    })?;
-    Ok(Layout::new(absolute))
+    })
 }
 
 /// Checks that there is a store, by looking alone.

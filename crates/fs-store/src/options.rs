@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use fs_format::{ReplicaId, StreamId};
 use fs_index::{History, Progress};
-use fs_io::SyncPolicy;
+use fs_io::{SyncPolicy, System};
 
 use crate::schema::Schema;
 
 /// Choices that are made when a store is opened; none of them is written to disk.
+///
+/// [`open`](StoreOptions::open), [`create`](StoreOptions::create) and [`discover`](StoreOptions::discover) open one.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     pub(crate) durability: Durability,
@@ -21,6 +23,8 @@ pub struct StoreOptions {
     pub(crate) reads: Reads,
     pub(crate) progress: Progress,
     pub(crate) schema: Schema,
+    /// Where the store lies, if not on the real system.
+    pub(crate) system: Option<System>,
 }
 
 impl Default for StoreOptions {
@@ -36,6 +40,7 @@ impl Default for StoreOptions {
             reads: Reads::Present,
             progress: Progress::default(),
             schema: Schema::default(),
+            system: None,
         }
     }
 }
@@ -92,6 +97,13 @@ impl StoreOptions {
     #[must_use]
     pub fn schema(mut self, schema: Schema) -> Self {
         self.schema = schema;
+        self
+    }
+
+    /// Opens stores on another system than the real one: a simulated disk, another clock.
+    #[must_use]
+    pub fn system(mut self, system: System) -> Self {
+        self.system = Some(system);
         self
     }
 

@@ -143,7 +143,7 @@ impl Process {
     fn try_append(&mut self, append: Append) -> Result<String, Box<dyn std::error::Error>> {
         let store = match self.store.take() {
             Some(store) => store,
-            None => FileEventStore::open_on(system(), &self.root, self.options.clone())?,
+            None => self.options.clone().system(system()).create(&self.root)?,
         };
         let appended = store.append(append)?;
         self.store = Some(store);
@@ -183,7 +183,7 @@ impl Process {
         let batch: usize = batch.parse().expect("how many is a number");
         std::thread::scope(|scope| {
             for (place, seed) in Place::ALL.into_iter().zip(0..) {
-                let store = FileEventStore::open_on(system(), &self.root, self.options.clone());
+                let store = self.options.clone().system(system()).create(&self.root);
                 let store = store.expect("the store opens");
                 let seen =
                     Seen::new(order, place).fated(20, Fate::Fails, seed + self.dice.below(1 << 32));
@@ -202,14 +202,19 @@ impl Process {
     }
 
     fn consumer(&self, name: &str) -> Consumer {
-        let store = FileEventStore::open_on(system(), &self.root, self.options.clone());
+        let store = self.options.clone().system(system()).create(&self.root);
         let consumer = store.expect("the store opens").consumer(name);
         consumer.expect("the consumer opens")
     }
 
     /// Sends through a channel that is shorter than some bursts.
     fn record(&mut self, count: u64) {
-        let store = FileEventStore::open_on(system(), &self.root, self.options.clone()).unwrap();
+        let store = self
+            .options
+            .clone()
+            .system(system())
+            .create(&self.root)
+            .unwrap();
         let (sender, receiver) = broadcast::channel(8);
         let mut recorder = Recorder::new(
             &store,

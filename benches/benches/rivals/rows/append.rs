@@ -65,7 +65,7 @@ impl Ours {
 
 fn open(root: PathBuf, durability: Durability) -> Fallible<FileEventStore> {
     let options = StoreOptions::default().durability(durability);
-    Ok(FileEventStore::open_with(root, options)?)
+    Ok(options.create(root)?)
 }
 
 pub(super) fn sizes(arguments: &Arguments) -> [u64; 3] {

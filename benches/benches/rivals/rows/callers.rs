@@ -30,7 +30,7 @@ pub(crate) fn sixteen(arguments: &Arguments, scratch: &Scratch) -> Fallible<Vec<
     let grow = |kind| scratch.growing("callers", kind, size, planned);
     let options = fs_store::StoreOptions::default().durability(journal);
     let root = grow(Kind::Ours)?.path;
-    let ours = Arc::new(fs_store::FileEventStore::open_with(root, options)?);
+    let ours = Arc::new(options.create(root)?);
     let sqlite = stores::eventcore_sqlite(&grow(Kind::EventcoreSqlite)?.path, Synchronous::Full)?;
     let sqlite = Arc::new(sqlite);
     let fs = Arc::new(stores::eventcore_fs(&grow(Kind::EventcoreFs)?.path)?);

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use fs_store::FileEventStore;
+use fs_store::{FileEventStore, STORE_DIR};
 use serde::Serialize;
 
-use crate::locate::STORE_DIR;
 use crate::outcome::Ending;
 use crate::output::Output;
 
@@ -16,7 +15,7 @@ struct Answer {
 
 pub(crate) fn run(dir: Option<PathBuf>, output: &mut Output) -> anyhow::Result<Ending> {
     let root = dir.unwrap_or_else(|| PathBuf::from(STORE_DIR));
-    let store = FileEventStore::open(&root)?;
+    let store = FileEventStore::create(&root)?;
     let root = store.root().to_owned();
     output.answer(&Answer { root: root.clone() }, || {
         format!(

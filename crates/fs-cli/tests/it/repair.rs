@@ -3,7 +3,7 @@
 use std::fs;
 
 use fs_format::StreamId;
-use fs_store::{Append, FileEventStore, StoreOptions};
+use fs_store::{Append, StoreOptions};
 use serde_json::{Value, json};
 
 use crate::settling::take_over;
@@ -130,7 +130,7 @@ fn a_shared_identity_is_told_until_it_is_given_up() {
     let there = Here::empty();
     let options =
         StoreOptions::default().replica_id(serde_json::from_value(json!(replica_id)).unwrap());
-    let store = FileEventStore::open_with(there.path().join(".tributary"), options).unwrap();
+    let store = options.create(there.path().join(".tributary")).unwrap();
     let event = Append::new()
         .event(StreamId::new("t").unwrap(), "T", "1")
         .unwrap();
@@ -223,7 +223,10 @@ fn after_a_power_cut(here: &Here) -> String {
     let mut system = fs_io::System::real();
     system.machine.boot_id = Some("another boot".to_owned());
     let root = here.path().join(".tributary");
-    let store = FileEventStore::open_on(system, &root, StoreOptions::default()).unwrap();
+    let store = StoreOptions::default()
+        .system(system)
+        .create(&root)
+        .unwrap();
     let event = Append::new()
         .event(StreamId::new("s").unwrap(), "T", "1")
         .unwrap();

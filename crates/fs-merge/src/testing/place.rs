@@ -85,7 +85,7 @@ impl Place {
         };
         let options = StoreOptions::default().durability(Durability::None);
         Ok(Self {
-            store: FileEventStore::open_on(system, root, options)?,
+            store: options.system(system).create(root)?,
             clock: simulation.clock.clone(),
             disk,
             machine,

@@ -197,7 +197,7 @@ fn the_events_of_a_fork_are_those_of_today() {
         Ok(Upcasted::to("Issue", &titled("i", &title))?)
     });
     let options = StoreOptions::default().schema(schema);
-    let store = FileEventStore::open_with(ours.store.root(), options).unwrap();
+    let store = options.create(ours.store.root()).unwrap();
     let forks = typed_forks::<Issue>(&store).unwrap();
     let fork = forks[0].as_ref().unwrap();
     let state = fork.branch_state(&fork.branches[0], Vec::new(), told);

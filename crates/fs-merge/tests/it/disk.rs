@@ -82,7 +82,7 @@ impl Place {
             put(&root, tx);
         }
         let options = StoreOptions::default().durability(Durability::None);
-        let store = FileEventStore::open_with(&root, options).unwrap();
+        let store = options.create(&root).unwrap();
         for (_, tx) in files.iter().filter(|(index, _)| !first(*index)) {
             put(&root, tx);
         }

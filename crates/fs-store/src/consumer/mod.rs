@@ -36,7 +36,7 @@ use cursor::Cursor;
 /// # use fs_format::StreamId;
 /// # use fs_store::{Append, FileEventStore};
 /// # let dir = tempfile::tempdir()?;
-/// # let store = FileEventStore::open(dir.path())?;
+/// # let store = FileEventStore::create(dir.path())?;
 /// # store.append(Append::new().event(StreamId::new("issue-1")?, "IssueOpened", "{}")?)?;
 /// let notifier = store.consumer("notifier")?;
 /// let batch = notifier.fetch(100)?;

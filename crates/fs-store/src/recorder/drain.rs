@@ -55,7 +55,7 @@ pub struct Drained {
 /// # use fs_store::{FileEventStore, Recorded, Recorder};
 /// # use tokio::sync::broadcast;
 /// # let dir = tempfile::tempdir()?;
-/// # let store = FileEventStore::open(dir.path())?;
+/// # let store = FileEventStore::create(dir.path())?;
 /// let (sender, receiver) = broadcast::channel::<String>(2);
 /// for said in ["one", "two", "three", "four"] {
 ///     sender.send(said.to_owned())?;

@@ -56,7 +56,7 @@ impl FileEventStore {
     /// # use fs_format::StreamId;
     /// # use fs_store::{Append, FileEventStore, Item};
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = FileEventStore::open(dir.path())?;
+    /// # let store = FileEventStore::create(dir.path())?;
     /// # let issue = StreamId::new("issue-1")?;
     /// let mut subscription = store.subscribe(None);
     /// store.append(Append::new().event(issue, "IssueOpened", "{}")?)?;

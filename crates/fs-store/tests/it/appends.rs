@@ -1,7 +1,7 @@
 //! What an append checks and keeps.
 
 use fs_format::{CommandId, EncodeError};
-use fs_store::{Append, AppendError, ExpectedVersion, FileEventStore};
+use fs_store::{Append, AppendError, ExpectedVersion, FileEventStore, StoreOptions};
 
 use crate::support::{count, counted, merge, new_store, numbers, stream};
 
@@ -150,7 +150,10 @@ fn time_never_runs_backwards_along_the_history() {
     use fs_io::sim::Simulation;
     use std::time::Duration;
     let machine = Simulation::new(1);
-    let store = FileEventStore::open_on(machine.system(), "/store", Default::default()).unwrap();
+    let store = StoreOptions::default()
+        .system(machine.system())
+        .create("/store")
+        .unwrap();
     machine.clock.advance(Duration::from_secs(3600));
     let ahead = count(&store, "s", 1);
     machine.clock.set(1_767_225_600_000_000_000);

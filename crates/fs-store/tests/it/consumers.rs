@@ -209,7 +209,7 @@ fn a_new_epoch_is_told_until_the_consumer_is_reset() {
 fn a_handle_that_knows_less_than_who_moved_the_cursor_sees_no_new_epoch() {
     let store = counted(1..=3);
     let options = StoreOptions::default().reads(Reads::AsRefreshed);
-    let late = FileEventStore::open_with(store.root(), options).unwrap();
+    let late = options.create(store.root()).unwrap();
     let starts_over = || ConsumerOptions::default().start_over_on_new_epoch();
     let (strict, lenient) = (
         late.consumer("agent").unwrap(),
@@ -276,7 +276,7 @@ fn one_from_now_that_starts_over_sees_what_comes_after_that() {
 fn a_cursor_moves_under_its_lock_only_and_who_reads_does_not_wait() {
     let store = counted(1..=3);
     let options = StoreOptions::default().lock_timeout(Duration::ZERO);
-    let hasty = FileEventStore::open_with(store.root(), options).unwrap();
+    let hasty = options.create(store.root()).unwrap();
     let consumer = hasty.consumer("agent").unwrap();
     let batch = consumer.fetch(2).unwrap();
     let files = fs::read_dir(store.root().join("local/consumers")).unwrap();
@@ -311,7 +311,7 @@ fn what_is_acknowledged_or_saved_outlives_a_power_cut() {
         let machine = Simulation::new(1);
         let open = || {
             let options = StoreOptions::default().durability(durability);
-            FileEventStore::open_on(machine.system(), "/store", options).unwrap()
+            options.system(machine.system()).create("/store").unwrap()
         };
         let store = open();
         for n in 1..=3 {

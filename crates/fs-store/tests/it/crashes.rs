@@ -9,11 +9,9 @@ use fs_store::{AppendError, Durability, FileEventStore, StoreOptions};
 use crate::support::{counted, numbers};
 
 fn open(machine: &Simulation) -> Result<FileEventStore, fs_store::OpenError> {
-    FileEventStore::open_on(
-        machine.system(),
-        Path::new("/store"),
-        StoreOptions::default(),
-    )
+    StoreOptions::default()
+        .system(machine.system())
+        .create(Path::new("/store"))
 }
 
 /// Appends 1, 2, ... until one fails; returns the acknowledged ones and how many were tried.
@@ -128,7 +126,7 @@ fn an_append_whose_fate_is_unknown_can_be_asked_for_by_its_command() {
                 let machine = Simulation::new(at);
                 let open = || {
                     let options = StoreOptions::default().durability(durability);
-                    FileEventStore::open_on(machine.system(), "/store", options).unwrap()
+                    options.system(machine.system()).create("/store").unwrap()
                 };
                 let store = open();
                 store.append(counted("s", 1)).unwrap();
@@ -269,8 +267,10 @@ fn an_import_without_syncs_survives_once_it_is_flushed() {
         let machine = Simulation::new(seed);
         let choices = SimRandom::new(seed);
         let options = StoreOptions::default().durability(fs_store::Durability::None);
-        let store =
-            FileEventStore::open_on(machine.system(), Path::new("/store"), options).unwrap();
+        let store = options
+            .system(machine.system())
+            .create(Path::new("/store"))
+            .unwrap();
         for n in 0..5 {
             store.append(counted("s", n)).unwrap();
             machine

@@ -42,7 +42,7 @@ fn at_once(
 
 fn with(durability: Durability) -> FileEventStore {
     let options = StoreOptions::default().durability(durability);
-    FileEventStore::open_with(new_store().root(), options).unwrap()
+    options.create(new_store().root()).unwrap()
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn what_is_appended_together_is_a_chain_of_one_replica() {
 #[test]
 fn a_busy_store_is_told_to_all_who_wait_at_the_same_time() {
     let options = StoreOptions::default().lock_timeout(Duration::from_millis(100));
-    let store = FileEventStore::open_with(new_store().root(), options).unwrap();
+    let store = options.create(new_store().root()).unwrap();
     let disk = fs_io::System::real().disk;
     let _held = disk
         .lock(&store.root().join("local/lock"), fs_io::Wait::Never)

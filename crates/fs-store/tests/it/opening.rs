@@ -10,7 +10,7 @@ use crate::support::{count, new_store, numbers};
 fn a_store_that_is_not_there_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     for root in [dir.path().join("nowhere"), dir.path().to_owned()] {
-        let refused = FileEventStore::open_existing(&root);
+        let refused = FileEventStore::open(&root);
         assert!(
             matches!(refused, Err(OpenError::NotAStore { .. })),
             "{refused:?}"
@@ -46,7 +46,7 @@ fn a_file_where_the_store_should_be_is_said() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("file");
     fs::write(&root, "").unwrap();
-    let refused = FileEventStore::open(&root);
+    let refused = FileEventStore::create(&root);
     let message = refused.unwrap_err().to_string();
     assert!(message.contains("file"), "the error names it: {message}");
 }
@@ -54,9 +54,32 @@ fn a_file_where_the_store_should_be_is_said() {
 #[test]
 fn missing_directories_above_the_store_are_created() {
     let dir = tempfile::tempdir().unwrap();
-    let store = FileEventStore::open(dir.path().join("a/b/.tributary")).unwrap();
+    let store = FileEventStore::create(dir.path().join("a/b/.tributary")).unwrap();
     count(&store, "s", 1);
     assert_eq!(numbers(&store, "s"), [1]);
+}
+
+#[test]
+fn a_store_is_discovered_from_below_and_none_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let below = dir.path().join("project/src/deep");
+    fs::create_dir_all(&below).unwrap();
+    let refused = FileEventStore::discover(&below);
+    assert!(
+        matches!(&refused, Err(OpenError::NoneAbove { from }) if *from == below),
+        "where the search began is named: {refused:?}"
+    );
+    let root = dir.path().join("project").join(fs_store::STORE_DIR);
+    count(&FileEventStore::create(&root).unwrap(), "s", 1);
+    for from in [&below, &dir.path().join("project")] {
+        let found = FileEventStore::discover(from).unwrap();
+        assert_eq!(found.root(), root, "the nearest above is opened");
+        assert_eq!(numbers(&found, "s"), [1]);
+    }
+    assert!(
+        fs::read_dir(&below).unwrap().next().is_none(),
+        "nothing was written where the search began"
+    );
 }
 
 #[cfg(unix)]
@@ -99,7 +122,7 @@ fn what_is_there_instead_of_a_store_is_said() {
         ),
     ];
     for (root, expected, text) in cases {
-        let refused = FileEventStore::open_existing(&root).unwrap_err();
+        let refused = FileEventStore::open(&root).unwrap_err();
         let message = refused.to_string();
         assert!(
             matches!(refused, OpenError::NotAStore { found, .. } if found == expected)
@@ -121,7 +144,7 @@ fn a_root_that_cannot_be_looked_into_is_not_taken_for_none() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("loop");
     std::os::unix::fs::symlink(&root, &root).unwrap();
-    let refused = FileEventStore::open_existing(&root).unwrap_err();
+    let refused = FileEventStore::open(&root).unwrap_err();
     assert!(
         matches!(refused, OpenError::Unreadable { .. }),
         "whether there is a store is not known: {refused:?}"
@@ -140,7 +163,7 @@ fn a_directory_in_the_place_of_a_file_of_the_index_is_named() {
         let path = root.join("index").join(name);
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        let refused = FileEventStore::open(&root).unwrap_err();
+        let refused = FileEventStore::create(&root).unwrap_err();
         let message = refused.to_string();
         assert!(
             matches!(
@@ -154,7 +177,7 @@ fn a_directory_in_the_place_of_a_file_of_the_index_is_named() {
             "which it is, and what to do: {message}"
         );
         fs::rename(&path, root.join("away")).unwrap();
-        let store = FileEventStore::open(&root).unwrap();
+        let store = FileEventStore::create(&root).unwrap();
         assert_eq!(numbers(&store, "s"), [1], "the index is made anew");
     }
 }

@@ -12,7 +12,10 @@ use crate::support::{count, numbers};
 const ROOT: &str = "/store";
 
 fn open(machine: &Simulation) -> FileEventStore {
-    FileEventStore::open_on(machine.system(), Path::new(ROOT), StoreOptions::default()).unwrap()
+    StoreOptions::default()
+        .system(machine.system())
+        .create(Path::new(ROOT))
+        .unwrap()
 }
 
 /// A machine on whose store the second of three transactions has vanished, and that transaction.

@@ -45,7 +45,7 @@ impl Projector for Ledger {
 
 fn open(root: &std::path::Path) -> FileEventStore {
     let options = StoreOptions::default().durability(Durability::None);
-    FileEventStore::open_with(root, options).unwrap()
+    options.create(root).unwrap()
 }
 
 /// Appends deposits of so many cents each, by one transaction.

@@ -62,7 +62,7 @@ fn schema() -> Schema {
 /// Returns the store of `options` with an event of each age, one of another type in between.
 fn aged(schema: Schema) -> FileEventStore {
     let root = new_store().root().to_owned();
-    let store = FileEventStore::open_with(root, StoreOptions::default().schema(schema)).unwrap();
+    let store = StoreOptions::default().schema(schema).create(root).unwrap();
     append(&store, "Payment", r#"{"account": "alice", "units": 1}"#);
     append(&store, "PaidV2", r#"{"account": "alice", "cents": 200}"#);
     count(&store, "counter", 7);

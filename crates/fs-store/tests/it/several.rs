@@ -71,7 +71,7 @@ fn readers_never_wait_for_the_lock_and_writers_wait_so_long_only() {
     let store = new_store();
     count(&store, "s", 1);
     let options = StoreOptions::default().lock_timeout(Duration::from_millis(20));
-    let other = FileEventStore::open_with(store.root(), options).unwrap();
+    let other = options.create(store.root()).unwrap();
     let disk = fs_io::System::real().disk;
     let held = disk
         .lock(&store.root().join("local/lock"), fs_io::Wait::Never)
@@ -95,7 +95,7 @@ fn a_handle_that_reads_as_refreshed_sees_nothing_new_before() {
     let store = new_store();
     count(&store, "a", 1);
     let options = StoreOptions::default().reads(Reads::AsRefreshed);
-    let still = FileEventStore::open_with(store.root(), options).unwrap();
+    let still = options.create(store.root()).unwrap();
     count(&store, "a", 2);
     assert_eq!(numbers(&still, "a"), [1], "nobody asked it to look");
     still.refresh().unwrap();
@@ -120,7 +120,7 @@ fn a_first_open_tells_how_far_it_has_come() {
     let progress = Progress::new(move |done, total| teller.lock().unwrap().push((done, total)));
     std::fs::remove_dir_all(store.root().join("index")).unwrap();
     let options = StoreOptions::default().progress(progress);
-    let opened = FileEventStore::open_with(store.root(), options).unwrap();
+    let opened = options.create(store.root()).unwrap();
     assert_eq!(numbers(&opened, "a").len(), 300, "all is there");
     let told = told.lock().unwrap();
     assert!(told.contains(&(300, 300)), "it tells the end: {told:?}");

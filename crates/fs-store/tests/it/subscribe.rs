@@ -28,7 +28,7 @@ fn by_hint() -> SubscribeOptions {
 /// A new store whose appends need not survive a power cut.
 fn quick_store() -> FileEventStore {
     let options = StoreOptions::default().durability(Durability::None);
-    FileEventStore::open_with(new_store().root(), options).unwrap()
+    options.create(new_store().root()).unwrap()
 }
 
 fn item(subscription: &mut Subscription) -> Item {
@@ -384,7 +384,12 @@ fn async_code_needs_no_runtime() {
 #[test]
 fn without_file_events_looking_is_enough() {
     let machine = Simulation::new(1);
-    let open = || FileEventStore::open_on(machine.system(), "/store", Default::default()).unwrap();
+    let open = || {
+        StoreOptions::default()
+            .system(machine.system())
+            .create("/store")
+            .unwrap()
+    };
     let (store, other) = (open(), open());
     let mut polling = store.subscribe_with(
         None,
@@ -410,7 +415,10 @@ fn without_file_events_looking_is_enough() {
 #[test]
 fn a_store_that_cannot_be_read_is_an_error_and_no_end() {
     let machine = Simulation::new(2);
-    let store = FileEventStore::open_on(machine.system(), "/store", Default::default()).unwrap();
+    let store = StoreOptions::default()
+        .system(machine.system())
+        .create("/store")
+        .unwrap();
     let options = SubscribeOptions::default().poll_interval(Duration::from_millis(5));
     let mut subscription = store.subscribe_with(None, options.clone());
     let mut history = store.subscribe_with(None, options);
@@ -426,7 +434,10 @@ fn a_store_that_cannot_be_read_is_an_error_and_no_end() {
         }
     }
     machine.disk.crash(&mut |_| 0);
-    let store = FileEventStore::open_on(machine.system(), "/store", Default::default()).unwrap();
+    let store = StoreOptions::default()
+        .system(machine.system())
+        .create("/store")
+        .unwrap();
     match store.subscribe(None).recv() {
         Ok(Item::Event(event)) => assert_eq!(event.stream_id.as_str(), "marker"),
         other => panic!("the disk is back: {other:?}"),

@@ -32,7 +32,7 @@ pub(crate) fn new_store() -> FileEventStore {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let run = uuid_of_this_run();
     let name = format!("store-{run}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    FileEventStore::open(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)).unwrap()
+    FileEventStore::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)).unwrap()
 }
 
 fn uuid_of_this_run() -> String {

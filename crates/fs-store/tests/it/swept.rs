@@ -28,7 +28,7 @@ fn leave(machine: &Simulation, name: &str) {
 fn check(durability: Durability, what: &str, work: impl FnOnce(&FileEventStore)) {
     let machine = Simulation::new(1);
     let options = StoreOptions::default().durability(durability);
-    let store = FileEventStore::open_on(machine.system(), "/store", options).unwrap();
+    let store = options.system(machine.system()).create("/store").unwrap();
     count(&store, "s", 1);
     leave(&machine, "of a process that was killed");
     let directory = Path::new("/store/local");

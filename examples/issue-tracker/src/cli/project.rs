@@ -7,11 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use eventcore::StreamId;
 use fs_merge::{ForkContext, typed_forks};
-use fs_store::{FileEventStore, OpenError, StoredEvent};
+use fs_store::{FileEventStore, OpenError, STORE_DIR, StoredEvent};
 use issue_tracker::{IssueEvent, PREFIX};
-
-/// Where the store lies in a project: where `trib` looks for it too.
-const DIRECTORY: &str = ".tributary";
 
 /// A project whose issues are kept.
 #[derive(Debug)]
@@ -25,23 +22,20 @@ pub(crate) type History = Vec<(StoredEvent, IssueEvent)>;
 impl Project {
     /// Creates a store in `here`, unless there is one.
     pub(crate) fn create(here: &Path) -> Result<Self> {
-        let store = FileEventStore::open(here.join(DIRECTORY))?;
+        let store = FileEventStore::create(here.join(STORE_DIR))?;
         Ok(Self { store })
     }
 
     /// Finds the store of the project that `here` is in.
     pub(crate) fn find(here: &Path) -> Result<Self> {
-        for directory in here.ancestors() {
-            match FileEventStore::open_existing(directory.join(DIRECTORY)) {
-                Ok(store) => return Ok(Self { store }),
-                Err(OpenError::NotAStore { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
+        match FileEventStore::discover(here) {
+            Ok(store) => Ok(Self { store }),
+            Err(OpenError::NoneAbove { from }) => bail!(
+                "no issues are kept in {} or above; start with `issue-tracker init`",
+                from.display()
+            ),
+            Err(error) => Err(error.into()),
         }
-        bail!(
-            "no issues are kept in {} or above; start with `issue-tracker init`",
-            here.display()
-        )
     }
 
     pub(crate) fn store(&self) -> &FileEventStore {

@@ -123,7 +123,7 @@ async fn play(seed: u64) {
     let options = || StoreOptions::default().durability(Durability::None);
     let stores: Vec<_> = PEOPLE
         .iter()
-        .map(|name| FileEventStore::open_with(world.path().join(name), options()).unwrap())
+        .map(|name| options().create(world.path().join(name)).unwrap())
         .collect();
     let mut kept: Vec<_> = stores.iter().map(Kept::of).collect();
     let mut dice = Dice::new(seed);

@@ -13,7 +13,7 @@ const STORE: &str = "/store";
 
 fn open(system: System, root: &str) -> FileEventStore {
     let options = StoreOptions::default().durability(Durability::Journal);
-    FileEventStore::open_on(system, Path::new(root), options).unwrap()
+    options.system(system).create(Path::new(root)).unwrap()
 }
 
 /// Copies a directory as `cp -r` does; the copy is durable.

@@ -64,7 +64,7 @@ impl Setting {
         let options = StoreOptions::default()
             .durability(self.durability)
             .checkpoint_after(self.checkpoint_after);
-        FileEventStore::open_on(system, Path::new("/store"), options)
+        options.system(system).create(Path::new("/store"))
     }
 }
 

@@ -114,14 +114,14 @@ fn numbers_go_on_after_a_restart() {
         recorder.finish_blocking().unwrap();
         store.root().to_owned()
     };
-    let store = FileEventStore::open(&root).unwrap();
+    let store = FileEventStore::create(&root).unwrap();
     let (sender, receiver) = broadcast::channel(4);
     send(&sender, 7..=12);
     let mut second = recording(&store, receiver);
     assert_eq!(second.drained().number, 6, "where the first one ended");
     second.finish_blocking().unwrap();
     drop(second);
-    let (sender, mut third) = recorder(&FileEventStore::open(&root).unwrap(), 4);
+    let (sender, mut third) = recorder(&FileEventStore::create(&root).unwrap(), 4);
     send(&sender, [13]);
     third.finish_blocking().unwrap();
     let mut wanted = vec![Line::Gap(1, 2)];

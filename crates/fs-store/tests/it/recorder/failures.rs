@@ -15,7 +15,7 @@ fn options() -> StoreOptions {
 }
 
 fn open(machine: &Simulation) -> FileEventStore {
-    FileEventStore::open_on(machine.system(), "/store", options()).unwrap()
+    options().system(machine.system()).create("/store").unwrap()
 }
 
 /// What six items are after a hole of two: the channel holds four.

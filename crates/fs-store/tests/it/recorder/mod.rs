@@ -27,7 +27,7 @@ fn talk() -> StreamId {
 /// A new store whose appends need not survive a power cut.
 fn quick_store() -> FileEventStore {
     let options = StoreOptions::default().durability(Durability::None);
-    FileEventStore::open_with(new_store().root(), options).unwrap()
+    options.create(new_store().root()).unwrap()
 }
 
 fn recorder(store: &FileEventStore, capacity: usize) -> (Sender<u64>, Recorder<u64>) {
