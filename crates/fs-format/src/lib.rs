@@ -12,6 +12,8 @@ mod command_id;
 mod decode;
 mod encode;
 mod event;
+mod fence;
+mod git_rules;
 mod hash;
 mod header;
 mod id;
@@ -19,6 +21,7 @@ mod json;
 pub mod limits;
 mod merge;
 mod name;
+mod requires;
 mod stream_id;
 mod timestamp;
 mod transaction;
@@ -28,12 +31,18 @@ pub use command_id::{CommandId, CommandIdError};
 pub use decode::{DecodeError, Events, decode, decode_header};
 pub use encode::{EncodeError, Encoded, encode};
 pub use event::Event;
+pub use fence::{FENCE, FENCE_NAME};
+pub use git_rules::{
+    GIT_ATTRIBUTES, GIT_ATTRIBUTES_NAME, GIT_IGNORE_LINES, PRIVATE_GIT_IGNORE, complete_git_ignore,
+    is_former_git_attributes,
+};
 pub use hash::{ContentHash, HashError};
 pub use header::{FormatVersion, Header, Parent, StreamBase};
 pub use id::{EventId, IdError, ReplicaId, TransactionId};
 pub use json::{Json, JsonError};
 pub use merge::encode_merge;
 pub use name::{Location, NameError, check_name};
+pub use requires::{MAX_REQUIRES_BYTES, UnknownFeature, check_requires};
 pub use stream_id::{StreamId, StreamIdError};
 pub use timestamp::{Timestamp, TimestampError};
 pub use transaction::{Transaction, Transit};

@@ -3,6 +3,7 @@
 //! ```text
 //! <root>/
 //!   events/       committed, the only truth       (fs-format names the files in it)
+//!   requires      committed, where there is one   what a program has to know to read the store
 //!   index/        rebuildable                     journal, manifest, *.segment
 //!   local/        this working copy's own         identity, lock, wal, tmp/, vanished/, checkpoints/, ...
 //! ```
@@ -55,6 +56,11 @@ impl Layout {
         let mut path = self.events();
         path.extend(relative.split('/'));
         path
+    }
+
+    /// Returns the file that names what a program has to know to read the store.
+    pub fn requires(&self) -> PathBuf {
+        self.root.join("requires")
     }
 
     /// Returns the directory of everything that can be rebuilt from `events/`.

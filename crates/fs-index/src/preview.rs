@@ -335,8 +335,7 @@ impl Taking {
 impl Incoming {
     /// Returns whether its name may be meant for a transaction.
     pub(crate) fn may_be_one(&self) -> bool {
-        let name = self.path.rsplit('/').next();
-        !scan::is_harmless(name.unwrap_or(&self.path))
+        !scan::is_harmless(&self.path)
     }
 }
 

@@ -149,7 +149,7 @@ impl Scanning<'_> {
                 if !self.known.contains_key(&below) {
                     self.waiting.push(below);
                 }
-            } else if !is_harmless(&name) {
+            } else if !is_harmless(&join(&directory, &name)) {
                 entries.insert(name, entry.kind);
             }
         }
@@ -183,9 +183,10 @@ fn is_below(directory: &str, above: &str) -> bool {
     }
 }
 
-/// Returns whether a file of this name is none of the store's and no trouble.
-pub(crate) fn is_harmless(name: &str) -> bool {
-    HARMLESS.contains(&name)
+/// Returns whether a file at this path below `events/` is no transaction and no trouble.
+pub(crate) fn is_harmless(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    HARMLESS.contains(&name) || path == fs_format::FENCE_NAME
 }
 
 /// Returns the stamp of a directory after this process has published a file in it; `before` is the one it had.

@@ -159,7 +159,8 @@ pub trait Disk: Send + Sync + Debug {
         names.iter().map(stat).collect()
     }
 
-    /// Renames a file atomically if the new name is free.
+    /// Renames a file atomically if the new name is free. Where the system cannot do both in one, it looks first, so that the callers need a
+    /// lock around this.
     ///
     /// # Errors
     /// [`RenameError::AlreadyExists`] when it is not; then the file keeps its old name.

@@ -15,7 +15,8 @@ use fs_io::LockGuard;
 
 use crate::commit::MOST_TOGETHER;
 use crate::draft::{Ahead, check_versions};
-use crate::error::{AppendError, RefreshError};
+use crate::error::{AppendError, RefreshError, chain};
+use crate::git_files;
 use crate::request::{Append, Appended};
 use crate::store::{FileEventStore, Inner, Writer};
 
@@ -171,12 +172,31 @@ impl Inner {
             drop(lock);
             lock = self.lock_to_write()?;
         }
+        self.renew_git_files(&mut writer);
         Ok(Turn {
             inner: self,
             writer,
             lock,
             ahead: Ahead::default(),
         })
+    }
+}
+
+impl Inner {
+    /// Brings the files for git to what this version writes, once a handle; an append does not fail by them.
+    fn renew_git_files(&self, writer: &mut Writer) {
+        if std::mem::replace(&mut writer.has_renewed_git_files, true) {
+            return;
+        }
+        match git_files::renew(&self.system, &self.layout) {
+            Ok(renewed) => writer.renewed_git_files.extend(renewed),
+            Err(error) => {
+                tracing::warn!(
+                    error = chain(&error),
+                    "the files for git are not brought up to date"
+                );
+            }
+        }
     }
 }
 

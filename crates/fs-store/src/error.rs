@@ -8,6 +8,7 @@ use fs_index::{IndexError, Position, StalePosition, Undecodable};
 use fs_io::{FileKind, LockError, PublishError};
 
 use crate::event::StoredEvent;
+use crate::requires::RequiresError;
 use crate::schema::EventDecodeError;
 use crate::wal::LogError;
 
@@ -117,6 +118,9 @@ impl From<LockError> for AppendError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefreshError {
+    /// The store asks for something that this version does not know.
+    #[error(transparent)]
+    Requires(#[from] RequiresError),
     /// Another process held the write lock for too long.
     #[error(transparent)]
     Busy(StoreBusy),

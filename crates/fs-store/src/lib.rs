@@ -38,6 +38,8 @@ mod draft;
 mod error;
 mod event;
 mod eventcore;
+mod fence;
+mod git_files;
 mod group;
 mod identity;
 mod lease;
@@ -49,6 +51,7 @@ mod read;
 mod recorder;
 mod replicas;
 mod request;
+mod requires;
 mod schema;
 mod snapshot;
 mod state;
@@ -66,6 +69,7 @@ pub use consumer::{Batch, Consumer, ConsumerError, ConsumerOptions, ConsumerStat
 pub use digest::Digest;
 pub use error::{AppendError, NoStore, OpenError, ReadError, RefreshError, StoreBusy};
 pub use event::StoredEvent;
+pub use fence::FenceError;
 pub use fs_index::Progress;
 pub use fs_index::{All, Select, Streams};
 pub use lease::{Lease, LeaseError};
@@ -78,6 +82,7 @@ pub use recorder::{
 };
 pub use replicas::{ReplicaFeed, ReplicaItem};
 pub use request::{Append, Appended, ExpectedVersion};
+pub use requires::RequiresError;
 pub use schema::{
     Chain, EventDecodeError, Schema, SchemaFailure, SchemaReport, TypeReport, UpcastError, Upcasted,
 };

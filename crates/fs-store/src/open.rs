@@ -12,21 +12,17 @@ use fs_index::{Index, Layout};
 use fs_io::{FileKind, LockError, PrivateDir, SyncPolicy, System, Wait};
 
 use crate::error::{AppendError, NoStore, OpenError, RefreshError, is_refusal};
+use crate::git_files;
 use crate::group::Queue;
 use crate::identity::{Found, Identity};
 use crate::options::StoreOptions;
+use crate::requires;
 use crate::store::{FileEventStore, Inner, Writer};
 use crate::subscribe::Tail;
 use crate::wal::Wal;
 
 /// The directory of a store in a project.
 pub const STORE_DIR: &str = ".tributary";
-
-/// What git is told of the transaction files: never convert, a union is a merge, not shown in statistics.
-const GIT_ATTRIBUTES: &[u8] = b"* -text merge=union linguist-generated=true\n";
-
-/// What git is told to leave alone.
-const GIT_IGNORE: &[u8] = b"/index/\n/local/\n";
 
 impl FileEventStore {
     /// Opens the store at `root`; where there is none, nothing is created or written.
@@ -65,6 +61,7 @@ impl StoreOptions {
     pub fn open(&self, root: impl AsRef<Path>) -> Result<FileEventStore, OpenError> {
         let (system, layout) = (self.system_or_real(), layout_of(root.as_ref())?);
         must_be_there(&system, &layout)?;
+        check_requires(&system, &layout)?;
         let opened = create_local(&system, &layout).and_then(|()| {
             FileEventStore::start(system.clone(), layout.clone(), self.clone(), None)
         });
@@ -82,8 +79,11 @@ impl StoreOptions {
     /// [`OpenError::SetUp`] when a directory or file cannot be created, else as [`StoreOptions::open`].
     pub fn create(&self, root: impl AsRef<Path>) -> Result<FileEventStore, OpenError> {
         let (system, layout) = (self.system_or_real(), layout_of(root.as_ref())?);
-        set_up(&system, &layout)?;
-        FileEventStore::start(system, layout, self.clone(), None)
+        check_requires(&system, &layout)?;
+        let renewed = set_up(&system, &layout)?;
+        let store = FileEventStore::start(system, layout, self.clone(), None)?;
+        store.inner.writer().renewed_git_files = renewed;
+        Ok(store)
     }
 
     /// Opens the nearest store: the [`.tributary`](STORE_DIR) of `from`, or of the nearest directory above it that has one.
@@ -183,6 +183,8 @@ impl FileEventStore {
             unsynced: Vec::new(),
             wal,
             has_ingested: false,
+            has_renewed_git_files: false,
+            renewed_git_files: Vec::new(),
         });
         let store = Self {
             inner: Arc::new(Inner {
@@ -283,8 +285,14 @@ pub(crate) fn must_be_there(system: &System, layout: &Layout) -> Result<(), Open
     })
 }
 
-/// Creates what is missing of a store.
-fn set_up(system: &System, layout: &Layout) -> Result<(), OpenError> {
+/// Checks that this version can take the store for what it means.
+pub(crate) fn check_requires(system: &System, layout: &Layout) -> Result<(), OpenError> {
+    let checked = requires::check(system.disk.as_ref(), layout);
+    Ok(checked.map_err(RefreshError::from)?)
+}
+
+/// Creates what is missing of a store; returns the files for git that are not as they were.
+fn set_up(system: &System, layout: &Layout) -> Result<Vec<PathBuf>, OpenError> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| OpenError::SetUp {
         root: layout.root().to_owned(),
         source,
@@ -311,29 +319,7 @@ fn set_up(system: &System, layout: &Layout) -> Result<(), OpenError> {
     )
     .map_err(|source| failed(Box::new(source)))?;
     create_local(system, layout)?;
-    for (name, path, bytes) in [
-        ("gitignore", layout.root().join(".gitignore"), GIT_IGNORE),
-        (
-            "gitattributes",
-            layout.events().join(".gitattributes"),
-            GIT_ATTRIBUTES,
-        ),
-    ] {
-        let there = disk
-            .stat(&path)
-            .map_err(|source| failed(Box::new(source)))?
-            .is_some();
-        if !there {
-            let temp = layout
-                .temp()
-                .join(format!("{name}-{}", system.machine.process_id));
-            match fs_io::publish(disk, &temp, &path, bytes, SyncPolicy::Durable) {
-                Ok(_) | Err(fs_io::PublishError::Occupied { .. }) => {}
-                Err(source) => return Err(failed(Box::new(source))),
-            }
-        }
-    }
-    Ok(())
+    git_files::renew(system, layout).map_err(|source| failed(Box::new(source)))
 }
 
 /// Creates the directories that git does not carry.
@@ -351,5 +337,6 @@ pub(crate) fn create_local(system: &System, layout: &Layout) -> Result<(), OpenE
         )
         .map_err(|source| failed(Box::new(source) as _))?;
     }
+    git_files::hide_own_directories(system, layout);
     Ok(())
 }

@@ -13,7 +13,7 @@ use fs_io::System;
 
 use crate::answer::{self, Ingested};
 use crate::error::{OpenError, RefreshError};
-use crate::open::{layout_of, must_be_there};
+use crate::open::{check_requires, layout_of, must_be_there};
 use crate::store::FileEventStore;
 
 /// A store that was looked at and not opened, and files that may come to it.
@@ -37,6 +37,7 @@ impl FileEventStore {
     ) -> Result<Preview, OpenError> {
         let (system, layout) = (System::real(), layout_of(root.as_ref())?);
         must_be_there(&system, &layout)?;
+        check_requires(&system, &layout)?;
         let preview = fs_index::Preview::of(system.clone(), layout.clone(), incoming, progress);
         Ok(Preview {
             system,

@@ -18,6 +18,7 @@ use crate::group::Queue;
 use crate::identity::Identity;
 use crate::open;
 use crate::options::{Reads, StoreOptions};
+use crate::requires;
 use crate::subscribe::Tail;
 use crate::wal::{LogError, Wal};
 
@@ -56,6 +57,10 @@ pub(crate) struct Writer {
     pub(crate) wal: Wal,
     /// Whether the index has been brought up to date in this boot by this handle.
     pub(crate) has_ingested: bool,
+    /// Whether this handle has looked after the files for git.
+    pub(crate) has_renewed_git_files: bool,
+    /// The files for git that this handle has written.
+    pub(crate) renewed_git_files: Vec<PathBuf>,
 }
 
 impl FileEventStore {
@@ -230,6 +235,7 @@ impl Inner {
     }
 
     fn catch_up(&self, writer: &mut Writer, lock: &LockGuard) -> Result<(), RefreshError> {
+        requires::check(self.system.disk.as_ref(), &self.layout)?;
         writer.log(|wal| wal.catch_up(lock))?;
         let recovered = writer.wal.take_recovered();
         if !recovered.is_empty() {

@@ -1,6 +1,8 @@
 //! The examples in `docs/format.md` are golden bytes, and its limits are those of the code.
 
-use fs_format::{decode, limits};
+use fs_format::{
+    FENCE, FENCE_NAME, GIT_ATTRIBUTES, GIT_IGNORE_LINES, MAX_REQUIRES_BYTES, decode, limits,
+};
 
 use crate::golden::read;
 
@@ -58,9 +60,27 @@ fn every_block_of_records_is_tied_to_a_golden_file() {
         .sum::<usize>();
     assert_eq!(
         text.matches("{\"record\":").count(),
-        shown,
+        shown + text.matches(FENCE).count(),
         "an example that no test reads goes stale"
     );
+}
+
+#[test]
+fn the_files_beside_the_transactions_are_those_of_the_code() {
+    let text = text();
+    let ignore = GIT_IGNORE_LINES.map(|line| format!("{line}\n")).concat();
+    for content in [GIT_ATTRIBUTES, &ignore, FENCE] {
+        assert!(
+            text.contains(&format!("```text\n{content}```\n")),
+            "the text must show {content:?}"
+        );
+    }
+    for name in [
+        format!("`events/{FENCE_NAME}`"),
+        format!("{MAX_REQUIRES_BYTES} bytes"),
+    ] {
+        assert!(text.contains(&name), "the text must name {name}");
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! Directories are looked at first and listed then; whoever can swap one in between can write to the store anyway.
 //!
 //! # Limitations
-//! Windows has no sync of directories: there the name of a file is as durable as NTFS's journal makes it. File systems that answer that they
+//! Where the file system cannot rename without replacing, the new name is looked up before: a file that comes under it between the two, from a
+//! program that does not hold the store's lock, is replaced. Windows has no sync of directories: there the name of a file is as durable as NTFS's journal makes it. File systems that answer that they
 //! cannot sync directories are taken at their word.
 
 mod file;
@@ -150,11 +151,15 @@ impl Disk for RealDisk {
             },
         };
         let temp = tempfile::TempPath::try_from_path(from).map_err(failed)?;
-        temp.persist_noclobber(to).map_err(|error| {
-            // Dropping the path would remove the file; that is for the caller to decide.
-            let _ = error.path.keep();
-            failed(error.error)
-        })
+        let Err(error) = temp.persist_noclobber(to) else {
+            return Ok(());
+        };
+        // Dropping the path would remove the file; that is for the caller to decide.
+        let _ = error.path.keep();
+        if cfg!(unix) && may_lack_renaming(&error.error) {
+            return rename_if_free(from, to).map_err(failed);
+        }
+        Err(failed(error.error))
     }
 
     fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -219,6 +224,23 @@ impl Disk for RealDisk {
 
     fn watch(&self, changed: Changed) -> io::Result<Box<dyn Watch>> {
         watch::start(changed)
+    }
+}
+
+/// Returns whether an error may say that the file system knows neither a rename that replaces nothing nor hard links (exFAT, shared folders of
+/// virtual machines). If it says something else, a plain rename says it again.
+fn may_lack_renaming(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
+    )
+}
+
+/// Looks whether the new name is free, then renames; who writes to a store holds its lock meanwhile.
+fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
+    match RealDisk.stat(to)? {
+        Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        None => fs::rename(from, to),
     }
 }
 
@@ -318,5 +340,50 @@ fn or_here(path: &Path) -> &Path {
         Path::new(".")
     } else {
         path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_help_of_the_file_system_a_taken_name_stays_taken() {
+        let dir = tempfile::tempdir().expect("the test has a directory");
+        let at = |name: &str| dir.path().join(name);
+        let write = |name: &str, text: &str| fs::write(at(name), text).expect("it is written");
+        write("temp", "new");
+        write("taken", "old");
+        let refused = rename_if_free(&at("temp"), &at("taken")).map_err(|error| error.kind());
+        assert_eq!(
+            refused,
+            Err(io::ErrorKind::AlreadyExists),
+            "it is not replaced"
+        );
+        rename_if_free(&at("temp"), &at("free")).expect("a free name is given");
+        let found = ["temp", "taken", "free"].map(|name| fs::read_to_string(at(name)).ok());
+        assert_eq!(
+            found,
+            [None, Some("old".to_owned()), Some("new".to_owned())],
+            "one file moved, and no other changed"
+        );
+    }
+
+    #[test]
+    fn what_lacks_is_told_from_what_fails() {
+        let says = |code| may_lack_renaming(&io::Error::from_raw_os_error(code));
+        if cfg!(target_os = "linux") {
+            for (code, name) in [
+                (1, "EPERM"),
+                (22, "EINVAL"),
+                (38, "ENOSYS"),
+                (95, "EOPNOTSUPP"),
+            ] {
+                assert!(says(code), "{name} may say that there is no such rename");
+            }
+            for (code, name) in [(17, "EEXIST"), (2, "ENOENT"), (5, "EIO"), (28, "ENOSPC")] {
+                assert!(!says(code), "{name} is a failure");
+            }
+        }
     }
 }

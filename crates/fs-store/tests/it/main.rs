@@ -7,6 +7,7 @@
 )]
 
 mod appends;
+mod beside_events;
 mod consumers;
 mod contract;
 mod crashes;

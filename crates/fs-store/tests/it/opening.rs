@@ -36,7 +36,7 @@ fn opening_again_changes_nothing() {
         "the journal is as it was"
     );
     let attributes = fs::read_to_string(store.root().join("events/.gitattributes")).unwrap();
-    assert_eq!(attributes, "* -text merge=union linguist-generated=true\n");
+    assert_eq!(attributes, fs_format::GIT_ATTRIBUTES);
     let ignored = fs::read_to_string(store.root().join(".gitignore")).unwrap();
     assert!(ignored.contains("index/") && ignored.contains("local/"));
 }
