@@ -51,7 +51,7 @@ pub(crate) fn report(error: &anyhow::Error, output: &Output) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     output.failure(error);
-    if error.chain().any(is_version_conflict) {
+    if error.chain().any(is_decided_on_something_else) {
         ExitCode::from(3)
     } else if error.is::<Usage>() {
         ExitCode::from(2)
@@ -60,8 +60,8 @@ pub(crate) fn report(error: &anyhow::Error, output: &Output) -> ExitCode {
     }
 }
 
-/// Returns whether something is not at the version that the caller decided on.
-fn is_version_conflict(cause: &(dyn std::error::Error + 'static)) -> bool {
+/// Returns whether something is not as the caller took it to be when it decided: a version, or the use of a command id.
+fn is_decided_on_something_else(cause: &(dyn std::error::Error + 'static)) -> bool {
     // A settlement says what an append says in its own words, so it is not among its causes.
     let append = match cause.downcast_ref() {
         Some(ReconcileError::VersionConflict { .. }) => return true,
@@ -70,6 +70,10 @@ fn is_version_conflict(cause: &(dyn std::error::Error + 'static)) -> bool {
     };
     matches!(
         append,
-        Some(AppendError::VersionConflict { .. } | AppendError::ForkedStream { .. })
+        Some(
+            AppendError::VersionConflict { .. }
+                | AppendError::ForkedStream { .. }
+                | AppendError::CommandIdReused { .. }
+        )
     )
 }

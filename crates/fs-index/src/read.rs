@@ -198,13 +198,13 @@ impl Index {
         self.state.as_ref().is_none_or(|state| !state.is_irregular)
     }
 
-    /// Returns the canonically first transaction of the command `command_id`.
+    /// Returns the transactions of the command `command_id` in canonical order: more than one where clones used an id apart.
     ///
     /// # Errors
     /// [`IndexError`] when the index cannot be read.
-    pub fn command(&self, command_id: &CommandId) -> Result<Option<Stored>, IndexError> {
+    pub fn commands(&self, command_id: &CommandId) -> Result<Vec<Stored>, IndexError> {
         let Some(state) = &self.state else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let mut found: Vec<Stored> = Vec::new();
         for number in self.catalog.commands(command_id, &state.dead)? {
@@ -222,7 +222,7 @@ impl Index {
             let key = (header.created_at, header.replica_id, header.transaction_id);
             (rank(stored), key)
         });
-        Ok(found.into_iter().next())
+        Ok(found)
     }
 
     /// Returns the version that `stream_id` has after a transaction, canonically; `None` when it writes none of it.

@@ -63,8 +63,9 @@ impl FileEventStore {
     /// Appends a transaction: all its events or none.
     ///
     /// Every expected version is checked under the write lock, against everything that is in `events/` by then. A
-    /// `command_id` that is there already, appended here or arrived by merge, gives back the first result and writes
-    /// nothing.
+    /// `command_id` that is there already, appended here or arrived by merge, with the same content gives back the first result; with
+    /// other streams, types, data or metadata it is refused. Neither writes anything. What a file holds that cannot be read
+    /// (the status lists it) answers for no command id.
     ///
     /// Appends of several threads are committed together: they share the lock and the sync, in the order in which they came, and each has its own
     /// check and its own outcome.

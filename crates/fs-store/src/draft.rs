@@ -13,9 +13,9 @@ use fs_format::{
 use fs_index::{Index, Stored};
 
 use crate::append::Turn;
+use crate::command;
 use crate::error::{AppendError, RefreshError};
 use crate::options::OnFork;
-use crate::read::appended_by;
 use crate::request::{Append, Appended, NewEvent};
 
 /// A transaction dated further ahead of the wall clock than this records the wall clock beside it.
@@ -28,7 +28,7 @@ const CLOCK_TOLERANCE_NANOS: i64 = 1_000_000_000;
 pub(crate) struct Ahead {
     newest: Option<(Parent, Timestamp)>,
     versions: BTreeMap<StreamId, u64>,
-    commands: BTreeMap<CommandId, Appended>,
+    commands: BTreeMap<CommandId, (Appended, Stored)>,
     replica: Option<(ReplicaId, u64)>,
     is_blind: bool,
 }
@@ -66,7 +66,8 @@ impl Ahead {
                 replayed: true,
                 ..appended.clone()
             };
-            self.commands.insert(command_id.clone(), replayed);
+            self.commands
+                .insert(command_id.clone(), (replayed, encoded.clone()));
         }
         appended
     }
@@ -80,15 +81,16 @@ impl Ahead {
 }
 
 impl Turn<'_> {
-    /// Finds the first result of the same command.
-    pub(crate) fn replayed(&self, append: &Append) -> Result<Option<Appended>, RefreshError> {
+    /// Finds the first result of the same command, which has to be of the same content.
+    pub(crate) fn replayed(&self, append: &Append) -> Result<Option<Appended>, AppendError> {
         let Some(command_id) = append.command_id.as_ref() else {
             return Ok(None);
         };
-        if let Some(appended) = self.ahead.commands.get(command_id) {
+        if let Some((appended, encoded)) = self.ahead.commands.get(command_id) {
+            command::check_same(command_id, append, encoded)?;
             return Ok(Some(appended.clone()));
         }
-        Ok(appended_by(&self.inner.index(), command_id)?)
+        command::earlier_result(&self.inner.index(), command_id, append)
     }
 
     /// Checks what the caller expects.

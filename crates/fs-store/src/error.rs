@@ -3,14 +3,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fs_format::{EncodeError, EventId, StreamId, TransactionId};
+use fs_format::{CommandId, EncodeError, EventId, StreamId, TransactionId};
 use fs_index::{IndexError, Position, StalePosition, Undecodable};
 use fs_io::{FileKind, LockError, PublishError};
 
+use crate::command::ContentDifference;
 use crate::event::StoredEvent;
 use crate::requires::RequiresError;
 use crate::schema::EventDecodeError;
 use crate::wal::LogError;
+
+/// The most streams that a message names.
+const MAX_NAMED_STREAMS: usize = 3;
 
 /// A store that was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -222,6 +226,21 @@ pub enum AppendError {
         /// The version that it has.
         actual: u64,
     },
+    /// The command id was used before, by an append of other content. Nothing was stored.
+    #[error(
+        "command id {command_id} was used before, by transaction {transaction_id} on {}, with {difference}; nothing was stored; give this command an id of its own",
+        named(stream_ids)
+    )]
+    CommandIdReused {
+        /// The id.
+        command_id: CommandId,
+        /// The transaction that used it first, in canonical order.
+        transaction_id: TransactionId,
+        /// The streams that it writes.
+        stream_ids: Vec<StreamId>,
+        /// In what the contents differ.
+        difference: ContentDifference,
+    },
     /// The stream has an open fork, and the store was opened to refuse appends to such.
     #[error("stream {stream_id} has an open fork; settle it first")]
     ForkedStream {
@@ -313,6 +332,16 @@ pub(crate) fn is_refusal(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
     )
+}
+
+/// Names streams, at most [`MAX_NAMED_STREAMS`] of them.
+fn named(stream_ids: &[StreamId]) -> String {
+    let names = stream_ids.iter().take(MAX_NAMED_STREAMS);
+    let mut text: Vec<_> = names.map(|it| format!("{:?}", it.as_str())).collect();
+    if stream_ids.len() > MAX_NAMED_STREAMS {
+        text.push(format!("{} more", stream_ids.len() - MAX_NAMED_STREAMS));
+    }
+    format!("stream {}", text.join(", "))
 }
 
 /// Returns an error and its sources in one line.

@@ -2,13 +2,12 @@
 //!
 //! **Invariant**: an event is returned or named in an error, never left out.
 
-use std::collections::BTreeMap;
-
 use fs_format::{CommandId, Header, StreamId};
 use fs_index::{
     All, Effort, Index, IndexError, Placed, Position, RawEvents, Select, StalePosition, Undecodable,
 };
 
+use crate::command;
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
 use crate::request::Appended;
@@ -133,7 +132,8 @@ impl FileEventStore {
     /// # Errors
     /// [`RefreshError`].
     pub fn command_result(&self, command_id: &CommandId) -> Result<Option<Appended>, RefreshError> {
-        self.inner.ask(|index| appended_by(index, command_id))
+        self.inner
+            .ask(|index| command::first_result(index, command_id))
     }
 }
 
@@ -152,29 +152,6 @@ pub(crate) fn ingested(
     let mut events = index.read_ingested(after, select, limit, owned)?;
     number(index, &mut events)?;
     Ok(Ok(events))
-}
-
-/// Returns what the first append of a command has given, if there was one.
-pub(crate) fn appended_by(
-    index: &Index,
-    command_id: &CommandId,
-) -> Result<Option<Appended>, IndexError> {
-    let Some(stored) = index.command(command_id)? else {
-        return Ok(None);
-    };
-    let header = stored.header();
-    let mut versions = BTreeMap::new();
-    for stream_id in header.stream_bases.keys() {
-        if let Some(version) = index.version_after(&stored, stream_id)? {
-            versions.insert(stream_id.clone(), version);
-        }
-    }
-    Ok(Some(Appended {
-        transaction_id: header.transaction_id,
-        created_at: header.created_at,
-        versions,
-        replayed: true,
-    }))
 }
 
 /// Sets the canonical versions of events that were read in ingestion order.

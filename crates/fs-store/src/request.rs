@@ -119,6 +119,9 @@ impl Append {
     }
 
     /// Names the command, so that appending it again returns the first result instead of a second transaction.
+    ///
+    /// Appending other streams, types, data or metadata under the same id is refused
+    /// ([`CommandIdReused`](crate::AppendError::CommandIdReused)); expected versions may differ.
     pub fn command_id(mut self, command_id: CommandId) -> Self {
         self.command_id = Some(command_id);
         self

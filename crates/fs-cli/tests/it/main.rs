@@ -219,6 +219,18 @@ fn an_append_answers_with_versions_and_replays_its_command() {
         (&again["transaction_id"], &again["replayed"]),
         (&first["transaction_id"], &true.into())
     );
+    let first = first["transaction_id"].as_str().unwrap();
+    for other in [["s", "T", "2"], ["t", "T", "1"], ["s", "U", "1"]] {
+        let args = [&["append"], &other[..], &["--command-id", "c"]].concat();
+        let message = here.refused(&args, 3);
+        assert!(
+            message.contains(first)
+                && message.contains("\"s\"")
+                && message.contains("nothing was stored"),
+            "the first use is named: {message}"
+        );
+    }
+    assert_eq!(here.lines(&["events"]).len(), 1, "nothing was stored");
     let message = here.refused(&["append", "s", "T", "1", "--expect", "new"], 3);
     assert!(message.contains("s is at version 1"), "{message}");
     here.fine(&[

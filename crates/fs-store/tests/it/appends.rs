@@ -1,6 +1,6 @@
 //! What an append checks and keeps.
 
-use fs_format::{CommandId, EncodeError};
+use fs_format::EncodeError;
 use fs_store::{Append, AppendError, ExpectedVersion, FileEventStore, StoreOptions};
 
 use crate::support::{count, counted, merge, new_store, numbers, stream};
@@ -58,42 +58,6 @@ fn a_transaction_is_all_or_nothing_over_its_streams() {
         (base.version, base.writes),
         (1, 0),
         "but is recorded as read"
-    );
-}
-
-#[test]
-fn a_command_is_applied_once() {
-    let (store, other) = (new_store(), new_store());
-    let command = |n| counted("s", n).command_id(CommandId::new("c-1").unwrap());
-    let first = store.append(command(1)).unwrap();
-    count(&store, "s", 2);
-
-    let again = store.append(command(9)).unwrap();
-    assert!(again.replayed && !first.replayed);
-    assert_eq!(
-        (again.transaction_id, again.created_at, &again.versions),
-        (first.transaction_id, first.created_at, &first.versions)
-    );
-
-    let reopened = FileEventStore::open(store.root()).unwrap();
-    assert_eq!(
-        reopened.append(command(9)).unwrap().transaction_id,
-        first.transaction_id,
-        "after a reopen"
-    );
-
-    merge(&store, &other);
-    let there = other.append(command(9)).unwrap();
-    assert_eq!(
-        (there.replayed, there.transaction_id),
-        (true, first.transaction_id),
-        "and where it arrived by merge"
-    );
-    assert_eq!(numbers(&store, "s"), [1, 2], "nothing was stored again");
-    let result = store.command_result(&CommandId::new("c-1").unwrap());
-    assert_eq!(
-        result.unwrap().map(|found| found.transaction_id),
-        Some(first.transaction_id)
     );
 }
 

@@ -110,8 +110,8 @@ fn those_who_come_together_share_a_sync() {
 #[test]
 fn a_command_that_comes_several_times_at_once_is_done_once() {
     let store = with(Durability::Journal);
-    let outcomes = at_once(&store, |n| {
-        store.append(counted("s", n).command_id(CommandId::new("pay-7").unwrap()))
+    let outcomes = at_once(&store, |_| {
+        store.append(counted("s", 7).command_id(CommandId::new("pay-7").unwrap()))
     });
     let ids: BTreeSet<_> = outcomes
         .iter()

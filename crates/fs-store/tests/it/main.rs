@@ -8,6 +8,7 @@
 
 mod appends;
 mod beside_events;
+mod commands;
 mod consumers;
 mod contract;
 mod crashes;
