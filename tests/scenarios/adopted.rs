@@ -5,9 +5,9 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::SystemTime;
 
 use fs_format::ReplicaId;
+use fs_io::{Site, System};
 use fs_store::{AdoptError, FileEventStore, Standing, StoreOptions};
 use scenarios::answers::copy_dir;
 use scenarios::{World, append, numbers};
@@ -24,20 +24,27 @@ fn duplicate(from: &Path, to: &Path) {
     );
     assert_ne!(bound, text, "the identity names its place: {text}");
     fs::write(identity, bound).unwrap();
-    make_at_home(&to.join(".tributary/index/journal"));
+    make_at_home(&to.join(".tributary"));
 }
 
-/// Lets a copied journal say that it was made as the file that it is (docs of `fs-index/src/journal.rs`).
-fn make_at_home(journal: &Path) {
-    let metadata = fs::metadata(journal).unwrap();
-    let born = metadata.created().unwrap();
-    let born = born.duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let mut bytes = fs::read(journal).unwrap();
-    bytes[24..32].copy_from_slice(&metadata.ino().to_le_bytes());
-    let born = i64::try_from(born.as_nanos()).unwrap();
-    bytes[32..40].copy_from_slice(&born.to_le_bytes());
-    let checksum = crc32fast::hash(&bytes[..40]).to_le_bytes();
-    bytes[40..44].copy_from_slice(&checksum);
+/// Lets a copied journal say that it was made as the file that it is, in the directory that it is in (docs of `fs-index/src/journal.rs`).
+fn make_at_home(root: &Path) {
+    let system = System::real();
+    let here = Site::of_directory(&system, root).unwrap();
+    let journal = fs_index::Layout::new(root).journal();
+    let file = here.of_file(&system.disk.stat(&journal).unwrap().unwrap());
+    let mut bytes = fs::read(&journal).unwrap();
+    let mut head = bytes[..24].to_vec();
+    head.extend([0; 4]);
+    for site in [here, file] {
+        let text = site.to_string();
+        head.extend(u16::try_from(text.len()).unwrap().to_le_bytes());
+        head.extend(text.as_bytes());
+    }
+    head.resize(512, 0);
+    let checksum = crc32fast::hash(&head).to_le_bytes();
+    head[24..28].copy_from_slice(&checksum);
+    bytes[..512].copy_from_slice(&head);
     fs::write(journal, bytes).unwrap();
 }
 

@@ -138,7 +138,11 @@ fn who_appends_goes_on_when_switches_have_the_journal_written_anew() {
     let before = replica(&store);
     (0..600).for_each(|n| _ = append(&store, "topic", n));
     let topic = files(&root).split_off(main);
-    let length = || std::fs::metadata(root.join("index/journal")).unwrap().len();
+    let length = || {
+        std::fs::metadata(fs_index::Layout::new(&root).journal())
+            .unwrap()
+            .len()
+    };
     let full = length();
     for _ in 0..5 {
         for (path, _) in &topic {

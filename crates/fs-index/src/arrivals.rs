@@ -7,7 +7,6 @@
 //! **Invariant**: a census of the same files would decide the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
 
 use fs_format::{ContentHash, Header, ReplicaId, Timestamp, TransactionId};
 use fs_io::SyncPolicy;
@@ -196,7 +195,7 @@ impl Index {
         state.directories = stamps
             .filter_map(|(path, stamp)| Some((path, stamp?)))
             .collect();
-        let mut journal = Journal::new(Arc::clone(&self.system.disk), &self.layout);
+        let mut journal = Journal::new(&self.system, &self.layout);
         let id = self.draw_journal_id()?;
         let returned = plan.arrived.iter().filter(|it| kept.contains(&it.id()));
         let sync = match returned.clone().next() {

@@ -3,8 +3,6 @@
 //! **Invariant**: two handles at the same place of the journal know the same. What cannot be read as it was written is not
 //! believed, and left for the holder of the write lock to mend.
 
-use std::sync::Arc;
-
 use crate::catalog::Catalog;
 use crate::error::IndexError;
 use crate::index::Index;
@@ -100,7 +98,7 @@ impl Index {
                 // Replaced in between, or damaged.
                 continue;
             };
-            let mut journal = Journal::new(Arc::clone(&self.system.disk), &self.layout);
+            let mut journal = Journal::new(&self.system, &self.layout);
             if !journal.resume(manifest.journal_id, manifest.covered, manifest.mark)? {
                 return Ok(false);
             }

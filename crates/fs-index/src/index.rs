@@ -82,7 +82,7 @@ impl Index {
     /// Returns an index that has read nothing yet; `own` are the replicas of this working copy.
     pub fn new(system: System, layout: Layout, own: BTreeSet<ReplicaId>) -> Self {
         Self {
-            journal: Journal::new(Arc::clone(&system.disk), &layout),
+            journal: Journal::new(&system, &layout),
             system,
             layout,
             cache: Arc::new(PageCache::default()),

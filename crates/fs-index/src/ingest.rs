@@ -4,7 +4,6 @@
 //! where it is plain (`arrivals.rs`), by a census of all files elsewhere.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use fs_io::{LockGuard, SyncPolicy};
 
@@ -78,7 +77,7 @@ impl Index {
     /// Builds the index from what is plain where there is none, and from a census otherwise.
     fn start_over(&mut self, depth: Depth) -> Result<(), IndexError> {
         self.create_directories()?;
-        let mut journal = Journal::new(Arc::clone(&self.system.disk), &self.layout);
+        let mut journal = Journal::new(&self.system, &self.layout);
         let is_new = depth != Depth::Files && matches!(journal.look()?, Look::Unusable);
         if is_new && self.build()? {
             return Ok(());
@@ -88,9 +87,15 @@ impl Index {
 
     /// Creates what somebody may have deleted with the index.
     fn create_directories(&self) -> Result<(), IndexError> {
-        for directory in ["index", "local/tmp", "local/vanished"] {
+        let directories = [
+            self.layout.index(),
+            self.layout.temp(),
+            self.layout.vanished(),
+        ];
+        for directory in directories {
             let (disk, root) = (self.system.disk.as_ref(), self.layout.own_root());
-            fs_io::create_dirs(disk, root, Path::new(directory), SyncPolicy::Durable)
+            let relative = directory.strip_prefix(root).unwrap_or(Path::new(""));
+            fs_io::create_dirs(disk, root, relative, SyncPolicy::Durable)
                 .map_err(IndexError::CreateDirectory)?;
         }
         Ok(())

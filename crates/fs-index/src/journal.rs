@@ -3,30 +3,32 @@
 //! An append-only file. It starts with a head that names it; then come frames (`frame.rs`) of records (`record.rs`).
 //!
 //! ```text
-//! | "tribjnl" 0x04 | journal id: 16 random bytes | inode: u64 LE | born, in ns: i64 LE | crc32 of these 40 bytes: u32 LE |
-//! | 4 zero bytes | frames ...
+//! | head: 512 bytes | frames ...
+//!   head: "tribjnl" 0x04 | journal id: 16 random bytes | crc32 of the head with zeros here: u32 LE | two sites, each a length u16 LE and a text | zeros
 //! ```
+//! The first site is that of the store's directory, the second that of the journal's own file ([`Site`]).
 //!
 //! **Invariant**: a record that was read once is never read otherwise: bytes are only added, by the holder of the
 //! write lock, and a journal that cannot be trusted is replaced as a whole, under another id and another epoch.
 //! Readers take no lock; they stop before a batch of frames that is not whole yet, so that nobody reads half of what
 //! happened: a transaction that went away without the new epoch, an arrival without the new generation.
 //!
-//! A journal that lies in another file than the one it was made as came back from a backup, and may lack what was read
-//! and appended since: it is none. So positions that were given out mean nothing else, and nobody appends as the
-//! replica whose last transactions it does not know.
+//! A journal that [`Site::judge`] takes for a copy is none: it came with a copied directory, or back from a backup, and may lack what was
+//! read and appended since. So positions that were given out mean nothing else, and nobody appends as the replica whose last transactions it
+//! does not know.
 //!
 //! # Limitations
 //! Old bytes written over the same file (`rsync --inplace`), and a file system set back as a whole, are not told apart
-//! from a journal to which nothing was added. Where the time at which a file was made is not known, nor is a file that
-//! was given the inode of its predecessor.
+//! from a journal to which nothing was added.
 //!
 //! *Not done here*: deciding what arrived and what vanished (`arrivals.rs`, `census`).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fs_io::{Disk, File, FileId, FileKind, ReadError, Stat, SyncPolicy};
+use fs_io::{
+    File, FileId, FileKind, MAX_SITE_BYTES, Ownership, ReadError, Site, Stat, SyncPolicy, System,
+};
 
 use crate::bytes::Bytes;
 use crate::error::IndexError;
@@ -35,7 +37,7 @@ use crate::layout::Layout;
 use crate::record::{self, Record};
 
 const MAGIC: [u8; 8] = *b"tribjnl\x04";
-const HEAD: usize = 48;
+const HEAD: usize = 512;
 
 /// So many bytes before a place tell it from the same place of a journal that was cut and written on.
 const MARKED: u64 = 64;
@@ -78,8 +80,10 @@ pub(crate) enum Tail {
 /// The journal of one handle: which file was read, up to where.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    disk: Arc<dyn Disk>,
+    system: System,
     path: PathBuf,
+    /// The directory whose site tells a journal from a copy of it.
+    root: PathBuf,
     known: Option<Known>,
 }
 
@@ -93,10 +97,11 @@ struct Known {
 }
 
 impl Journal {
-    pub(crate) fn new(disk: Arc<dyn Disk>, layout: &Layout) -> Self {
+    pub(crate) fn new(system: &System, layout: &Layout) -> Self {
         Self {
-            disk,
+            system: system.clone(),
             path: layout.journal(),
+            root: layout.own_root().to_owned(),
             known: None,
         }
     }
@@ -163,7 +168,7 @@ impl Journal {
 
     /// Returns whether the file is the one that was read, and nothing was added to it.
     pub(crate) fn is_at_its_end(&self) -> bool {
-        let stat = self.disk.stat(&self.path).ok().flatten();
+        let stat = self.system.disk.stat(&self.path).ok().flatten();
         let known = self.known.as_ref().zip(stat);
         known.is_some_and(|(known, stat)| {
             known.file_id.is_some() && known.file_id == stat.file_id && known.end == stat.len
@@ -175,7 +180,7 @@ impl Journal {
     /// # Errors
     /// [`IndexError::Read`] when the file is there but cannot be read.
     pub(crate) fn look(&mut self) -> Result<Tail, IndexError> {
-        let stat = self.disk.stat(&self.path);
+        let stat = self.system.disk.stat(&self.path);
         let Some(stat) = stat
             .map_err(|source| self.unread(source))?
             .filter(|stat| stat.kind == FileKind::File)
@@ -275,7 +280,7 @@ impl Journal {
         let mut bytes = Vec::new();
         frame::push_batch(&mut bytes, payloads);
         if known.writer.is_none() {
-            known.writer = Some(self.disk.open_log(path).map_err(failed)?);
+            known.writer = Some(self.system.disk.open_log(path).map_err(failed)?);
         }
         let writer = known.writer.as_mut().expect("opened just above");
         let stat = writer.stat().map_err(failed)?;
@@ -325,19 +330,22 @@ impl Journal {
         let temp = layout
             .temp()
             .join(format!("journal-{}", uuid::Uuid::from_bytes(id)));
+        let here = self.site()?;
         let named = |file: &Stat| {
-            bytes[..HEAD].copy_from_slice(&head(id, Place::of(file)));
+            bytes[..HEAD].copy_from_slice(&head(id, &here, &here.of_file(file)));
             bytes
         };
-        fs_io::replace_knowing_itself(self.disk.as_ref(), &temp, &self.path, named, sync)
-            .map_err(|error| IndexError::not_replaced(self.disk.as_ref(), &self.path, error))?;
+        fs_io::replace_knowing_itself(self.system.disk.as_ref(), &temp, &self.path, named, sync)
+            .map_err(|error| {
+                IndexError::not_replaced(self.system.disk.as_ref(), &self.path, error)
+            })?;
         self.known = self.open()?.map(|found| Known { end, ..found });
         Ok(())
     }
 
     /// Opens the file; `None` when there is none, or it is no journal, or one that was made as another file.
     fn open(&self) -> Result<Option<Known>, IndexError> {
-        let reader = match self.disk.open_read(&self.path) {
+        let reader = match self.system.disk.open_read(&self.path) {
             Ok(reader) => reader,
             Err(ReadError::NotFound { .. } | ReadError::NotAFile { .. }) => return Ok(None),
             Err(ReadError::Io { path, source }) => return Err(IndexError::Read { path, source }),
@@ -347,14 +355,26 @@ impl Journal {
             .read_at(0, HEAD)
             .map_err(|source| self.unread(source))?;
         let stat = reader.stat().map_err(|source| self.unread(source))?;
-        let found = parse_head(&head).filter(|(_, place)| place.may_be(&stat));
-        Ok(found.map(|(id, _)| Known {
+        let Some((id, directory, file)) = parse_head(&head) else {
+            return Ok(None);
+        };
+        let here = self.site()?;
+        let is_ours = directory.judge(&here) != Ownership::Copy
+            && file.judge(&here.of_file(&stat)) != Ownership::Copy;
+        Ok(is_ours.then_some(Known {
             id,
             file_id: stat.file_id,
             reader,
             end: HEAD as u64,
             writer: None,
         }))
+    }
+
+    fn site(&self) -> Result<Site, IndexError> {
+        Site::of_directory(&self.system, &self.root).map_err(|source| IndexError::Read {
+            path: self.root.clone(),
+            source,
+        })
     }
 
     fn unread(&self, source: std::io::Error) -> IndexError {
@@ -425,106 +445,75 @@ fn offsets(start: u64, payloads: &[Vec<u8>]) -> Vec<u64> {
     payloads.iter().map(offset).collect()
 }
 
-/// The file that a journal was made as, as far as the system tells one from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    inode: Option<u64>,
-    born_nanos: Option<i64>,
-}
-
-impl Place {
-    /// Stands for an inode that is not known; no file system gives it out.
-    const NO_INODE: u64 = 0;
-    /// Stands for a time that is not known.
-    const UNBORN: i64 = i64::MIN;
-
-    fn of(file: &Stat) -> Self {
-        // The device is left out, since its number may be another after each boot.
-        Self {
-            inode: file.file_id.map(|id| id.inode),
-            born_nanos: file.born_nanos,
-        }
+fn head(id: JournalId, directory: &Site, file: &Site) -> [u8; HEAD] {
+    let mut bytes = Vec::with_capacity(HEAD);
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&id);
+    bytes.extend_from_slice(&[0; 4]);
+    for site in [directory, file] {
+        let text = site.to_string();
+        debug_assert!(
+            text.len() <= MAX_SITE_BYTES,
+            "the text of a site is bounded"
+        );
+        let len = u16::try_from(text.len()).expect("the text of a site is bounded");
+        bytes.extend_from_slice(&len.to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
     }
-
-    /// Returns whether a journal that was made here may be this file: nothing that is known of both differs.
-    fn may_be(self, file: &Stat) -> bool {
-        fn agree<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
-            one.zip(other).is_none_or(|(one, other)| one == other)
-        }
-        let now = Self::of(file);
-        agree(self.inode, now.inode) && agree(self.born_nanos, now.born_nanos)
-    }
-}
-
-fn head(id: JournalId, place: Place) -> [u8; HEAD] {
     let mut head = [0; HEAD];
-    head[..8].copy_from_slice(&MAGIC);
-    head[8..24].copy_from_slice(&id);
-    let inode = place.inode.unwrap_or(Place::NO_INODE);
-    head[24..32].copy_from_slice(&inode.to_le_bytes());
-    let born = place.born_nanos.unwrap_or(Place::UNBORN);
-    head[32..40].copy_from_slice(&born.to_le_bytes());
-    let crc = crc32fast::hash(&head[..40]).to_le_bytes();
-    head[40..44].copy_from_slice(&crc);
+    head[..bytes.len()].copy_from_slice(&bytes);
+    let crc = crc32fast::hash(&head).to_le_bytes();
+    head[24..28].copy_from_slice(&crc);
     head
 }
 
-fn parse_head(bytes: &[u8]) -> Option<(JournalId, Place)> {
+/// Reads a head: the journal's id, the site of the store's directory and that of the file.
+fn parse_head(bytes: &[u8]) -> Option<(JournalId, Site, Site)> {
     let id: JournalId = bytes.get(8..24)?.try_into().ok()?;
-    let inode = u64::from_le_bytes(bytes.get(24..32)?.try_into().ok()?);
-    let born = i64::from_le_bytes(bytes.get(32..40)?.try_into().ok()?);
-    let place = Place {
-        inode: Some(inode).filter(|inode| *inode != Place::NO_INODE),
-        born_nanos: Some(born).filter(|born| *born != Place::UNBORN),
-    };
-    (bytes == head(id, place)).then_some((id, place))
+    let (directory, rest) = parse_site(bytes.get(28..)?)?;
+    let (file, _) = parse_site(rest)?;
+    (bytes == head(id, &directory, &file)).then_some((id, directory, file))
+}
+
+fn parse_site(bytes: &[u8]) -> Option<(Site, &[u8])> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    let (text, rest) = rest.split_at_checked(u16::from_le_bytes(*len).into())?;
+    if text.len() > MAX_SITE_BYTES {
+        return None;
+    }
+    Some((Site::parse(std::str::from_utf8(text).ok()?)?, rest))
 }
 
 #[cfg(test)]
 mod tests {
-    use fs_io::FileId;
-
     use super::*;
 
-    fn file(inode: Option<u64>, born_nanos: Option<i64>) -> Stat {
-        Stat {
-            kind: FileKind::File,
-            len: 0,
-            modified_nanos: 0,
-            changed_nanos: None,
-            born_nanos,
-            file_id: inode.map(|inode| FileId { device: 1, inode }),
-        }
-    }
-
     #[test]
-    fn a_head_names_the_file_it_was_made_as() {
-        let all = [
-            file(Some(7), Some(-5)),
-            file(Some(7), None),
-            file(None, None),
-        ];
-        for made in &all {
-            let place = Place::of(made);
+    fn a_head_is_read_as_it_was_written() {
+        let longest = format!(
+            "boot={} machine={} device={1} inode={1} born={2} path={1:016x}",
+            "b".repeat(64),
+            u64::MAX,
+            i64::MIN
+        );
+        let longest = longest.replacen(&u64::MAX.to_string(), &"m".repeat(64), 1);
+        let file = format!("passing-inode={} born={}", u64::MAX, i64::MIN);
+        for (directory, file) in [("", ""), ("boot=a device=1 inode=2", "inode=3 born=-5")]
+            .into_iter()
+            .chain([(longest.as_str(), file.as_str())])
+        {
+            let (directory, file) = (Site::parse(directory).unwrap(), Site::parse(file).unwrap());
+            let mut bytes = head([3; 16], &directory, &file);
             assert_eq!(
-                parse_head(&head([3; 16], place)),
-                Some(([3; 16], place)),
+                parse_head(&bytes),
+                Some(([3; 16], directory, file)),
                 "a head reads as it was written"
             );
-            for now in &all {
-                assert!(
-                    place.may_be(now),
-                    "what is not known tells nothing: {made:?}, {now:?}"
-                );
+            for at in 0..HEAD {
+                bytes[at] ^= 4;
+                assert_eq!(parse_head(&bytes), None, "byte {at} is covered");
+                bytes[at] ^= 4;
             }
-            assert!(
-                place.inode.is_none() || !place.may_be(&file(Some(8), Some(-5))),
-                "another inode is another file: {made:?}"
-            );
         }
-        assert!(
-            !Place::of(&all[0]).may_be(&file(Some(7), Some(-4))),
-            "an inode that was given out again is another file"
-        );
     }
 }

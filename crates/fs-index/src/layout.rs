@@ -4,11 +4,15 @@
 //! <root>/
 //!   events/       committed, the only truth       (fs-format names the files in it)
 //!   requires      committed, where there is one   what a program has to know to read the store
-//!   index/        rebuildable                     journal, manifest, *.segment
-//!   local/        this working copy's own         identity, lock, wal, tmp/, vanished/, checkpoints/, ...
+//!   index/<n>/    rebuildable                     journal, manifest, *.segment, in format n
+//!   local/        this working copy's own         replicas, lock, log, tmp/, vanished/, checkpoints/, ...
 //! ```
 
 use std::path::{Path, PathBuf};
+
+/// The format of the index: counted up whenever a file of it is written otherwise. Programs of other formats have directories of their own
+/// and leave this one alone, as this one does theirs; so none builds its index anew because the other ran.
+const INDEX_FORMAT: u32 = 4;
 
 /// The directories and files of one store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +67,14 @@ impl Layout {
         self.root.join("requires")
     }
 
-    /// Returns the directory of everything that can be rebuilt from `events/`.
-    pub fn index(&self) -> PathBuf {
+    /// Returns the directory of everything that can be rebuilt from `events/`, in every format.
+    pub fn indexes(&self) -> PathBuf {
         self.own.join("index")
+    }
+
+    /// Returns the directory of the index in the format of this program.
+    pub fn index(&self) -> PathBuf {
+        self.indexes().join(INDEX_FORMAT.to_string())
     }
 
     /// Returns the ingestion journal.

@@ -159,6 +159,12 @@ pub trait Disk: Send + Sync + Debug {
         names.iter().map(stat).collect()
     }
 
+    /// Returns whether files of the file system that `path` lies on have the same inodes after it was mounted again, as far as is known.
+    fn keeps_inodes(&self, path: &Path) -> bool {
+        let _ = path;
+        true
+    }
+
     /// Renames a file atomically if the new name is free. Where the system cannot do both in one, it looks first, so that the callers need a
     /// lock around this.
     ///

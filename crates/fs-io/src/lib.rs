@@ -25,6 +25,7 @@ mod publish;
 mod real;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+mod site;
 mod system;
 mod watch;
 
@@ -36,5 +37,6 @@ pub use publish::{
     CreateDirsError, NewFile, PublishError, Published, ReplaceError, Step, SyncPolicy, create_dirs,
     make_all_durable, make_durable, publish, publish_all, replace, replace_knowing_itself,
 };
+pub use site::{MAX_SITE_BYTES, Ownership, Site};
 pub use system::{Clock, Machine, Random, System};
 pub use watch::{Changed, Deadline, Watch};

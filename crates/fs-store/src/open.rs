@@ -324,7 +324,13 @@ fn set_up(system: &System, layout: &Layout) -> Result<Vec<PathBuf>, OpenError> {
 
 /// Creates the directories that git does not carry.
 pub(crate) fn create_local(system: &System, layout: &Layout) -> Result<(), OpenError> {
-    for directory in ["index", "local", "local/tmp", "local/vanished"] {
+    let own = [
+        layout.index(),
+        layout.local(),
+        layout.temp(),
+        layout.vanished(),
+    ];
+    for directory in own {
         let failed = |source| OpenError::SetUp {
             root: layout.root().to_owned(),
             source,
@@ -332,7 +338,9 @@ pub(crate) fn create_local(system: &System, layout: &Layout) -> Result<(), OpenE
         fs_io::create_dirs(
             system.disk.as_ref(),
             layout.own_root(),
-            Path::new(directory),
+            directory
+                .strip_prefix(layout.own_root())
+                .unwrap_or(Path::new("")),
             SyncPolicy::Durable,
         )
         .map_err(|source| failed(Box::new(source) as _))?;

@@ -295,7 +295,7 @@ fn damage_blocks_the_fork_that_it_is_in_and_no_other() {
     let damaged = here.lines(&["log"])[1]["transaction_id"].clone();
     take_over(&there, &here);
     let whole = here.json(&["forks"]);
-    let journal = here.path().join(".tributary/index/journal");
+    let journal = fs_index::Layout::new(here.path().join(".tributary")).journal();
     let mut bytes = fs::read(&journal).unwrap();
     // The last of that name in the file is the one on `t`.
     forge(&mut bytes, "\"Left\"");

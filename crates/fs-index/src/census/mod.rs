@@ -78,7 +78,7 @@ impl Census {
         progress: Progress,
     ) -> Self {
         Self {
-            journal: Journal::new(Arc::clone(&system.disk), &layout),
+            journal: Journal::new(&system, &layout),
             system,
             layout,
             history: History::default(),

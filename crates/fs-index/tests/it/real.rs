@@ -17,7 +17,12 @@ impl Real {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let layout = Layout::new(directory.path());
-        for path in [layout.events(), layout.index(), layout.temp()] {
+        for path in [
+            layout.events(),
+            layout.indexes(),
+            layout.index(),
+            layout.temp(),
+        ] {
             fs::create_dir_all(path).unwrap();
         }
         Self {

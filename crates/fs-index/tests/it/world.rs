@@ -11,7 +11,7 @@ use fs_index::{
     RawEvents, Reason, Stored,
 };
 use fs_io::sim::Simulation;
-use fs_io::{Disk, LockGuard, SyncPolicy, Wait};
+use fs_io::{Disk, LockGuard, Site, Stat, SyncPolicy, Wait};
 
 use crate::build::replica;
 
@@ -37,6 +37,7 @@ impl World {
         let directories = [
             world.layout.root().to_owned(),
             world.layout.events(),
+            world.layout.indexes(),
             world.layout.index(),
             world.layout.local(),
             world.layout.temp(),
@@ -148,8 +149,8 @@ impl World {
         self.sim.disk.remove_file(&self.layout.journal()).unwrap();
         if let Some(bytes) = bytes {
             let mut file = self.sim.disk.create_new(&self.layout.journal()).unwrap();
-            let inode = file.stat().unwrap().file_id.unwrap().inode;
-            file.append(&made_as(inode, bytes)).unwrap();
+            let stat = file.stat().unwrap();
+            file.append(&made_as(&stat, bytes)).unwrap();
         }
     }
 
@@ -283,21 +284,33 @@ pub(crate) fn take_in(index: &mut Index, depth: Depth, lock: &LockGuard) {
     load(index);
 }
 
-/// Returns a journal whose head, if it is whole, names the file of this inode.
-fn made_as(inode: u64, journal: &[u8]) -> Vec<u8> {
+/// Bytes of the head of a journal.
+pub(crate) const HEAD: usize = 512;
+
+/// Returns a journal whose head, if it is whole, names the file with this stat.
+fn made_as(file: &Stat, journal: &[u8]) -> Vec<u8> {
     let mut bytes = journal.to_vec();
-    let sum = |bytes: &[u8]| crc32fast::hash(&bytes[..40]).to_le_bytes();
-    if bytes.len() >= 48 && bytes[40..44] == sum(&bytes) {
-        bytes[24..32].copy_from_slice(&inode.to_le_bytes());
-        let sum = sum(&bytes);
-        bytes[40..44].copy_from_slice(&sum);
+    let sum = |bytes: &[u8]| {
+        let mut head = bytes[..HEAD].to_vec();
+        head[24..28].fill(0);
+        crc32fast::hash(&head).to_le_bytes()
+    };
+    if bytes.len() < HEAD || bytes[24..28] != sum(&bytes) {
+        return bytes;
     }
+    let at = 30 + usize::from(u16::from_le_bytes([bytes[28], bytes[29]]));
+    let site = Site::default().of_file(file).to_string();
+    bytes[at..HEAD].fill(0);
+    bytes[at..at + 2].copy_from_slice(&u16::try_from(site.len()).unwrap().to_le_bytes());
+    bytes[at + 2..][..site.len()].copy_from_slice(site.as_bytes());
+    let sum = sum(&bytes);
+    bytes[24..28].copy_from_slice(&sum);
     bytes
 }
 
 /// Returns where each frame of a journal begins, and the end of the last.
 pub(crate) fn frames(journal: &[u8]) -> Vec<usize> {
-    let mut starts = vec![48];
+    let mut starts = vec![HEAD];
     loop {
         let at = *starts.last().unwrap();
         let Some(len) = journal.get(at..at + 4) else {

@@ -139,6 +139,10 @@ impl Disk for RealDisk {
         platform::stat_all(or_here(dir), names)
     }
 
+    fn keeps_inodes(&self, path: &Path) -> bool {
+        platform::keeps_inodes(path)
+    }
+
     fn rename_new(&self, from: &Path, to: &Path) -> Result<(), RenameError> {
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::AlreadyExists => RenameError::AlreadyExists {

@@ -115,3 +115,33 @@ pub(super) fn sync_file_system(place: &Path) -> Option<io::Result<()>> {
         None
     }
 }
+
+/// File systems that make inodes up when they are mounted: FAT and exFAT, layers, what runs in user space, shares of Windows and of
+/// virtual machines.
+#[cfg(target_os = "linux")]
+const WITHOUT_LASTING_INODES: [u32; 7] = [
+    0x0000_4d44, // msdos, vfat
+    0x2011_bab0, // exfat
+    0x794c_7630, // overlayfs
+    0x6573_5546, // FUSE
+    0xff53_4d42, // CIFS
+    0xfe53_4d42, // SMB2
+    0x786f_4256, // vboxsf
+];
+
+#[cfg(target_os = "linux")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::unnecessary_cast,
+    reason = "the width and the sign of this field differ; the numbers have 32 bits"
+)]
+pub(super) fn keeps_inodes(path: &Path) -> bool {
+    let found = rustix::fs::statfs(path);
+    found.is_ok_and(|found| !WITHOUT_LASTING_INODES.contains(&(found.f_type as u32)))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn keeps_inodes(_path: &Path) -> bool {
+    true
+}

@@ -73,3 +73,7 @@ pub(super) fn sync_file_system(_place: &Path) -> Option<io::Result<()>> {
 pub(super) fn sync_dir(_path: &Path) -> io::Result<()> {
     Ok(())
 }
+
+pub(super) fn keeps_inodes(_path: &Path) -> bool {
+    true
+}

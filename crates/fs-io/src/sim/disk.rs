@@ -112,6 +112,16 @@ impl SimDisk {
         self.shared.state().granularity = i64::try_from(unit.as_nanos()).unwrap_or(i64::MAX);
     }
 
+    /// Gives the disk another device number, as after it was mounted again; at first it is 1.
+    pub fn set_device(&self, device: u64) {
+        self.shared.state().device = device;
+    }
+
+    /// Lets the disk tell from now on when files and directories came to be, or not; at first it does.
+    pub fn set_tells_births(&self, tells_births: bool) {
+        self.shared.state().tells_births = tells_births;
+    }
+
     fn now(&self) -> i64 {
         self.shared.clock.now_unix_nanos()
     }
@@ -199,10 +209,9 @@ impl State {
             len,
             modified_nanos,
             changed_nanos: Some(modified_nanos),
-            // No inode is given out twice.
-            born_nanos: None,
+            born_nanos: self.tells_births.then_some(inode.born_nanos),
             file_id: Some(FileId {
-                device: 1,
+                device: self.device,
                 inode: ino,
             }),
         })

@@ -61,6 +61,7 @@ pub(super) enum Content {
 pub(super) struct Inode {
     pub(super) content: Content,
     pub(super) modified_nanos: i64,
+    pub(super) born_nanos: i64,
 }
 
 /// A name in a directory.
@@ -108,6 +109,8 @@ pub(super) struct State {
     pub(super) without_power: bool,
     pub(super) crashes: u64,
     pub(super) granularity: i64,
+    pub(super) device: u64,
+    pub(super) tells_births: bool,
 }
 
 impl State {
@@ -115,6 +118,7 @@ impl State {
         let root = Inode {
             content: Content::Directory(Directory::default()),
             modified_nanos: 0,
+            born_nanos: 0,
         };
         Self {
             inodes: BTreeMap::from([(ROOT, root)]),
@@ -126,6 +130,8 @@ impl State {
             without_power: false,
             crashes: 0,
             granularity: 1,
+            device: 1,
+            tells_births: true,
         }
     }
 
@@ -226,6 +232,7 @@ impl State {
             Inode {
                 content,
                 modified_nanos: 0,
+                born_nanos: now,
             },
         );
         self.touch(ino, now);

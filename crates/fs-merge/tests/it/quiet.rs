@@ -3,6 +3,7 @@
 use std::fs;
 
 use fs_format::StreamId;
+use fs_index::Layout;
 use fs_merge::forks;
 use fs_store::{Append, FileEventStore};
 
@@ -30,7 +31,7 @@ fn a_fork_that_comes_later_is_told_by_the_next_process() {
     other.pull(&one);
     assert_eq!(found_anew(&one), 0, "nobody else wrote");
     assert!(
-        one.store.root().join("index/forks").exists(),
+        Layout::new(one.store.root()).index().join("forks").exists(),
         "that is kept"
     );
     append(&one.store, "s", 1);
@@ -51,7 +52,7 @@ fn no_history_is_read_to_say_that_no_fork_is_open() {
         append(&place.store, "s", number);
     }
     assert_eq!(found_anew(&place), 0, "nobody else wrote");
-    let journal = place.store.root().join("index/journal");
+    let journal = Layout::new(place.store.root()).journal();
     let mut damaged = fs::read(&journal).unwrap();
     for byte in &mut damaged[1000..2000] {
         *byte ^= 0xff;
@@ -74,7 +75,7 @@ fn an_answer_that_is_damaged_is_not_believed() {
     append(&one.store, "s", 1);
     append(&other.store, "s", 2);
     one.pull(&other);
-    let kept = one.store.root().join("index/forks");
+    let kept = Layout::new(one.store.root()).index().join("forks");
     let whole = fs::read(&kept).unwrap();
     for at in 0..whole.len() {
         let mut damaged = whole.clone();

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use fs_index::Layout;
 use fs_store::{FileEventStore, NoStore, OpenError, RefreshError};
 
 use crate::support::{count, new_store, numbers};
@@ -27,11 +28,11 @@ fn a_store_that_is_not_there_is_left_alone() {
 fn opening_again_changes_nothing() {
     let store = new_store();
     count(&store, "s", 1);
-    let before = fs::read(store.root().join("index/journal")).unwrap();
+    let before = fs::read(Layout::new(store.root()).journal()).unwrap();
     let again = FileEventStore::open(store.root()).unwrap();
     assert_eq!(numbers(&again, "s"), [1]);
     assert_eq!(
-        fs::read(store.root().join("index/journal")).unwrap(),
+        fs::read(Layout::new(store.root()).journal()).unwrap(),
         before,
         "the journal is as it was"
     );
@@ -160,7 +161,7 @@ fn a_directory_in_the_place_of_a_file_of_the_index_is_named() {
         count(&store, "s", 1);
         let root = store.root().to_owned();
         drop(store);
-        let path = root.join("index").join(name);
+        let path = Layout::new(&root).index().join(name);
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         let refused = FileEventStore::create(&root).unwrap_err();

@@ -313,7 +313,7 @@ fn deleting_the_index_ends_a_live_subscription() {
     let store = new_store();
     let mut subscription = store.subscribe(None);
     go_live(&store, &mut subscription);
-    for entry in fs::read_dir(store.root().join("index")).unwrap() {
+    for entry in fs::read_dir(fs_index::Layout::new(store.root()).index()).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
     let error = end(&mut subscription);
