@@ -37,13 +37,26 @@ impl Dag {
     /// # Complexity
     /// O((|a| + |b| + m) c) for c chains and m results.
     pub fn merge_bases(&self, a: &[TxIx], b: &[TxIx]) -> Vec<TxIx> {
-        let cover = |set: &[TxIx]| {
-            let mut cover = Cover::default();
-            for ix in set {
-                self.clocks.add_to(&mut cover, *ix);
-            }
-            cover
-        };
-        self.maximal(&self.clocks.tops_of_both(&cover(a), &cover(b)))
+        self.maximal(&self.clocks.tops_of_both(&self.cover(a), &self.cover(b)))
+    }
+
+    /// Returns what the transactions of `set` and their ancestors are.
+    ///
+    /// # Complexity
+    /// O(m c) for c chains and m of the set that are not below those before them.
+    pub fn cover(&self, set: &[TxIx]) -> Cover {
+        let mut cover = Cover::default();
+        for ix in set {
+            self.clocks.add_to(&mut cover, *ix);
+        }
+        cover
+    }
+
+    /// Returns whether a transaction is among what a [`Dag::cover`] holds.
+    ///
+    /// # Complexity
+    /// O(1).
+    pub fn is_covered(&self, cover: &Cover, ix: TxIx) -> bool {
+        self.chain(ix).is_some_and(|at| cover.holds(at))
     }
 }

@@ -54,15 +54,18 @@ pub(crate) struct Clocks {
 }
 
 /// What some transactions and their ancestors cover: for each chain the length of a prefix.
-#[derive(Debug, Default)]
-pub(crate) struct Cover(Vec<u32>);
+///
+/// It holds for one value of the DAG, as [`Dag::chain`](crate::Dag::chain) does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cover(Vec<u32>);
 
 impl Cover {
-    fn length(&self, chain: u32) -> u32 {
+    /// Returns how many transactions of a chain, from its beginning, are covered.
+    pub fn length(&self, chain: u32) -> u32 {
         self.0.get(chain as usize).copied().unwrap_or(0)
     }
 
-    fn holds(&self, at: ChainPosition) -> bool {
+    pub(crate) fn holds(&self, at: ChainPosition) -> bool {
         self.length(at.chain) > at.position
     }
 

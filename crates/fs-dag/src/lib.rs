@@ -25,7 +25,7 @@ mod sort;
 mod stamp;
 
 pub use arrival::Arrival;
-pub use clock::ChainPosition;
+pub use clock::{ChainPosition, Cover};
 pub use dag::Dag;
 pub use linearize::linearize;
 pub use node::{Key, Node, TxIx};

@@ -146,7 +146,7 @@ impl<E, R> Commuting<E, R> {
         let dag = &graph.dag;
         let mut kinds: BTreeMap<TxIx, BTreeSet<Cow<'_, str>>> = BTreeMap::new();
         let mut of_kind: BTreeMap<Cow<'_, str>, Vec<TxIx>> = BTreeMap::new();
-        let (mut settlers, mut writing_settlers) = (Vec::new(), Vec::new());
+        let (mut settlers, mut writing_settlers, mut covers) = (Vec::new(), Vec::new(), Vec::new());
         for (ix, transaction) in graph.transactions() {
             let events = transaction.events.iter();
             let events = events.filter(|event| event.stream_id == *stream_id);
@@ -156,6 +156,9 @@ impl<E, R> Commuting<E, R> {
             }
             if transaction.settles.contains(stream_id) {
                 settlers.push(ix);
+                let heads = transaction.covers.get(stream_id).into_iter().flatten();
+                let heads: Vec<_> = heads.filter_map(|id| dag.index_of(*id)).collect();
+                covers.push(dag.cover(&heads));
                 if !own.is_empty() {
                     writing_settlers.push(ix);
                 }
@@ -163,11 +166,11 @@ impl<E, R> Commuting<E, R> {
             kinds.insert(ix, own);
         }
         let is_in_conflict = |ix: TxIx, others: &Chains| {
-            let settlers = settlers.iter().copied();
-            let above = settlers.filter(|settler| dag.is_ancestor(ix, *settler));
-            let above: Vec<_> = above.collect();
-            let is_settled =
-                |other: TxIx| above.iter().any(|settler| dag.is_ancestor(other, *settler));
+            let covers: Vec<_> = covers
+                .iter()
+                .filter(|cover| dag.is_covered(cover, ix))
+                .collect();
+            let is_settled = |other: TxIx| covers.iter().any(|cover| dag.is_covered(cover, other));
             let mut others = others.concurrent_with(dag, ix);
             others.any(|other| !is_settled(other))
         };

@@ -1,11 +1,12 @@
 //! The unsettled conflicts of one stream, kept up as transactions arrive.
 //!
 //! Two concurrent transactions conflict if both write the stream, or if both settle it and at least one of the two
-//! writes it. A settler that descends from both settles the conflict. The pairs are never listed: two branches of n
+//! writes it. A settler settles those whose sides are both among the heads that it lists for the stream, or below them; these
+//! it *covers*. The pairs are never listed: two branches of n
 //! writers each have n² of them. What is wanted is who is in one.
 //!
 //! Transactions are taken in so that each comes after its ancestors. A transaction is *exposed* until a settler arrives
-//! above it. Whoever is exposed has no conflict settled, so once it is in a conflict it stays in it: it is *marked*, and
+//! that covers it. Whoever is exposed has no conflict settled, so once it is in a conflict it stays in it: it is *marked*, and
 //! that is decided when the later of the two arrives.
 //!
 //! ```text
@@ -44,8 +45,8 @@ pub(crate) struct Conflicts {
 /// Those who settle the stream.
 #[derive(Clone, Debug, Default)]
 struct Settling {
-    /// Settlers, among them all that no other settler descends from.
-    newest: Vec<TxIx>,
+    /// What the settlers cover: the heads of each, among them all that no other's heads cover.
+    covering: Vec<Vec<TxIx>>,
     writing: Role,
     /// Those of them that are not marked, each an ancestor of the next.
     clear_writing: Vec<TxIx>,
@@ -118,9 +119,17 @@ fn take_unseen(dag: &Dag, sequence: &mut Vec<TxIx>, ix: TxIx, unseen: &mut Vec<T
 impl Conflicts {
     /// Takes in a transaction that nobody taken in before descends from; returns whether it conflicts with one of them.
     ///
+    /// `heads` are those of what it settles ([`settled_heads`](crate::participants::settled_heads)), if it does.
+    ///
     /// # Complexity
-    /// O(log c) for c chains, taken over all arrivals; O(c) where a writing settler and one that accepts conflict.
-    pub(crate) fn take_in(&mut self, dag: &Dag, ix: TxIx, part: Part) -> bool {
+    /// O(log c) for c chains, taken over all arrivals; O(h c) for one that settles h heads.
+    pub(crate) fn take_in(
+        &mut self,
+        dag: &Dag,
+        ix: TxIx,
+        part: Part,
+        heads: impl FnOnce() -> Vec<TxIx>,
+    ) -> bool {
         let mut in_conflict = false;
         if part.writes() {
             in_conflict |= !self.writers.is_all_below_next(dag, ix);
@@ -129,6 +138,7 @@ impl Conflicts {
         if part.settles() {
             let settling = self.settling.get_or_insert_default();
             in_conflict |= settling.take_in(dag, ix, part, &mut self.marked);
+            settling.cover(dag, heads());
         }
         if part.writes() {
             self.writers.push(dag, ix);
@@ -144,15 +154,14 @@ impl Conflicts {
     /// Returns who is in an unsettled conflict.
     ///
     /// # Complexity
-    /// With c chains of w participants, s settlers that no other settler descends from, and k results:
-    /// O(k (s + log k) + c (s + log w)), and O(c (e + s)) more when s > 1 or some of e chains with exposed participants
-    /// are marked. What was marked and is not exposed any more is gone through once.
+    /// With c chains of w participants, s settlers that cover h heads together and none of which covers what another does,
+    /// and k results: O(k (s + log k) + c (h + s + log w)), and O(c (e + s)) more when s > 1 or some of e chains with exposed
+    /// participants are marked. What was marked and is not exposed any more is gone through once.
     pub(crate) fn members(&mut self, dag: &Dag) -> BTreeSet<TxIx> {
         let Some(settling) = &mut self.settling else {
             return self.marked.iter().copied().collect();
         };
-        settling.newest = dag.maximal(&settling.newest);
-        let settlers = Settlers::new(dag, &settling.newest);
+        let settlers = Settlers::new(dag, &mut settling.covering);
         self.marked.sort_unstable();
         self.marked.dedup();
         self.marked.retain(|ix| settlers.is_exposed(*ix));
@@ -205,8 +214,18 @@ impl Settling {
                 self.clear_accepting.entry(at.chain).or_default().push(ix);
             }
         }
-        drop_below(dag, &mut self.newest, ix);
-        self.newest.push(ix);
         in_conflict
+    }
+
+    /// Adds what a settler covers.
+    fn cover(&mut self, dag: &Dag, heads: Vec<TxIx>) {
+        let cover = dag.cover(&heads);
+        let is_within = |heads: &Vec<TxIx>| heads.iter().all(|head| dag.is_covered(&cover, *head));
+        while self.covering.last().is_some_and(is_within) {
+            self.covering.pop();
+        }
+        if !heads.is_empty() {
+            self.covering.push(heads);
+        }
     }
 }

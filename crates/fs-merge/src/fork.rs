@@ -10,9 +10,9 @@
 //! **Invariant**: a context follows from the set of transactions alone, so two clones that hold the same files see the
 //! same value. It is a copy: what arrives later does not show in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use fs_format::{Json, ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_format::{CommandId, Json, ReplicaId, StreamId, Timestamp, TransactionId};
 
 use crate::detect::ForkId;
 use crate::event::{ForkEvent, Raw};
@@ -83,8 +83,13 @@ pub struct Transaction<E = Raw> {
     pub events: Vec<ForkEvent<E>>,
     /// Events on streams that are not forked and that are of somebody else's type: called otherwise than `E`, as of today.
     pub foreign_events: Vec<fs_store::StoredEvent>,
-    /// The streams whose conflicts below it this transaction settles, in byte order.
+    /// The streams of which this transaction settles conflicts, in byte order.
     pub settles: Vec<StreamId>,
+    /// By forked stream that it settles: the newest transactions of the fork that it covers. It settles the conflicts of
+    /// which both sides are among these or below them.
+    pub(crate) covers: BTreeMap<StreamId, Vec<TransactionId>>,
+    /// The command that it carried out, where it names one.
+    pub command_id: Option<CommandId>,
     /// Who decided and why, where this is a merge transaction.
     pub decision: Option<Decision>,
     /// The newest other transactions of the fork, on top or not, that it descends from, in canonical order; with these
@@ -134,6 +139,24 @@ impl<E> ForkContext<E> {
         members.sort_by_key(|member| member.place);
         members.dedup_by_key(|member| member.place);
         members
+    }
+
+    /// Returns the commands that several members of the fork carried out without knowing of each other, each with these
+    /// members in canonical order; by name.
+    ///
+    /// Two clones that use one command id for one thing make such a fork: the thing was done twice.
+    pub fn repeated_commands(&self) -> Vec<(&CommandId, Vec<TransactionId>)> {
+        let mut found: BTreeMap<&CommandId, Vec<TransactionId>> = BTreeMap::new();
+        for member in self.members() {
+            if let Some(command_id) = &member.command_id {
+                found
+                    .entry(command_id)
+                    .or_default()
+                    .push(member.transaction_id);
+            }
+        }
+        found.retain(|_, members| members.len() > 1);
+        found.into_iter().collect()
     }
 
     /// Folds the events of the fork's streams below the fork, in canonical order: the state that all sides started

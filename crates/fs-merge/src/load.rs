@@ -14,7 +14,7 @@ use crate::detect::{ForkId, Shape, shapes};
 use crate::event::{BlockedFork, ForkEvent, Raw, ReadAs, unplaced};
 use crate::fork::{Branch, Decision, ForkContext, ForkedStream, Transaction};
 use crate::nearest::Nearest;
-use crate::participants::settled_by;
+use crate::participants::{settled_by, settled_heads};
 use crate::quiet;
 use crate::stale::{StaleRead, stale_reads_in};
 
@@ -232,6 +232,14 @@ impl<'a> Loader<'a> {
             }
         }
         let settles: Vec<_> = settled_by(header).cloned().collect();
+        let dag = self.history.dag();
+        let covers = settles
+            .iter()
+            .filter(|stream_id| self.shape.streams.contains_key(*stream_id))
+            .map(|stream_id| {
+                let heads = settled_heads(dag, ix, header, stream_id);
+                (stream_id.clone(), graph.at_or_below(&heads))
+            });
         Ok(Transaction {
             transaction_id: header.transaction_id,
             replica_id: header.replica_id,
@@ -240,6 +248,8 @@ impl<'a> Loader<'a> {
             events,
             foreign_events,
             decision: (!header.resolves.is_empty()).then(|| decision(header)),
+            covers: covers.collect(),
+            command_id: header.command_id.clone(),
             settles,
             after: graph.below(ix),
             place: self.place(ix),

@@ -48,7 +48,27 @@ impl<'a> Nearest<'a> {
                 .map(|(_, member)| *member);
             below.into_iter().find(|member| *member != ix)
         };
-        let candidates: Vec<_> = self.by_chain.iter().filter_map(newest_of).collect();
+        self.maximal(self.by_chain.iter().filter_map(newest_of).collect())
+    }
+
+    /// Returns the newest transactions of the fork among some and their ancestors, in canonical order.
+    ///
+    /// # Complexity
+    /// O(h c) for h of them, and as [`Nearest::below`].
+    pub(crate) fn at_or_below(&self, heads: &[TxIx]) -> Vec<TransactionId> {
+        let cover = self.history.dag().cover(heads);
+        let newest_of = |(chain, members): (&u32, &Vec<(u32, TxIx)>)| {
+            let length = cover.length(*chain);
+            let covered = members.partition_point(|(position, _)| *position < length);
+            members
+                .get(covered.checked_sub(1)?)
+                .map(|(_, member)| *member)
+        };
+        self.maximal(self.by_chain.iter().filter_map(newest_of).collect())
+    }
+
+    fn maximal(&self, candidates: Vec<TxIx>) -> Vec<TransactionId> {
+        let dag = self.history.dag();
         let nearest = dag.maximal(&candidates);
         nearest.into_iter().map(|ix| dag.id(ix)).collect()
     }

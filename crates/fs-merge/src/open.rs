@@ -14,13 +14,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fs_dag::{Dag, TxIx};
-use fs_format::StreamId;
+use fs_format::{Header, StreamId};
 use fs_index::Epoch;
 
 use crate::conflict::Conflicts;
 use crate::detect::{ForkId, Shape};
 use crate::lineage::Lineage;
-use crate::participants::{Part, parts};
+use crate::participants::{Part, parts, settled_heads};
 use crate::shape::{put_on_top, shape};
 
 /// How a history was taken in.
@@ -98,8 +98,8 @@ impl OpenForks {
     /// # Complexity
     /// For each stream that an arrival takes part in: O(log c) for c chains of the stream's participants, taken over
     /// all arrivals, when it makes and settles no conflict on the stream. A stream where one does is looked at once a
-    /// call, at the cost of the forks that it is and was part of: with k members in them, s settlers of it that no other
-    /// settler descends from, O(k log k + c (c + s)) at most. From nothing it is the sum of the former over all
+    /// call, at the cost of the forks that it is and was part of: with k members in them, s settlers of it that cover what
+    /// no other does, h heads of these, O(k log k + c (c + s + h)) at most. From nothing it is the sum of the former over all
     /// transactions, and the latter once for each stream that was ever forked.
     pub fn extend(&mut self, history: &impl Lineage) -> Course {
         let dag = history.dag();
@@ -120,8 +120,15 @@ impl OpenForks {
         let mut changed = Vec::new();
         let mut on_top = Vec::new();
         for ix in arrived {
-            for (stream_id, part) in parts(history.header(ix)) {
-                self.take_in(dag, (ix, part), stream_id, &mut changed, &mut on_top);
+            let header = history.header(ix);
+            for (stream_id, part) in parts(header) {
+                self.take_in(
+                    dag,
+                    (ix, part),
+                    (stream_id, header),
+                    &mut changed,
+                    &mut on_top,
+                );
             }
         }
         self.look_at(history, changed);
@@ -154,7 +161,7 @@ impl OpenForks {
         &mut self,
         dag: &Dag,
         (ix, part): (TxIx, Part),
-        stream_id: &StreamId,
+        (stream_id, header): (&StreamId, &Header),
         changed: &mut Vec<usize>,
         on_top: &mut Vec<(usize, TxIx)>,
     ) {
@@ -163,7 +170,8 @@ impl OpenForks {
         }
         let slot = self.slot(stream_id);
         let stream = &mut self.streams[slot];
-        let is_conflict = stream.conflicts.take_in(dag, ix, part);
+        let heads = || settled_heads(dag, ix, header, stream_id);
+        let is_conflict = stream.conflicts.take_in(dag, ix, part, heads);
         if stream.is_changed {
             return;
         }

@@ -6,6 +6,7 @@
 //! | settler | names the stream in `resolves`; in formats 1 and 2, a writer with several parents |
 //! | reader | declared the stream and adds nothing to it |
 
+use fs_dag::{Dag, TxIx};
 use fs_format::{FormatVersion, Header, StreamId};
 
 /// How a transaction takes part in a stream.
@@ -62,6 +63,27 @@ pub(crate) fn parts(header: &Header) -> impl Iterator<Item = (&StreamId, Part)> 
 pub(crate) fn settled_by(header: &Header) -> impl Iterator<Item = &StreamId> {
     let settled = parts(header).filter(|(_, part)| part.settles());
     settled.map(|(stream_id, _)| stream_id)
+}
+
+/// Returns the heads of what the settler `ix` settles on a stream: conflicts between two transactions that are among these
+/// or below one of them.
+///
+/// They are what `resolves` lists, less what is not below the settler; in formats 1 and 2 all parents that are here.
+///
+/// # Complexity
+/// O(h) for h ids in the list.
+pub(crate) fn settled_heads(
+    dag: &Dag,
+    ix: TxIx,
+    header: &Header,
+    stream_id: &StreamId,
+) -> Vec<TxIx> {
+    if header.format_version != FormatVersion::V3 {
+        return dag.parents(ix).collect();
+    }
+    let listed = header.resolves.get(stream_id).into_iter().flatten();
+    let known = listed.filter_map(|id| dag.index_of(*id));
+    known.filter(|head| dag.is_ancestor(*head, ix)).collect()
 }
 
 #[cfg(test)]

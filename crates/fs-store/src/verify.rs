@@ -1,6 +1,6 @@
 //! The full check: every file read again, every hash, every link, every name, the order.
 
-use fs_format::{FormatVersion, limits};
+use fs_format::{FormatVersion, TransactionId, limits};
 use fs_index::{Depth, Reason};
 
 use crate::error::{RefreshError, chain};
@@ -49,6 +49,11 @@ impl FileEventStore {
         let history = &*self.inner.history()?;
         let index = self.inner.index();
         let mut found = Verification::default();
+        let orphans: Vec<_> = history.dag().missing_parents();
+        let has_gap_below = |ix| {
+            let mut orphans = orphans.iter();
+            orphans.any(|(orphan, _)| *orphan == ix || history.dag().is_ancestor(*orphan, ix))
+        };
         for (ix, stored) in history.canonical() {
             let path = stored.relative_path();
             let mut problem = |reason: String, advice: String| {
@@ -113,6 +118,21 @@ impl FileEventStore {
                     let reason = format!(
                         "it records another content of its parent {} than that has and others recorded",
                         parent.id()
+                    );
+                    problem(reason, find_its_commit());
+                }
+            }
+            for (stream_id, listed) in &header.resolves {
+                let is_below = |id: &TransactionId| {
+                    let dag = history.dag();
+                    match dag.index_of(*id) {
+                        Some(listed) => dag.is_ancestor(listed, ix),
+                        None => has_gap_below(ix),
+                    }
+                };
+                for id in listed.iter().filter(|id| !is_below(id)) {
+                    let reason = format!(
+                        "it says that it settles {id} on stream {stream_id}, which is not below it and so counts for nothing"
                     );
                     problem(reason, find_its_commit());
                 }

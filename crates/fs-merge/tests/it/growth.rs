@@ -205,6 +205,7 @@ proptest! {
                 .collect(),
             streams: if is_old { streams.collect() } else { accepted.chain(streams).collect() },
             resolves: if is_old { BTreeSet::new() } else { chosen(&resolves) },
+            listed: None,
             format_version,
             ahead: 0,
         });

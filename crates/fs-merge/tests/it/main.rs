@@ -16,6 +16,7 @@ mod deep;
 mod detection;
 mod disk;
 mod growth;
+mod lists;
 mod memory;
 mod model;
 mod oracle;

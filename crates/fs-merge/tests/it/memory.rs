@@ -89,7 +89,11 @@ pub(crate) fn header(
         command_id: None,
         resolves: resolves
             .iter()
-            .map(|stream_id| (stream_id.clone(), Vec::new()))
+            .map(|stream_id| {
+                let heads = parents.iter().map(|parent| parent.transaction_id);
+                let heads: std::collections::BTreeSet<_> = heads.collect();
+                (stream_id.clone(), heads.into_iter().collect())
+            })
             .collect(),
         metadata: Json::empty_object(),
     }

@@ -23,6 +23,8 @@ pub(crate) struct Tx {
     /// The streams it declares, each with how many events it adds.
     pub(crate) streams: BTreeMap<StreamId, u64>,
     pub(crate) resolves: BTreeSet<StreamId>,
+    /// What it lists as settled for each of these, by index.
+    pub(crate) listed: BTreeSet<usize>,
     pub(crate) format_version: FormatVersion,
     /// Whether its file is not there.
     pub(crate) lost: bool,
@@ -44,6 +46,8 @@ pub(crate) struct Draft {
     pub(crate) parents: BTreeSet<usize>,
     pub(crate) streams: BTreeMap<StreamId, u64>,
     pub(crate) resolves: BTreeSet<StreamId>,
+    /// What it lists as settled for each of these, by index; its parents where nothing else is said.
+    pub(crate) listed: Option<BTreeSet<usize>>,
     pub(crate) format_version: FormatVersion,
     /// How far the writer's clock runs ahead, in nanoseconds.
     pub(crate) ahead: i64,
@@ -65,7 +69,7 @@ impl fmt::Debug for Tx {
             streams.join(" ")
         )?;
         if !self.resolves.is_empty() {
-            write!(f, ", settles {:?}", self.resolves)?;
+            write!(f, ", settles {:?} of {:?}", self.resolves, self.listed)?;
         }
         f.write_str(if self.lost { ", lost" } else { "" })
     }
@@ -83,6 +87,7 @@ impl Model {
             parents: parents.iter().copied().collect(),
             streams: streams.iter().map(|name| (stream(name), 1)).collect(),
             resolves: BTreeSet::new(),
+            listed: None,
             format_version: FormatVersion::V3,
             ahead: 0,
         })
@@ -95,6 +100,7 @@ impl Model {
             parents: parents.iter().copied().collect(),
             streams: streams.iter().map(|name| (stream(name), 0)).collect(),
             resolves: streams.iter().map(|name| stream(name)).collect(),
+            listed: None,
             format_version: FormatVersion::V3,
             ahead: 0,
         })
@@ -120,6 +126,7 @@ impl Model {
             id,
             replica_id,
             created_at,
+            listed: draft.listed.unwrap_or_else(|| draft.parents.clone()),
             parents: draft.parents,
             streams: draft.streams,
             resolves: draft.resolves,
@@ -167,7 +174,14 @@ impl Model {
             resolves: tx
                 .resolves
                 .iter()
-                .map(|stream_id| (stream_id.clone(), Vec::new()))
+                .map(|stream_id| {
+                    let listed: BTreeSet<_> = tx
+                        .listed
+                        .iter()
+                        .map(|index| self.transactions[*index].id)
+                        .collect();
+                    (stream_id.clone(), listed.into_iter().collect())
+                })
                 .collect(),
             metadata: Json::empty_object(),
         };
@@ -252,12 +266,12 @@ impl Model {
     pub(crate) fn take_in(&mut self, path: String, bytes: Vec<u8>) -> usize {
         let decoded = fs_format::decode(&bytes).unwrap();
         let (header, content_hash) = (decoded.header, decoded.content_hash);
+        let index_of = |id: TransactionId| self.transactions.iter().position(|tx| tx.id == id);
         let parents = header.parents.iter().map(|parent| {
-            self.transactions
-                .iter()
-                .position(|tx| tx.id == parent.transaction_id)
-                .expect("a transaction's parents are known")
+            index_of(parent.transaction_id).expect("a transaction's parents are known")
         });
+        let listed = header.resolves.values().flatten();
+        let listed = listed.filter_map(|id| index_of(*id)).collect();
         let tx = Tx {
             id: header.transaction_id,
             replica_id: header.replica_id,
@@ -269,6 +283,7 @@ impl Model {
                 .map(|(stream_id, base)| (stream_id.clone(), base.writes))
                 .collect(),
             resolves: header.resolves.keys().cloned().collect(),
+            listed,
             format_version: header.format_version,
             lost: false,
             path,

@@ -127,10 +127,25 @@ impl<'a> Oracle<'a> {
 
     fn is_settled(&self, conflict: &Conflict) -> bool {
         self.order.iter().any(|index| {
+            let covered = self.covered(*index);
             self.settles(*index, &conflict.stream_id)
-                && self.is_ancestor(conflict.a, *index)
-                && self.is_ancestor(conflict.b, *index)
+                && covered.contains(&conflict.a)
+                && covered.contains(&conflict.b)
         })
+    }
+
+    /// Returns what a settler lists and has below it, and what is below that; in older formats all that is below it.
+    fn covered(&self, settler: usize) -> BTreeSet<usize> {
+        let tx = &self.model.transactions[settler];
+        if tx.format_version != FormatVersion::V3 {
+            return self.ancestors[settler].clone();
+        }
+        let listed = tx.listed.iter();
+        let counted = listed.filter(|listed| self.is_ancestor(**listed, settler));
+        counted
+            .flat_map(|listed| self.ancestors[*listed].iter().chain([listed]))
+            .copied()
+            .collect()
     }
 
     /// Returns all open conflicts; `a` comes before `b` in canonical order.

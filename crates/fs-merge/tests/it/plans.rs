@@ -31,6 +31,7 @@ fn scattered() -> impl Strategy<Value = Model> {
                 parents: parent.into_iter().collect(),
                 streams: declared.collect(),
                 resolves: settled.iter().map(|name| stream(name)).collect(),
+                listed: None,
                 format_version: FormatVersion::V3,
                 ahead: 0,
             });

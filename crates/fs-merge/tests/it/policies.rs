@@ -212,6 +212,7 @@ fn two_decisions_do_not_commute_by_the_types_of_their_events() {
         parents: [a, b].into(),
         streams: [(stream("s"), 1)].into(),
         resolves: [stream("s")].into(),
+        listed: None,
         format_version: FormatVersion::V3,
         ahead: 0,
     });

@@ -25,6 +25,8 @@ enum Action {
         replica: usize,
         parts: [Part; STREAMS.len()],
         resolves: [bool; STREAMS.len()],
+        /// What it lists as settled, where that is not all its parents.
+        listed: Option<Vec<prop::sample::Index>>,
         /// By how much the writer's clock runs ahead, or in the older formats behind.
         clock: i64,
         by_older_program: bool,
@@ -77,15 +79,25 @@ fn action() -> impl Strategy<Value = Action> {
         1 => 0..20_000_000_000i64
     ];
     let by_older_program = prop::bool::weighted(0.1);
-    let append = (0..REPLICAS, parts, resolves, clock, by_older_program).prop_map(
-        |(replica, parts, resolves, clock, by_older_program)| Action::Append {
-            replica,
-            parts,
-            resolves,
-            clock,
-            by_older_program,
-        },
-    );
+    let listed = prop::collection::vec(any::<prop::sample::Index>(), 0..4);
+    let listed = prop::option::weighted(0.3, listed);
+    let append = (
+        0..REPLICAS,
+        parts,
+        (resolves, listed),
+        clock,
+        by_older_program,
+    )
+        .prop_map(
+            |(replica, parts, (resolves, listed), clock, by_older_program)| Action::Append {
+                replica,
+                parts,
+                resolves,
+                listed,
+                clock,
+                by_older_program,
+            },
+        );
     prop_oneof![
         10 => append,
         5 => (0..REPLICAS, 0..REPLICAS).prop_map(|(from, to)| Action::Merge { from, to }),
@@ -108,6 +120,7 @@ fn played(formats: Formats, actions: &[Action]) -> Model {
                 replica,
                 parts,
                 resolves,
+                listed,
                 clock,
                 by_older_program,
             } => {
@@ -121,6 +134,11 @@ fn played(formats: Formats, actions: &[Action]) -> Model {
                     parents: heads(&model, &known[*replica]),
                     streams: declared(parts, resolves),
                     resolves: chosen(resolves),
+                    listed: listed.as_ref().map(|listed| {
+                        let count = model.transactions.len();
+                        let indices = listed.iter().filter(|_| count > 0);
+                        indices.map(|index| index.index(count)).collect()
+                    }),
                     format_version,
                     ahead: match format_version {
                         FormatVersion::V3 => clock.abs(),

@@ -119,6 +119,7 @@ fn a_fork_that_another_decision_changed_is_left_to_the_next_call() {
         parents: BTreeSet::new(),
         streams: [(stream("b"), 0), (stream("c"), 1)].into(),
         resolves: [stream("b")].into(),
+        listed: None,
         format_version: FormatVersion::V3,
         ahead: 0,
     });
