@@ -89,6 +89,9 @@ pub(crate) enum Command {
         /// All that can be brought back
         #[arg(long, conflicts_with = "transactions")]
         all: bool,
+        /// Commit to git what is brought back, and nothing else that is staged
+        #[arg(long)]
+        commit: bool,
     },
     /// Delete what is kept of transactions whose files went away
     Forget {
@@ -101,6 +104,8 @@ pub(crate) enum Command {
     },
     /// Take a fresh identity, where another working copy appends as the same replica
     Adopt,
+    /// Keep programs of eventcore-fs, which do not see what is appended here, from opening the store
+    Fence,
     /// Check every file, hash and link
     Verify,
     /// Print what two clones compare to learn whether they hold the same history
@@ -250,6 +255,10 @@ pub(crate) struct ResolveArgs {
     /// Show the transaction that would be written, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    /// Commit to git what is written, and nothing else that is staged
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) commit: bool,
 
     /// Why; recorded in the merge transaction
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]

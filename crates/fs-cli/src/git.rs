@@ -1,11 +1,15 @@
 //! Reading the transaction files of another revision from git, by its command line.
 //!
 //! **Invariant**: nothing is written, in the work tree or below `.git`: no command that is run here takes a lock, refreshes
-//! git's index, checks anything out, or fetches.
+//! git's index, checks anything out, or fetches. Only `commit` does, and says so.
+
+mod commit;
+mod rules;
+mod stamps;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, bail, ensure};
@@ -14,6 +18,10 @@ use fs_index::{Incoming, Reason};
 use fs_io::FileKind;
 
 use crate::outcome::Usage;
+
+pub(crate) use commit::Written;
+pub(crate) use rules::{FaultOut, faults};
+pub(crate) use stamps::faults as faults_of;
 
 /// What a hook that runs this may have set, about a repository as seen from another directory.
 pub(crate) const ENVIRONMENT: [&str; 6] = [
@@ -163,10 +171,42 @@ impl Git {
         command
     }
 
+    /// Returns where git keeps something of this working copy, as `info/exclude`.
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let said = self.run(&["rev-parse", "--git-path", name]).ok()?.ok()?;
+        let path = String::from_utf8(said).ok()?;
+        Some(self.root.join(path.trim_end_matches(['\r', '\n'])))
+    }
+
     /// Runs git; the inner error is what it said when it failed.
     fn run(&self, args: &[&str]) -> anyhow::Result<Result<Vec<u8>, String>> {
-        let done = self.command().args(args).output();
-        let done = done.context("cannot run git, which is needed for this")?;
+        Self::finished(self.command().args(args))
+    }
+
+    /// As [`Git::run`], with something on standard input.
+    fn run_with(&self, args: &[&str], input: &[u8]) -> anyhow::Result<Result<Vec<u8>, String>> {
+        let failed = "cannot run git, which is needed for this";
+        let mut command = self.command();
+        command.args(args).stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context(failed)?;
+        let stdin = child.stdin.take();
+        let done = std::thread::scope(|scope| {
+            scope.spawn(move || {
+                // When git has gone away, its missing answers tell.
+                stdin.map(|mut stdin| stdin.write_all(input))
+            });
+            child.wait_with_output()
+        });
+        Self::said(done.context(failed)?)
+    }
+
+    fn finished(command: &mut Command) -> anyhow::Result<Result<Vec<u8>, String>> {
+        let done = command.output();
+        Self::said(done.context("cannot run git, which is needed for this")?)
+    }
+
+    fn said(done: Output) -> anyhow::Result<Result<Vec<u8>, String>> {
         if done.status.success() {
             return Ok(Ok(done.stdout));
         }

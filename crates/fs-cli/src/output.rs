@@ -43,6 +43,18 @@ impl Output {
         self.write(|out| writeln!(out, "{line}"))
     }
 
+    /// Tells something beside the answer, on standard error.
+    pub(crate) fn note(&self, text: &str) {
+        #[derive(Serialize)]
+        struct Note<'a> {
+            note: &'a str,
+        }
+        match serde_json::to_string(&Note { note: text }) {
+            Ok(line) if self.json => anstream::eprintln!("{line}"),
+            _ => anstream::eprintln!("note: {text}"),
+        }
+    }
+
     /// Asks a question, to be answered on the same line.
     pub(crate) fn ask(&mut self, question: &str) -> anyhow::Result<()> {
         self.write(|out| write!(out, "{question}"))?;

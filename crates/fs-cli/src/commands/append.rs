@@ -8,6 +8,7 @@ use fs_format::{StreamId, Timestamp, TransactionId};
 use fs_store::{Append, FileEventStore};
 use serde::Serialize;
 
+use super::notes;
 use crate::args::AppendArgs;
 use crate::input::{self, TransactionIn};
 use crate::outcome::{Ending, Usage};
@@ -48,6 +49,8 @@ pub(crate) fn run(
         };
         format!("{how} {}: {}", answer.transaction_id, versions.join(", "))
     })?;
+    output.flush()?;
+    notes::appended(store, answer.transaction_id, output);
     Ok(Ending::Fine)
 }
 

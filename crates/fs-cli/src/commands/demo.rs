@@ -14,13 +14,13 @@ use crate::outcome::Ending;
 use crate::output::Output;
 
 /// Settings that make git independent of whose machine it runs on.
-const GIT_CONFIG: [&str; 6] = [
-    "user.name=Demo",
-    "user.email=demo@localhost",
-    "init.defaultBranch=main",
-    "commit.gpgsign=false",
-    "core.autocrlf=false",
-    "merge.ff=true",
+const GIT_CONFIG: [(&str, &str); 6] = [
+    ("user.name", "Demo"),
+    ("user.email", "demo@localhost"),
+    ("init.defaultBranch", "main"),
+    ("commit.gpgsign", "false"),
+    ("core.autocrlf", "false"),
+    ("merge.ff", "true"),
 ];
 
 #[derive(Serialize)]
@@ -220,6 +220,7 @@ impl Demo<'_> {
             head.as_str(),
             "--reason",
             "Alice was on the roof",
+            "--commit",
         ];
         let commands = vec![self.trib("alice", &settle)?, self.trib("bob", &settle)?];
         ensure!(
@@ -227,40 +228,15 @@ impl Demo<'_> {
             "the clones settled the fork differently"
         );
         self.tell_step(
-            "Each settles it in the own clone, without talking to the other, by the same rule.",
+            "Each settles it in the own clone, without talking to the other, by the same rule, and commits that.",
             commands,
         )?;
 
-        let mut commands = Vec::new();
-        for clone in ["alice", "bob"] {
-            commands.push(self.git(clone, &["add", "."])?);
-            commands.push(self.git(
-                clone,
-                &["commit", "--quiet", "--message", "settle the title"],
-            )?);
-        }
-        commands.push(self.git(
-            "bob",
-            &[
-                "pull",
-                "--quiet",
-                "--no-rebase",
-                "--no-edit",
-                "../alice",
-                "main",
-            ],
-        )?);
-        commands.push(self.git(
-            "alice",
-            &[
-                "pull",
-                "--quiet",
-                "--no-rebase",
-                "--no-edit",
-                "../bob",
-                "main",
-            ],
-        )?);
+        let pull = ["pull", "--quiet", "--no-rebase", "--no-edit"];
+        let commands = vec![
+            self.git("bob", &[&pull[..], &["../alice", "main"]].concat())?,
+            self.git("alice", &[&pull[..], &["../bob", "main"]].concat())?,
+        ];
         self.tell_step(
             "Both decisions are the same file with the same bytes, so git merges it with itself.",
             commands,
@@ -309,11 +285,7 @@ impl Demo<'_> {
     }
 
     fn git(&self, directory: &'static str, args: &[&str]) -> anyhow::Result<Shown> {
-        let mut command = Command::new("git");
-        for setting in GIT_CONFIG {
-            command.args(["-c", setting]);
-        }
-        let output = self.run(command.args(args), directory)?;
+        let output = self.run(Command::new("git").args(args), directory)?;
         Ok(Shown {
             directory,
             command: shown("git", args),
@@ -334,6 +306,12 @@ impl Demo<'_> {
     fn run(&self, command: &mut Command, directory: &str) -> anyhow::Result<String> {
         for name in git::ENVIRONMENT.into_iter().chain([STORE_VARIABLE]) {
             command.env_remove(name);
+        }
+        // By the environment, since `trib` runs git too.
+        command.env("GIT_CONFIG_COUNT", GIT_CONFIG.len().to_string());
+        for (number, (key, value)) in GIT_CONFIG.into_iter().enumerate() {
+            command.env(format!("GIT_CONFIG_KEY_{number}"), key);
+            command.env(format!("GIT_CONFIG_VALUE_{number}"), value);
         }
         let done = command
             .current_dir(self.dir.join(directory))

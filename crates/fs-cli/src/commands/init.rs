@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use fs_store::{FileEventStore, STORE_DIR};
 use serde::Serialize;
 
+use crate::git;
 use crate::outcome::Ending;
 use crate::output::Output;
 
@@ -23,5 +24,9 @@ pub(crate) fn run(dir: Option<PathBuf>, output: &mut Output) -> anyhow::Result<E
             root.display()
         )
     })?;
+    output.flush()?;
+    for fault in git::faults(store.root()) {
+        output.note(&fault.to_string());
+    }
     Ok(Ending::Fine)
 }

@@ -6,11 +6,13 @@ mod consume;
 mod demo;
 mod digest;
 pub(crate) mod events;
+mod fence;
 mod find;
 mod forks;
 mod init;
 mod log;
 mod merge_check;
+mod notes;
 mod resolve;
 mod schema_check;
 mod status;
@@ -66,12 +68,15 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         Command::MergeCheck { revision } => {
             merge_check::run(&locate::root(cli.store.as_deref())?, &revision, output)
         }
-        Command::Restore { transactions, all } => {
-            vanished::restore(&open()?, &transactions, all, output)
-        }
+        Command::Restore {
+            transactions,
+            all,
+            commit,
+        } => vanished::restore(&open()?, &transactions, all, commit, output),
         Command::Forget { transactions, all } => {
             vanished::forget(&open()?, &transactions, all, output)
         }
+        Command::Fence => fence::run(&open()?, output),
         Command::Adopt => adopt::run(&open()?, output),
         Command::Verify => verify::run(&open()?, output),
         Command::Digest => digest::run(&open()?, output),

@@ -6,6 +6,7 @@ use fs_merge::{ForkId, StaleRead, open_forks, stale_reads};
 use fs_store::{FileEventStore, Standing};
 use serde::Serialize;
 
+use crate::git::{self, FaultOut};
 use crate::outcome::Ending;
 use crate::output::{Output, plain};
 
@@ -28,6 +29,7 @@ struct Answer {
     replica_conflicts: Vec<ConflictOut>,
     clock_ahead: Vec<ClockOut>,
     recovered: Vec<TransactionId>,
+    git: Vec<FaultOut>,
     vanished: u64,
     epoch: Option<String>,
     topology_generation: u64,
@@ -68,7 +70,8 @@ pub(crate) fn run(
 ) -> anyhow::Result<Ending> {
     let status = store.status()?;
     let forks = open_forks(store)?;
-    let clean = status.is_clean() && forks.is_empty();
+    let faults = git::faults(store.root());
+    let clean = status.is_clean() && forks.is_empty() && faults.is_empty();
     let kept = if status.dangling.is_empty() {
         Vec::new()
     } else {
@@ -115,6 +118,7 @@ pub(crate) fn run(
             })
             .collect(),
         recovered: status.recovered,
+        git: faults.iter().map(FaultOut::from).collect(),
         vanished: status.vanished,
         epoch: status.epoch.map(|epoch| epoch.to_string()),
         topology_generation: status.topology_generation,
@@ -203,6 +207,7 @@ fn text(answer: &Answer) -> String {
     for transaction_id in &answer.recovered {
         lines.push(format!("recovered: a power cut had taken {transaction_id}, and it was written again from the log"));
     }
+    lines.extend(answer.git.iter().map(|fault| fault.message.clone()));
     if answer.vanished > 0 {
         lines.push(format!(
             "{} transaction(s) whose files went away are kept: `trib restore` lists and brings back, `trib forget` lets go",

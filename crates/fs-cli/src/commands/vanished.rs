@@ -4,8 +4,9 @@ use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_store::{FileEventStore, Vanished};
 use serde::Serialize;
 
+use super::notes;
 use crate::outcome::{Ending, Usage};
-use crate::output::{Output, plain};
+use crate::output::{Output, counted, plain};
 
 /// A transaction whose file went away.
 #[derive(Serialize)]
@@ -32,9 +33,13 @@ pub(crate) fn restore(
     store: &FileEventStore,
     transactions: &[String],
     all: bool,
+    commit: bool,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
     if transactions.is_empty() && !all {
+        if commit {
+            return Err(Usage("say what to bring back and commit: TX, or --all".to_owned()).into());
+        }
         return list(store, output);
     }
     let ids = if all {
@@ -52,11 +57,12 @@ pub(crate) fn restore(
         let mut lines: Vec<_> = lines.collect();
         if lines.is_empty() {
             lines.push("there is nothing to restore".to_owned());
-        } else {
-            lines.push("commit them to keep them".to_owned());
         }
         lines.join("\n")
     })?;
+    let count = counted(answer.restored.len() as u64, "transaction");
+    let message = format!("Restore {count}");
+    notes::written(store, &answer.restored, message, commit, output)?;
     Ok(Ending::Fine)
 }
 

@@ -8,8 +8,10 @@
 
 mod asking;
 mod choices;
+mod committing;
 mod consuming;
 mod follow;
+mod git_rules;
 mod input;
 mod merge_check;
 mod pictures;
@@ -383,7 +385,7 @@ fn status_tells_what_is_wrong_and_check_exits_with_four() {
     let status = here.json(&["status"]);
     assert_keys(
         &status,
-        "clean transactions events streams heads forks stale_reads dangling incomplete quarantined replica_conflicts clock_ahead recovered vanished epoch topology_generation",
+        "clean transactions events streams heads forks stale_reads dangling incomplete quarantined replica_conflicts clock_ahead recovered git vanished epoch topology_generation",
     );
     assert_eq!(
         (&status["clean"], status["forks"].as_array().unwrap().len()),

@@ -118,5 +118,8 @@ pub(crate) enum Command {
         /// Also while a part of the history is missing, as after a cherry-pick
         #[arg(long)]
         anyway: bool,
+        /// Commit to git what is settled, and nothing else that is staged
+        #[arg(long)]
+        commit: bool,
     },
 }

@@ -9,6 +9,7 @@ use fs_merge::{Reconcile, Report, Settled, reconcile};
 use issue_tracker::{IssueEvent, Rules};
 use serde::Deserialize;
 
+use crate::cli::commit;
 use crate::cli::print::plain;
 use crate::cli::project::{Project, native, short};
 
@@ -19,7 +20,12 @@ const LEFT_OPEN: u8 = 4;
 ///
 /// Where a part of the history is missing, what was written one after the other can look as if it was written side by
 /// side; so nothing is decided then, unless it is to be done `anyway`.
-pub(crate) fn all(project: &Project, anyway: bool, out: &mut impl Write) -> Result<ExitCode> {
+pub(crate) fn all(
+    project: &Project,
+    anyway: bool,
+    commit: bool,
+    out: &mut impl Write,
+) -> Result<ExitCode> {
     let missing = project.store().status()?.dangling;
     for dangling in &missing {
         writeln!(
@@ -34,6 +40,9 @@ pub(crate) fn all(project: &Project, anyway: bool, out: &mut impl Write) -> Resu
     loop {
         let report = reconcile::<IssueEvent>(project.store(), &Rules::default())?;
         tell_settled(project, &report.settled, out)?;
+        if commit {
+            commit::settlements(project, &report.settled);
+        }
         // A settlement can draw another fork into its conflict; that one is looked at again.
         if report.changed.is_empty() || report.settled.is_empty() {
             return tell_open(project, &report, out);

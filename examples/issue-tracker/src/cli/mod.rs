@@ -3,6 +3,7 @@
 mod args;
 mod author;
 mod board;
+mod commit;
 mod kept;
 mod merge;
 mod print;
@@ -64,7 +65,9 @@ async fn run(args: Args, out: &mut impl Write) -> Result<ExitCode> {
         Command::Activity => return print::activity(&project, out),
         Command::Show { issue } => return print::show(&project, &project.issue(&issue)?, out),
         Command::SchemaCheck => return print::schema_check(&project, out),
-        Command::Merge { anyway } => return merge::all(&project, anyway, out),
+        Command::Merge { anyway, commit } => {
+            return merge::all(&project, anyway, commit, out);
+        }
         Command::Open { title } => {
             let (issue, by) = (project::new_issue()?, by()?);
             let open = OpenIssue { issue, by, title };

@@ -63,6 +63,14 @@ struct FailedOut<'a> {
 }
 
 impl Done {
+    /// Returns what was written.
+    pub(crate) fn settled(&self) -> &[Settled] {
+        match self {
+            Self::Settled(settled) => std::slice::from_ref(settled),
+            Self::Planned(_) => &[],
+        }
+    }
+
     pub(crate) fn out(&self) -> DoneOut<'_> {
         match self {
             Self::Settled(settled) => DoneOut::Settled(settled.into()),

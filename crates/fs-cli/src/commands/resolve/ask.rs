@@ -100,6 +100,7 @@ fn settled(
     match carry_out(store, fork, &outcome, args) {
         Ok(done) => {
             output.say(&done.text())?;
+            super::commit(store, done.settled(), args, output)?;
             Ok(args.dry_run)
         }
         Err(ReconcileError::ForkChanged { .. }) => {

@@ -8,11 +8,14 @@ mod choice;
 
 use std::io::{IsTerminal, stdin, stdout};
 
-use fs_merge::{ForkContext, Outcome, Raw, Reconcile, ReconcileError, Resolution, plan, settle};
+use fs_merge::{
+    ForkContext, Outcome, Raw, Reconcile, ReconcileError, Resolution, Settled, plan, settle,
+};
 use fs_store::FileEventStore;
 
 use crate::args::ResolveArgs;
 use crate::commands::find::{self, the_one};
+use crate::commands::notes;
 use crate::outcome::{Ending, Usage};
 use crate::output::Output;
 use answer::{Done, ReportOut};
@@ -39,7 +42,23 @@ pub(crate) fn run(
     let outcome = signed(outcome, &args, args.reason.as_deref());
     let done = carry_out(store, &fork, &outcome, &args).map_err(told)?;
     output.answer(&done.out(), || done.text())?;
+    commit(store, done.settled(), &args, output)?;
     Ok(Ending::Fine)
+}
+
+/// Commits what was settled, or tells how to.
+fn commit(
+    store: &FileEventStore,
+    settled: &[Settled],
+    args: &ResolveArgs,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let ids: Vec<_> = settled.iter().map(|it| it.transaction_id).collect();
+    let message = match settled {
+        [settled] => format!("Settle fork {}", settled.fork_id),
+        settled => format!("Settle {} forks", settled.len()),
+    };
+    notes::written(store, &ids, message, args.commit, output)
 }
 
 /// # Errors
@@ -89,6 +108,7 @@ fn settle_all(
     let report = reconcile.run::<Raw>(&resolver)?;
     let out = ReportOut::from(&report);
     output.answer(&out, || out.text())?;
+    commit(store, &report.settled, args, output)?;
     Ok(if report.is_complete() {
         Ending::Fine
     } else {

@@ -1,0 +1,153 @@
+//! Asking git about its rules once for each change of them, as `trib append` does.
+//!
+//! What was asked and found in order is noted in `local/git-rules`: the files on which the answer depends, and what they looked
+//! like. While they look so, git is not asked again. A fault is not noted, so it is told each time.
+//!
+//! # Limitations
+//! A change of what the system's configuration of git says, or of a variable like `GIT_CONFIG_COUNT`, is not noticed.
+
+use std::path::{Path, PathBuf};
+
+use fs_index::Layout;
+use fs_io::{SyncPolicy, System};
+
+use super::Git;
+use super::rules::{self, Fault, Rules};
+
+const FIRST_LINE: &str = "git rules 1";
+const LAST_LINE: &str = "end";
+
+/// A longer note is none.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Where people's own configuration of git lies.
+const VARIABLES: [&str; 3] = ["HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL"];
+
+/// Returns the faults by which a transaction file of the store at `root` is not committed; `file` is its path below `root`.
+pub(crate) fn faults(root: &Path, file: &str) -> Vec<Fault> {
+    let system = System::real();
+    let layout = Layout::new(root);
+    let note = layout.local_item("git-rules");
+    let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let head = head(directory);
+    if is_as_noted(&system, &note, &head) {
+        return Vec::new();
+    }
+    let rules = Rules::around(root);
+    // What changes from here on is asked about again.
+    let text = noted(&system, root, directory, rules.as_ref());
+    let found = rules.map_or(Vec::new(), |rules| rules::faults_of(&rules, file));
+    if found.is_empty()
+        && let Some(stamps) = text
+    {
+        let temp = layout.temp();
+        let temp = temp.join(format!("git-rules-{}", system.machine.process_id));
+        let text = format!("{head}{stamps}{LAST_LINE}\n");
+        // Without the note, git is asked again.
+        let _ = fs_io::replace(
+            system.disk.as_ref(),
+            &temp,
+            &note,
+            text.as_bytes(),
+            SyncPolicy::None,
+        );
+    }
+    found
+}
+
+/// Returns the first lines of a note about files of a directory.
+fn head(directory: &str) -> String {
+    let variables = VARIABLES.map(|name| format!("{:?}", std::env::var_os(name)));
+    format!("{FIRST_LINE}\n{directory}\n{}\n", variables.join(" "))
+}
+
+/// Returns whether all is as it was when git was asked.
+fn is_as_noted(system: &System, note: &Path, head: &str) -> bool {
+    let Ok(bytes) = system.disk.read(note, MAX_BYTES) else {
+        return false;
+    };
+    let Ok(text) = String::from_utf8(bytes) else {
+        return false;
+    };
+    let Some(lines) = text.strip_prefix(head) else {
+        return false;
+    };
+    let Some(lines) = lines.strip_suffix(&format!("{LAST_LINE}\n")) else {
+        return false;
+    };
+    lines.lines().all(|line| {
+        let noted = line.split_once(' ');
+        noted.is_some_and(|(stamp, path)| stamp == stamp_of(system, Path::new(path)))
+    })
+}
+
+/// Returns the lines that name the files on which an answer depends.
+fn noted(system: &System, root: &Path, directory: &str, rules: Option<&Rules>) -> Option<String> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    let depth = rules.map(|rules| rules.up.matches("../").count());
+    for (level, above) in root.ancestors().enumerate() {
+        files.push(above.join(".git"));
+        files.push(above.join(".gitignore"));
+        if depth == Some(level) {
+            break;
+        }
+    }
+    if let Some(rules) = rules {
+        let mut below = root.to_owned();
+        for name in directory.split('/') {
+            below.push(name);
+            files.push(below.join(".gitignore"));
+        }
+        for name in [
+            "config",
+            "config.worktree",
+            "info/exclude",
+            "info/sparse-checkout",
+            "index",
+        ] {
+            files.extend(rules.git.path(name));
+        }
+        files.extend(excludes(&rules.git));
+        files.extend(personal());
+    }
+    let mut text = String::new();
+    for file in files {
+        let path = file.to_str().filter(|path| !path.contains(['\n', '\r']))?;
+        text.push_str(&format!("{} {path}\n", stamp_of(system, &file)));
+    }
+    Some(text)
+}
+
+/// Returns the file of ignore rules that the configuration names.
+fn excludes(git: &Git) -> Option<PathBuf> {
+    let said = git.run(&["config", "--type=path", "--get", "core.excludesFile"]);
+    let said = String::from_utf8(said.ok()?.ok()?).ok()?;
+    let path = said.trim_end_matches('\n');
+    (!path.is_empty()).then(|| git.root.join(path))
+}
+
+/// Returns the files in which people configure git for themselves.
+fn personal() -> Vec<PathBuf> {
+    let [home, xdg, config] = VARIABLES.map(|name| std::env::var_os(name).map(PathBuf::from));
+    let xdg = xdg.or_else(|| home.as_ref().map(|home| home.join(".config")));
+    let mut files: Vec<PathBuf> = config.into_iter().collect();
+    files.extend(home.map(|home| home.join(".gitconfig")));
+    for name in ["git/config", "git/ignore"] {
+        files.extend(xdg.as_ref().map(|xdg| xdg.join(name)));
+    }
+    files
+}
+
+/// Returns a word for what a file looks like.
+fn stamp_of(system: &System, path: &Path) -> String {
+    match system.disk.stat(path) {
+        Ok(Some(stat)) => format!(
+            "{}-{}-{}",
+            stat.len,
+            stat.changed_nanos.unwrap_or(stat.modified_nanos),
+            stat.file_id.map_or(0, |id| id.inode)
+        ),
+        Ok(None) => "none".to_owned(),
+        Err(_) => "unknown".to_owned(),
+    }
+}

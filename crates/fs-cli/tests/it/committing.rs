@@ -1,0 +1,266 @@
+//! `--commit`, and the command that does the same.
+
+use std::fs;
+
+use crate::Here;
+
+/// The settings by which a commit of these tests is made, whoever makes it.
+const IDENTITY: [(&str, &str); 4] = [
+    ("GIT_AUTHOR_NAME", "Test"),
+    ("GIT_AUTHOR_EMAIL", "test@localhost"),
+    ("GIT_COMMITTER_NAME", "Test"),
+    ("GIT_COMMITTER_EMAIL", "test@localhost"),
+];
+
+/// A clone with a fork on `s` that is not settled, and the clone that it was merged from.
+fn diverged() -> (Here, Here) {
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let there = here.cloned();
+    here.work("s", "Ours");
+    there.work("s", "Theirs");
+    for (into, from) in [(&here, &there), (&there, &here)] {
+        into.fetch(from);
+        into.git(&["merge", "--quiet", "--no-edit", "FETCH_HEAD"]);
+    }
+    (here, there)
+}
+
+impl Here {
+    /// Runs `trib` as somebody who may commit; returns what it printed and what it told beside.
+    fn committing(&self, args: &[&str]) -> (String, String) {
+        let done = self.command(args).envs(IDENTITY).output().unwrap();
+        let [out, err] = [done.stdout, done.stderr].map(|it| String::from_utf8(it).unwrap());
+        assert!(done.status.success(), "trib {args:?}: {err}");
+        (out, err)
+    }
+
+    fn staged(&self) -> String {
+        self.git(&["diff", "--cached", "--name-only"])
+    }
+
+    fn last_commit(&self) -> Vec<String> {
+        let listed = self.git(&["show", "--name-only", "--format=", "HEAD"]);
+        listed.lines().map(str::to_owned).collect()
+    }
+
+    fn count_commits(&self) -> usize {
+        self.git(&["rev-list", "HEAD"]).lines().count()
+    }
+
+    fn hook(&self, name: &str, script: &str) {
+        let path = self.path().join(".git/hooks").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, script).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_settlement_is_committed_and_nothing_else_that_is_staged() {
+    let (here, there) = diverged();
+    fs::write(here.path().join("mine"), "staged").unwrap();
+    here.git(&["add", "mine"]);
+    fs::write(here.path().join("other"), "untracked").unwrap();
+    let (out, err) = here.committing(&["resolve", "s", "--latest", "--commit"]);
+    assert!(
+        out.contains("\ncommitted\n") && err.is_empty(),
+        "{out}{err}"
+    );
+    let committed = here.last_commit();
+    assert!(
+        committed.len() == 1 && committed[0].starts_with(".tributary/events/"),
+        "the settlement alone: {committed:?}"
+    );
+    assert_eq!(
+        here.staged(),
+        "mine\n",
+        "what was staged still is, and alone"
+    );
+    let message = here.git(&["log", "-1", "--format=%s"]);
+    assert!(message.starts_with("Settle fork "), "{message}");
+
+    here.git(&["commit", "--quiet", "--message", "mine"]);
+    there.committing(&["resolve", "s", "--latest", "--commit"]);
+    here.fetch(&there);
+    here.git(&["merge", "--quiet", "--no-edit", "FETCH_HEAD"]);
+    assert_eq!(
+        here.fine(&["forks"]),
+        "no fork is open\n",
+        "git merged it with itself"
+    );
+}
+
+#[test]
+fn the_command_that_is_told_commits_the_same_when_it_is_typed() {
+    let (here, _) = diverged();
+    fs::write(here.path().join("mine"), "staged").unwrap();
+    here.git(&["add", "mine"]);
+    let out = here.fine(&["resolve", "s", "--latest"]);
+    assert_eq!(here.staged(), "mine\n", "git's index is left alone");
+    let (_, command) = out.split_once("before the next `git pull`: ").unwrap();
+    if cfg!(unix) {
+        let mut shell = std::process::Command::new("sh");
+        crate::repository::isolate(&mut shell);
+        shell.current_dir(here.path()).envs(IDENTITY);
+        let done = shell.args(["-c", command.trim()]).output().unwrap();
+        assert!(done.status.success(), "{command}: {done:?}");
+        let committed = here.last_commit();
+        assert!(
+            committed.len() == 1 && committed[0].ends_with(".jsonl"),
+            "{command}: {committed:?}"
+        );
+        assert_eq!(here.staged(), "mine\n", "{command}");
+    }
+}
+
+#[test]
+fn all_settlements_go_into_one_commit() {
+    let here = Here::repository();
+    let there = here.cloned();
+    for stream in ["s", "t", "u"] {
+        here.work(stream, "Ours");
+        there.work(stream, "Theirs");
+    }
+    here.fetch(&there);
+    here.git(&["merge", "--quiet", "--no-edit", "FETCH_HEAD"]);
+    let before = here.count_commits();
+    let (out, _) = here.committing(&["resolve", "--all", "--accept", "--commit"]);
+    assert!(out.contains("committed"), "{out}");
+    assert_eq!(here.count_commits(), before + 1, "one commit");
+    let (out, err) = here.committing(&["resolve", "--all", "--accept", "--commit"]);
+    assert_eq!(
+        here.count_commits(),
+        before + 1,
+        "nothing is left: {out}{err}"
+    );
+}
+
+#[test]
+fn what_is_restored_is_committed() {
+    let here = Here::repository();
+    here.work("s", "First");
+    here.git(&["switch", "--quiet", "--create", "topic"]);
+    here.work("s", "Second");
+    here.git(&["switch", "--quiet", "main"]);
+    here.fine(&["status"]);
+    let out = here.fine(&["restore", "--all"]);
+    assert!(
+        out.contains("git commit -m \"Restore 1 transaction\""),
+        "{out}"
+    );
+    let (out, _) = here.committing(&["restore", "--all", "--commit"]);
+    assert!(out.contains("nothing to restore"), "it is there: {out}");
+    here.commit();
+    here.git(&["merge", "--quiet", "--no-edit", "topic"]);
+    here.refused(&["restore", "--commit"], 2);
+}
+
+#[test]
+fn a_commit_that_fails_is_told_and_undone_while_the_settlement_stands() {
+    type Spoil = fn(&Here);
+    let spoils: [(&str, Spoil, &str); 3] = [
+        (
+            "a hook refuses",
+            |here| {
+                here.hook(
+                    "pre-commit",
+                    "#!/bin/sh\necho not on a Friday >&2\nexit 1\n",
+                )
+            },
+            "not on a Friday",
+        ),
+        (
+            "git is busy",
+            |here| fs::write(here.path().join(".git/index.lock"), "").unwrap(),
+            "index.lock",
+        ),
+        (
+            "a merge is under way",
+            |here| {
+                let head = here.git(&["rev-parse", "HEAD"]);
+                fs::write(here.path().join(".git/MERGE_HEAD"), head).unwrap();
+            },
+            "merge",
+        ),
+    ];
+    for (what, spoil, says) in spoils {
+        let (here, _) = diverged();
+        fs::write(here.path().join("mine"), "staged").unwrap();
+        here.git(&["add", "mine"]);
+        let before = here.count_commits();
+        spoil(&here);
+        let (out, err) = here.committing(&["resolve", "s", "--latest", "--commit"]);
+        assert!(
+            out.starts_with("settled s") && !out.contains("committed"),
+            "{what}: {out}"
+        );
+        assert!(
+            err.contains("not committed") && err.contains(says) && err.contains("git commit -m"),
+            "{what}: {err}"
+        );
+        let _ = fs::remove_file(here.path().join(".git/index.lock"));
+        assert_eq!(here.staged(), "mine\n", "{what}: git's index is as it was");
+        assert_eq!(here.count_commits(), before, "{what}");
+        assert_eq!(
+            here.fine(&["forks"]),
+            "no fork is open\n",
+            "{what}: it stands"
+        );
+    }
+}
+
+#[test]
+fn outside_of_git_a_settlement_stands_and_says_that_it_is_not_committed() {
+    let here = crate::forked();
+    let (out, err) = here.committing(&["resolve", "s", "--latest", "--commit"]);
+    assert!(
+        out.starts_with("settled")
+            && err.contains("not committed")
+            && err.contains("no git repository"),
+        "{out}{err}"
+    );
+    let here = crate::forked();
+    let out = here.fine(&["resolve", "s", "--latest"]);
+    assert!(!out.contains("git"), "there is nothing to be typed: {out}");
+}
+
+#[test]
+fn hooks_run_and_a_worktree_commits_to_its_own_branch() {
+    let (here, _) = diverged();
+    here.hook("pre-commit", "#!/bin/sh\ntouch hook-ran\n");
+    here.git(&["worktree", "add", "--quiet", "-b", "topic", "tree"]);
+    let before = here.count_commits();
+    let tree = here.path().join("tree");
+    let mut command = here.command(&["resolve", "s", "--latest", "--commit"]);
+    // As in a hook of the main work tree.
+    command.env("GIT_DIR", here.path().join(".git"));
+    command.env("GIT_INDEX_FILE", here.path().join(".git/index"));
+    let done = command.current_dir(&tree).envs(IDENTITY).output().unwrap();
+    assert!(done.status.success() && done.stderr.is_empty(), "{done:?}");
+    assert!(
+        cfg!(windows) || tree.join("hook-ran").exists(),
+        "the hook ran"
+    );
+    assert_eq!(here.count_commits(), before, "main is as it was");
+    let topic = here.git(&["rev-list", "topic"]);
+    assert_eq!(
+        topic.lines().count(),
+        before + 1,
+        "the branch of the worktree"
+    );
+    assert_eq!(here.staged(), "", "the index of the main work tree too");
+}
+
+#[test]
+fn the_first_commit_of_a_repository_may_be_a_settlement() {
+    let here = crate::forked();
+    here.git(&["init", "--quiet"]);
+    let (out, err) = here.committing(&["resolve", "s", "--latest", "--commit"]);
+    assert!(out.contains("committed") && err.is_empty(), "{out}{err}");
+    assert_eq!(here.count_commits(), 1);
+}
