@@ -109,8 +109,8 @@ fn read_sealed<'a>(
         }
         hasher.line(line.text.as_bytes());
     };
-    if let Some(line) = lines.next() {
-        line?;
+    // What stands there is nothing that broke off, whatever it is.
+    if lines.next().is_some() {
         return Err(DecodeError::AfterSeal {
             line: lines.number(),
         });
@@ -228,21 +228,28 @@ fn check_seal(seal: &Seal, found: ContentHash) -> Result<(), DecodeError> {
 /// Replaces `error` where the bytes as a whole tell more than the place at which reading them failed.
 fn most_telling(error: DecodeError, bytes: &[u8]) -> DecodeError {
     use DecodeError as E;
-    if error.is_incomplete() || matches!(error, E::NewerFormat { .. } | E::TooLarge { .. }) {
+    if error.is_incomplete() || matches!(error, E::TooLarge { .. }) {
         return error;
     }
     if let Some(line) = conflict_marker(bytes) {
         return E::ConflictMarkers { line };
     }
     match error {
-        E::InvalidJson { .. }
+        // How a later format is sealed is not known.
+        E::NewerFormat { .. }
+        | E::InvalidJson { .. }
         | E::NotUtf8 { .. }
         | E::TooManyEvents
         | E::TooManyParents { .. }
         | E::TooDeep { .. } => error,
         // The last line is not the seal of what stands above it there.
         E::AfterSeal { .. } => error,
-        E::MisplacedRecord { ref record, .. } if record == "seal" => error,
+        // Nothing is a seal in the first line, nor below a header of format 1.
+        E::MisplacedRecord { ref record, .. }
+            if record == "seal" && events_hash(Lines::new(bytes)).is_none() =>
+        {
+            error
+        }
         _ => broken_seal(bytes).unwrap_or(error),
     }
 }
@@ -257,10 +264,24 @@ fn conflict_marker(bytes: &[u8]) -> Option<usize> {
         .map(|at| at + 1)
 }
 
-/// Returns the mismatch when the file ends in a seal over other lines than those that are there.
+/// Returns the mismatch when the file records the hash of other lines than those that are there: in its seal, or in the
+/// header of format 2.
 fn broken_seal(bytes: &[u8]) -> Option<DecodeError> {
     let mut hasher = LineHasher::default();
-    let mut lines = Lines::new(bytes).peekable();
+    let mut lines = Lines::new(bytes);
+    if let Some(expected) = events_hash(lines.clone()) {
+        lines.next();
+        for line in lines.by_ref() {
+            hasher.line(line.ok()?.text.as_bytes());
+        }
+        let found = hasher.finish();
+        return match lines.transit().missing_final_newline {
+            _ if found == expected => None,
+            true => Some(DecodeError::Truncated),
+            false => Some(DecodeError::SealMismatch { expected, found }),
+        };
+    }
+    let mut lines = lines.peekable();
     while let Some(Ok(line)) = lines.next() {
         if lines.peek().is_none() {
             let seal = record::seal(&line).ok()?;
@@ -269,4 +290,9 @@ fn broken_seal(bytes: &[u8]) -> Option<DecodeError> {
         hasher.line(line.text.as_bytes());
     }
     None
+}
+
+/// Returns the hash over the events that the header of a file of format 2 records.
+fn events_hash(mut lines: Lines<'_>) -> Option<ContentHash> {
+    header::parse(&lines.next()?.ok()?).ok()?.events_hash
 }

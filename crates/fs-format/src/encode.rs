@@ -6,9 +6,11 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::event::count_writes;
-use crate::limits::{MAX_EVENTS, MAX_FILE_BYTES, MAX_PARENTS};
+use crate::limits::{MAX_EVENTS, MAX_FILE_BYTES, MAX_PARENTS, MAX_REPLICA_SEQ};
 use crate::write::{Identity, Lines};
-use crate::{ContentHash, Event, EventId, FormatVersion, Header, StreamId, TransactionId};
+use crate::{
+    ContentHash, Event, EventId, FormatVersion, Header, StreamId, Timestamp, TransactionId,
+};
 
 /// Why a transaction cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +25,18 @@ pub enum EncodeError {
     /// The header has no place in its writer's chain.
     #[error("replica_seq is missing")]
     MissingReplicaSeq,
+    /// The header is dated beyond [`Timestamp::LATEST_CREATED_AT`].
+    #[error("dated {created_at}, beyond {latest}, which no reader takes", latest = Timestamp::LATEST_CREATED_AT)]
+    DatedTooLate {
+        /// Its time.
+        created_at: Timestamp,
+    },
+    /// The place in the writer's chain is beyond [`MAX_REPLICA_SEQ`].
+    #[error("replica_seq {replica_seq} is beyond {MAX_REPLICA_SEQ}, which no reader takes")]
+    SequenceTooHigh {
+        /// The place.
+        replica_seq: u64,
+    },
     /// The file would be larger than [`MAX_FILE_BYTES`].
     #[error("the transaction takes more than {MAX_FILE_BYTES} bytes; split it")]
     TooLarge,
@@ -110,6 +124,11 @@ pub fn encode(header: &Header, events: &[Event<'_>]) -> Result<Encoded, EncodeEr
         replica_id: header.replica_id,
         replica_seq: header.replica_seq.ok_or(EncodeError::MissingReplicaSeq)?,
     };
+    if identity.replica_seq > MAX_REPLICA_SEQ {
+        return Err(EncodeError::SequenceTooHigh {
+            replica_seq: identity.replica_seq,
+        });
+    }
     check(header, events, identity.transaction_id)?;
     let mut seen = HashSet::with_capacity(events.len());
     if let Some(twice) = events.iter().find(|event| !seen.insert(event.event_id)) {
@@ -128,6 +147,11 @@ pub(crate) fn check(
     if header.format_version != FormatVersion::V3 {
         return Err(EncodeError::OldFormat {
             version: header.format_version,
+        });
+    }
+    if header.created_at > Timestamp::LATEST_CREATED_AT {
+        return Err(EncodeError::DatedTooLate {
+            created_at: header.created_at,
         });
     }
     if events.len() > MAX_EVENTS {

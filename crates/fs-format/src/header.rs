@@ -68,13 +68,13 @@ pub struct Header {
     pub created_at: Timestamp,
     /// The wall clock, where `created_at` runs ahead of it.
     pub recorded_at: Option<Timestamp>,
-    /// The heads of the store when it was written; ascending by id when written, as found when read.
+    /// The heads of the store when it was written; ascending by id.
     pub parents: Vec<Parent>,
     /// Every stream that the transaction writes or was decided on.
     pub stream_bases: BTreeMap<StreamId, StreamBase>,
     /// The caller's idempotency key.
     pub command_id: Option<CommandId>,
-    /// The streams whose forks it settles, each with the heads it settles; ascending by id when written.
+    /// The streams whose forks it settles, each with the transactions that it settles, ascending by id.
     pub resolves: BTreeMap<StreamId, Vec<TransactionId>>,
     /// The caller's own: a JSON object.
     pub metadata: Json<'static>,

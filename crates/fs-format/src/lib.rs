@@ -40,7 +40,7 @@ pub use hash::{ContentHash, HashError};
 pub use header::{FormatVersion, Header, Parent, StreamBase};
 pub use id::{EventId, IdError, ReplicaId, TransactionId};
 pub use json::{Json, JsonError};
-pub use merge::encode_merge;
+pub use merge::{MergeFlaw, check_merge, encode_merge};
 pub use name::{Location, NameError, check_name};
 pub use requires::{MAX_REQUIRES_BYTES, UnknownFeature, check_requires};
 pub use stream_id::{StreamId, StreamIdError};

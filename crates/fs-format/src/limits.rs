@@ -17,5 +17,8 @@ pub const MAX_JSON_DEPTH: usize = 128;
 /// The longest stream id, in Unicode scalar values.
 pub const MAX_STREAM_ID_CHARS: usize = 255;
 
+/// The highest place in a replica's chain: below the highest number, so that there is always a next one.
+pub const MAX_REPLICA_SEQ: u64 = u64::MAX - 1;
+
 /// The longest command id, in Unicode scalar values.
 pub const MAX_COMMAND_ID_CHARS: usize = 255;

@@ -3,10 +3,78 @@
 //! **Invariant**: the bytes are a function of the fork and its resolution, whoever writes them; two clones that settle a
 //! fork alike write the same file.
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use crate::encode::{check, sealed, write};
 use crate::id::with_version;
 use crate::write::Identity;
 use crate::{ContentHash, EncodeError, Encoded, Event, EventId, Header, ReplicaId, TransactionId};
+
+/// What in a merge transaction is not as every clone that decides alike writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeFlaw {
+    /// `replica_seq` is not 0.
+    #[error("its replica_seq is not 0")]
+    Sequence,
+    /// There is a `recorded_at`.
+    #[error("it has a recorded_at")]
+    RecordedAt,
+    /// The id of the transaction is not the one that is derived.
+    #[error("its id does not follow from its content")]
+    TransactionId,
+    /// The id of some event is not the one that is derived.
+    #[error("the ids of its events do not follow from its content")]
+    EventIds,
+    /// `author` is no string.
+    #[error("its author is not a string")]
+    Author,
+    /// `reason` is no string.
+    #[error("its reason is not a string")]
+    Reason,
+}
+
+/// Returns what is not as the rules of merge transactions have it; such a transaction is read all the same.
+pub fn check_merge(header: &Header, events: &[Event<'_>]) -> Vec<MergeFlaw> {
+    #[derive(Default, Deserialize)]
+    struct Decision<'a> {
+        #[serde(borrow)]
+        author: Option<&'a RawValue>,
+        #[serde(borrow)]
+        reason: Option<&'a RawValue>,
+    }
+    let is_text = |raw: Option<&RawValue>| raw.is_none_or(|raw| raw.get().starts_with('"'));
+    // What does not parse has a key twice.
+    let decision: Option<Decision<'_>> = serde_json::from_str(header.metadata.as_str()).ok();
+    let (author, reason) = decision.map_or((false, false), |it| {
+        (is_text(it.author), is_text(it.reason))
+    });
+    let derived = seed(
+        &Header {
+            recorded_at: None,
+            ..header.clone()
+        },
+        events,
+    );
+    let ids = derived.ok().map(|seed| {
+        let id = identity(header, random_bits(&seed)).transaction_id;
+        let mut events = (0..=u32::MAX).zip(events);
+        let follow = events.all(|(at, event)| event.event_id == event_id(&seed, at));
+        (id == header.transaction_id, follow)
+    });
+    let (id, event_ids) = ids.unwrap_or((false, false));
+    let holds = [
+        (MergeFlaw::Sequence, header.replica_seq == Some(0)),
+        (MergeFlaw::RecordedAt, header.recorded_at.is_none()),
+        (MergeFlaw::TransactionId, id),
+        (MergeFlaw::EventIds, event_ids),
+        (MergeFlaw::Author, author),
+        (MergeFlaw::Reason, reason),
+    ];
+    let broken = holds.into_iter().filter(|(_, holds)| !holds);
+    broken.map(|(flaw, _)| flaw).collect()
+}
 
 /// Encodes a merge transaction in format 3.
 ///

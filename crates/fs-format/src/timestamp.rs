@@ -10,6 +10,7 @@ use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use serde::{Deserialize, Serialize};
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
+const NANOS_PER_DAY: i64 = 86_400 * NANOS_PER_SECOND;
 
 /// A text is not an instant of the form `YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ` in the range of [`Timestamp`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +29,9 @@ impl Timestamp {
 
     /// The latest instant.
     pub const MAX: Self = Self(9_214_646_400 * NANOS_PER_SECOND - 1);
+
+    /// The latest `created_at` of a transaction: a day before [`Timestamp::MAX`].
+    pub const LATEST_CREATED_AT: Self = Self(Self::MAX.0 - NANOS_PER_DAY);
 
     /// Returns the instant that lies `nanos` after the Unix epoch; `None` outside the range.
     pub fn from_unix_nanos(nanos: i64) -> Option<Self> {
@@ -49,6 +53,14 @@ impl Timestamp {
     /// Returns the next instant, one nanosecond later; `None` after the last.
     pub fn successor(&self) -> Option<Self> {
         Self::from_unix_nanos(self.0 + 1)
+    }
+
+    /// Returns the earliest `created_at` of a transaction whose newest parent has this one: the next instant.
+    ///
+    /// After [`Timestamp::LATEST_CREATED_AT`] there is none, and the child is dated like its parent: a file that is
+    /// dated there, by whomever, stops nobody from appending.
+    pub fn of_next_child(&self) -> Self {
+        Self(self.0 + 1).min(Self::LATEST_CREATED_AT)
     }
 
     /// Parses the canonical text, `YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ`.
@@ -170,6 +182,18 @@ mod tests {
     }
 
     #[test]
+    fn a_transaction_is_dated_before_the_last_day() {
+        let latest = Timestamp::LATEST_CREATED_AT;
+        assert_eq!(latest.to_string(), "2261-12-30T23:59:59.999999999Z");
+        assert_eq!(Timestamp(latest.0 - 1).of_next_child(), latest);
+        assert_eq!(
+            latest.of_next_child(),
+            latest,
+            "what is dated at the end stops nobody, and nobody goes beyond it"
+        );
+    }
+
+    #[test]
     fn only_the_canonical_text_parses() {
         for text in [
             "2026-11-20T20:31:00Z",
@@ -200,8 +224,35 @@ mod tests {
             "2026-11-21T08:03:35.28+00:00",
             "2026-11-21T09:33:35.280+01:30",
             "2026-11-21T08:03:35.28Z",
+            "2026-11-21t08:03:35.28z",
+            "2026-11-21 08:03:35.28-00:00",
+            "2026-11-22T08:02:35.28+23:59",
+            "2026-11-21T08:03:35.280000000999Z",
         ] {
             assert_eq!(Timestamp::parse_rfc3339(text), Ok(at), "{text}");
+        }
+        let leap = Timestamp::parse_canonical("2026-11-21T08:03:00.280000000Z").unwrap();
+        assert_eq!(
+            Timestamp::parse_rfc3339("2026-11-21T08:02:60.28Z"),
+            Ok(leap),
+            "second 60 is the first second of the next minute"
+        );
+        for text in [
+            "2026-11-21T08:03:35.28",
+            "2026-11-21T08:03:35.28+0130",
+            "2026-11-21T08:03:35.28+01",
+            "2026-11-21T08:03:35.28+24:00",
+            "2026-11-21T08:03:61Z",
+            "2026-11-21T24:00:00Z",
+            "2026-11-21T08:03Z",
+            "2026-11-21T08:03:35.Z",
+            " 2026-11-21T08:03:35Z",
+        ] {
+            assert_eq!(
+                Timestamp::parse_rfc3339(text),
+                Err(TimestampError),
+                "{text}"
+            );
         }
         assert_eq!(
             Timestamp::parse_rfc3339("1969-12-31T23:59:59+00:00"),

@@ -204,9 +204,7 @@ fn draft(
         .iter()
         .map(|ix| history.get(*ix).header().created_at)
         .max();
-    let created_at = last
-        .and_then(|last: Timestamp| last.successor())
-        .ok_or_else(|| ReconcileError::ClockExhausted { fork_id: fork_id() })?;
+    let created_at = last.map_or(Timestamp::MIN, |last| last.of_next_child());
     let mut heads: Vec<_> = shape.heads.iter().map(|head| dag.id(*head)).collect();
     heads.sort_unstable();
     let mut stream_bases = BTreeMap::new();

@@ -164,14 +164,6 @@ pub enum ReconcileError {
         /// What is wrong with it.
         source: EncodeError,
     },
-    /// The newest transaction below the fork is at the end of time.
-    #[error(
-        "fork {fork_id} cannot be settled: a transaction of it is dated at the end of the range of times"
-    )]
-    ClockExhausted {
-        /// The fork.
-        fork_id: ForkId,
-    },
     /// The merge transaction could not be appended.
     #[error(transparent)]
     Append(#[from] AppendError),

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use fs_format::CommandId;
 use fs_format::{
     Event, EventId, FormatVersion, Header, Parent, ReplicaId, StreamBase, StreamId, Timestamp,
-    TransactionId,
+    TransactionId, limits,
 };
 use fs_index::{Index, Stored};
 
 use crate::append::Turn;
 use crate::command;
 use crate::error::{AppendError, RefreshError};
+use crate::identity::next_sequence;
 use crate::options::OnFork;
 use crate::request::{Append, Appended, NewEvent};
 
@@ -38,7 +39,8 @@ impl Ahead {
         self.newest.is_none()
     }
 
-    /// Returns whether the newest transaction could not name all heads, so that the next cannot be drafted before it is committed.
+    /// Returns whether the newest transaction could not name all heads, or has its replica's last number, so that the next cannot be drafted
+    /// before it is committed.
     pub(crate) fn is_blind(&self) -> bool {
         self.is_blind
     }
@@ -51,7 +53,8 @@ impl Ahead {
             transaction_id: encoded.id(),
             content_hash: Some(encoded.content_hash()),
         };
-        self.is_blind = header.parents.len() >= fs_format::limits::MAX_PARENTS;
+        self.is_blind = header.parents.len() >= limits::MAX_PARENTS
+            || header.replica_seq == Some(limits::MAX_REPLICA_SEQ);
         self.newest = Some((parent, header.created_at));
         self.replica = header.replica_seq.map(|seq| (header.replica_id, seq));
         self.versions.extend(versions.clone());
@@ -124,21 +127,12 @@ impl Turn<'_> {
         let (replica_id, replica_seq) = self.replica()?;
         let index = self.inner.index();
         let heads = self.heads(&index);
-        let now = Timestamp::from_unix_nanos(self.inner.system.clock.now_unix_nanos().max(0))
-            .unwrap_or(Timestamp::MAX);
-        let newest = heads
-            .iter()
-            .map(|(parent, created_at)| (*created_at, parent.transaction_id))
-            .max();
-        let created_at = match newest {
-            Some((newest, transaction_id)) => {
-                now.max(newest.successor().ok_or(AppendError::ClockExhausted {
-                    transaction_id,
-                    created_at: newest,
-                })?)
-            }
-            None => now,
-        };
+        let unix_nanos = self.inner.system.clock.now_unix_nanos();
+        let now = Timestamp::from_unix_nanos(unix_nanos)
+            .filter(|now| *now <= Timestamp::LATEST_CREATED_AT)
+            .ok_or(AppendError::ClockOutOfRange { unix_nanos })?;
+        let newest = heads.iter().map(|(_, created_at)| *created_at).max();
+        let created_at = newest.map_or(now, |newest| now.max(newest.of_next_child()));
         let ahead =
             created_at.unix_nanos().saturating_sub(now.unix_nanos()) > CLOCK_TOLERANCE_NANOS;
         let mut stream_bases = BTreeMap::new();
@@ -190,7 +184,7 @@ impl Turn<'_> {
         }
         let heads = index.heads().into_iter();
         heads
-            .take(fs_format::limits::MAX_PARENTS)
+            .take(limits::MAX_PARENTS)
             .map(|head| {
                 let parent = Parent {
                     transaction_id: head.transaction_id,
@@ -208,15 +202,19 @@ impl Turn<'_> {
         let mut index = self.inner.index_mut();
         match self.inner.options.replica_id {
             Some(replica_id) => {
+                let next = |last| {
+                    let next = next_sequence(last);
+                    next.ok_or(AppendError::SequenceExhausted { replica_id })
+                };
                 if let Some((last, _)) = index.last_appended(replica_id) {
-                    return Ok((replica_id, last + 1));
+                    return Ok((replica_id, next(last)?));
                 }
                 index.load_history().map_err(RefreshError::from)?;
                 let history = index.history();
                 let transactions = history.canonical();
                 let of_it = transactions.filter(|(_, it)| it.header().replica_id == replica_id);
                 let last = of_it.filter_map(|(_, it)| it.header().replica_seq).max();
-                Ok((replica_id, last.unwrap_or(0) + 1))
+                Ok((replica_id, next(last.unwrap_or(0))?))
             }
             None => self
                 .writer

@@ -265,15 +265,23 @@ pub enum AppendError {
         /// What failed, from the outside in.
         reason: String,
     },
-    /// The newest transaction is at the end of time, so none can come after it.
+    /// The clock of this machine is before 1970, or in the last day of the range of times. Nothing was written.
     #[error(
-        "transaction {transaction_id} is dated {created_at}, the end of the range of times; remove its file to append again"
+        "the clock of this machine stands at {seconds} seconds from 1970, outside of the times that a transaction can have, up to {latest}; set it right and append again",
+        seconds = unix_nanos.div_euclid(1_000_000_000),
+        latest = fs_format::Timestamp::LATEST_CREATED_AT
     )]
-    ClockExhausted {
-        /// The transaction.
-        transaction_id: TransactionId,
-        /// Its time.
-        created_at: fs_format::Timestamp,
+    ClockOutOfRange {
+        /// What it says, in nanoseconds from 1970.
+        unix_nanos: i64,
+    },
+    /// The replica that this store was opened as has used up its numbers; nothing was written.
+    #[error(
+        "replica {replica_id} has used its last number; open the store as another replica to append again"
+    )]
+    SequenceExhausted {
+        /// The replica.
+        replica_id: fs_format::ReplicaId,
     },
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes")]

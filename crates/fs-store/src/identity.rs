@@ -230,7 +230,10 @@ impl Identity {
         for replica_id in self.content.replicas.iter().rev() {
             match index.last_appended(*replica_id) {
                 Some((sequence, id)) if index.contains(id).map_err(RefreshError::from)? => {
-                    return Ok(Some((*replica_id, sequence + 1)));
+                    // One that has used its last number ends.
+                    if let Some(next) = next_sequence(sequence) {
+                        return Ok(Some((*replica_id, next)));
+                    }
                 }
                 Some(_) => {}
                 None => return Ok(Some((*replica_id, 1))),
@@ -238,6 +241,11 @@ impl Identity {
         }
         Ok(None)
     }
+}
+
+/// Returns the number that follows `last` in the chain of a replica; `None` after the highest.
+pub(crate) fn next_sequence(last: u64) -> Option<u64> {
+    (last < fs_format::limits::MAX_REPLICA_SEQ).then(|| last + 1)
 }
 
 /// Draws the id of a new replica.

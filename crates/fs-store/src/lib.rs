@@ -43,6 +43,7 @@ mod fence;
 mod git_files;
 mod group;
 mod identity;
+mod identity_conflict;
 mod lease;
 mod open;
 mod options;

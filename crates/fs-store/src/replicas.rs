@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   replica A   1  2  -  -  5  6       a gap from 3 to 4: that much of A's has not come here yet, or is lost
-//!   replica B   1  2' 2"  3            a conflict at 2: two working copies appended as B
+//!   replica B   1  2' 2"  3            a conflict at 2: two working copies appended as B (identity_conflict.rs)
 //!   nil         M1 M2 M3               merge transactions have no count of their own
 //! ```
 //!
@@ -20,6 +20,7 @@ use fs_index::History;
 
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
+use crate::identity_conflict::{Pair, counted, identity_conflicts};
 use crate::store::FileEventStore;
 
 /// The transactions of one replica.
@@ -57,7 +58,10 @@ pub enum ReplicaItem {
         /// The last number that is missing.
         last: u64,
     },
-    /// A number that several transactions have, which come next: two working copies appended as one replica.
+    /// Transactions that cannot be of one writer: two working copies appended as one replica. Of them, those that have this number
+    /// come next; another comes before where neither it nor they descend from the other.
+    ///
+    /// [`status`](FileEventStore::status) tells of the same conflicts.
     Conflict {
         /// The replica.
         replica_id: ReplicaId,
@@ -124,23 +128,48 @@ impl FileEventStore {
         let mut by_replica: BTreeMap<ReplicaId, BTreeMap<Option<u64>, Vec<TxIx>>> = BTreeMap::new();
         for (ix, stored) in history.canonical() {
             let header = stored.header();
-            let is_counted = !header.replica_id.is_nil();
-            let sequence = header.replica_seq.filter(|_| is_counted);
+            let sequence = counted(header).map(|(_, sequence)| sequence);
             let of_replica = by_replica.entry(header.replica_id).or_default();
             of_replica.entry(sequence).or_default().push(ix);
         }
+        let mut conflicts = identity_conflicts(&history);
         let feeds = by_replica
             .into_iter()
             .map(|(replica_id, numbered)| ReplicaFeed {
                 replica_id,
-                entries: entries(numbered),
+                entries: entries(
+                    numbered,
+                    by_number(&history, conflicts.remove(&replica_id).unwrap_or_default()),
+                ),
                 history: Arc::clone(&history),
             });
         Ok(feeds.collect())
     }
 }
 
-fn entries(numbered: BTreeMap<Option<u64>, Vec<TxIx>>) -> Vec<Entry> {
+/// Returns who is in conflict with some transaction of a number, and those of the number that are, in canonical order.
+fn by_number(history: &History, pairs: Vec<Pair>) -> BTreeMap<u64, Vec<TxIx>> {
+    let dag = history.dag();
+    let mut by_number: BTreeMap<u64, Vec<TxIx>> = BTreeMap::new();
+    for Pair { earlier, later } in pairs {
+        if let Some((_, number)) = counted(history.get(later).header()) {
+            by_number
+                .entry(number)
+                .or_default()
+                .extend([earlier, later]);
+        }
+    }
+    for of in by_number.values_mut() {
+        of.sort_unstable_by_key(|ix| dag.rank(*ix));
+        of.dedup();
+    }
+    by_number
+}
+
+fn entries(
+    numbered: BTreeMap<Option<u64>, Vec<TxIx>>,
+    mut conflicts: BTreeMap<u64, Vec<TxIx>>,
+) -> Vec<Entry> {
     let mut entries = Vec::new();
     // The number that comes next; numbers begin at 1.
     let mut next = 1;
@@ -151,10 +180,8 @@ fn entries(numbered: BTreeMap<Option<u64>, Vec<TxIx>>) -> Vec<Entry> {
                 entries.push(Entry::Gap { first: next, last });
             }
             next = sequence.saturating_add(1);
-            if of.len() > 1 {
-                let of = of.clone();
-                entries.push(Entry::Conflict { sequence, of });
-            }
+            let conflict = conflicts.remove(&sequence);
+            entries.extend(conflict.map(|of| Entry::Conflict { sequence, of }));
         }
         entries.extend(of.into_iter().map(Entry::Transaction));
     }

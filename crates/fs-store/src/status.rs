@@ -8,6 +8,7 @@ use fs_index::{Depth, Epoch, History, Trouble};
 
 use crate::error::RefreshError;
 use crate::identity::{Found, Identity};
+use crate::identity_conflict::{Pair, identity_conflicts};
 use crate::store::{FileEventStore, Inner};
 
 /// How far ahead of the wall clock a transaction may be dated before the status says so.
@@ -54,8 +55,8 @@ pub struct Dangling {
     pub missing: TransactionId,
 }
 
-/// Two transactions of one replica of which neither descends from the other, as far as can be told: where a parent is
-/// missing below the later one, only two of the same sequence are.
+/// Two transactions of one replica that cannot be of one writer: they have the same number, or neither descends from the other and nothing
+/// is missing at or below the later one. What [`read_by_replica`](FileEventStore::read_by_replica) tells are the same conflicts.
 ///
 /// Of each replica one conflict is reported: the first that is not past, else the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,57 +182,39 @@ impl Inner {
     }
 }
 
-/// Finds replicas whose format-3 transactions are no chain; of each the first break that is not past, else the first.
+/// Returns of each replica in an identity conflict the first that is not past, else the first.
 fn replica_conflicts(history: &History, replicas: &Replicas) -> Vec<ReplicaIdentityConflict> {
     let dag = history.dag();
-    let dangling: Vec<_> = dag
-        .missing_parents()
-        .into_iter()
-        .map(|(ix, _)| ix)
-        .collect();
-    let is_complete = |ix| {
-        !dangling
-            .iter()
-            .any(|it| *it == ix || dag.is_ancestor(*it, ix))
-    };
     let heads = dag.heads();
     let is_known_to_some = |pair: [TxIx; 2]| {
         let descends_from_both = |head: &TxIx| pair.iter().all(|ix| dag.is_ancestor(*ix, *head));
         heads.iter().any(descends_from_both)
     };
-    let mut last: BTreeMap<ReplicaId, (TxIx, Option<u64>)> = BTreeMap::new();
-    let mut conflicts: BTreeMap<ReplicaId, ReplicaIdentityConflict> = BTreeMap::new();
-    for (ix, stored) in history.canonical() {
-        let header = stored.header();
-        let (replica_id, sequence) = (header.replica_id, header.replica_seq);
-        if replica_id.is_nil() || sequence.is_none() {
-            continue;
-        }
-        if let Some((before, sequence_before)) = last.insert(replica_id, (ix, sequence))
-            && !dag.is_ancestor(before, ix)
-            && (sequence == sequence_before || is_complete(ix))
-        {
+    let mut found = Vec::new();
+    for (replica_id, pairs) in identity_conflicts(history) {
+        let mut conflicts = pairs.into_iter().map(|Pair { earlier, later }| {
             let standing = if replicas.own.contains(&replica_id) {
                 Standing::Ours
-            } else if replicas.retired.contains(&replica_id) || is_known_to_some([before, ix]) {
+            } else if replicas.retired.contains(&replica_id) || is_known_to_some([earlier, later]) {
                 Standing::Past
             } else {
                 Standing::Theirs
             };
-            let conflict = ReplicaIdentityConflict {
+            ReplicaIdentityConflict {
                 replica_id,
-                transactions: [dag.id(before), dag.id(ix)],
+                transactions: [dag.id(earlier), dag.id(later)],
                 standing,
-            };
-            let known = conflicts
-                .entry(replica_id)
-                .or_insert_with(|| conflict.clone());
-            if known.standing == Standing::Past && standing != Standing::Past {
-                *known = conflict;
             }
-        }
+        });
+        let first = conflicts.next();
+        let is_settled = |conflict: &ReplicaIdentityConflict| conflict.standing == Standing::Past;
+        let pressing = match &first {
+            Some(first) if is_settled(first) => conflicts.find(|it| !is_settled(it)),
+            _ => None,
+        };
+        found.extend(pressing.or(first));
     }
-    conflicts.into_values().collect()
+    found
 }
 
 fn clock_ahead(history: &History, now: i64) -> Vec<ClockAhead> {

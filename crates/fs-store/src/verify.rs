@@ -1,9 +1,12 @@
 //! The full check: every file read again, every hash, every link, every name, the order.
 
+use std::collections::HashMap;
+
 use fs_format::{FormatVersion, TransactionId, limits};
 use fs_index::{Depth, Reason};
 
 use crate::error::{RefreshError, chain};
+use crate::identity_conflict::{above_gaps, counted};
 use crate::store::FileEventStore;
 
 /// What a full check found.
@@ -49,11 +52,9 @@ impl FileEventStore {
         let history = &*self.inner.history()?;
         let index = self.inner.index();
         let mut found = Verification::default();
-        let orphans: Vec<_> = history.dag().missing_parents();
-        let has_gap_below = |ix| {
-            let mut orphans = orphans.iter();
-            orphans.any(|(orphan, _)| *orphan == ix || history.dag().is_ancestor(*orphan, ix))
-        };
+        let above_gaps = above_gaps(history);
+        // Of each replica: equal numbers are an identity conflict, which the status tells of.
+        let mut newest = HashMap::new();
         for (ix, stored) in history.canonical() {
             let path = stored.relative_path();
             let mut problem = |reason: String, advice: String| {
@@ -100,7 +101,7 @@ impl FileEventStore {
             let header = &transaction.header;
             for parent in history.dag().parents(ix).map(|parent| history.get(parent)) {
                 if header.format_version == FormatVersion::V3
-                    && header.created_at <= parent.header().created_at
+                    && header.created_at < parent.header().created_at.of_next_child()
                 {
                     let reason = format!(
                         "it is dated {}, not after its parent {}",
@@ -127,7 +128,7 @@ impl FileEventStore {
                     let dag = history.dag();
                     match dag.index_of(*id) {
                         Some(listed) => dag.is_ancestor(listed, ix),
-                        None => has_gap_below(ix),
+                        None => above_gaps.contains(&ix),
                     }
                 };
                 for id in listed.iter().filter(|id| !is_below(id)) {
@@ -137,12 +138,21 @@ impl FileEventStore {
                     problem(reason, find_its_commit());
                 }
             }
+            if let Some((replica_id, number)) = counted(header)
+                && let Some((before, number_before)) = newest.insert(replica_id, (ix, number))
+                && number < number_before
+                && history.dag().is_ancestor(before, ix)
+            {
+                let reason = format!(
+                    "its replica_seq is {number}, and that of {} below it, of the same replica, is {number_before}",
+                    history.dag().id(before)
+                );
+                problem(reason, find_its_commit());
+            }
             if header.replica_id.is_nil() && header.format_version == FormatVersion::V3 {
-                let derived = fs_format::encode_merge(header, &transaction.events)
-                    .map(|encoded| encoded.transaction_id);
-                if derived.is_ok_and(|id| id != header.transaction_id) {
-                    let reason = "its id does not follow from its content, as that of a merge transaction has to";
-                    problem(reason.to_owned(), find_its_commit());
+                for flaw in fs_format::check_merge(header, &transaction.events) {
+                    let reason = format!("it is no merge transaction by the rules: {flaw}");
+                    problem(reason, find_its_commit());
                 }
             }
             if !transaction.transit.is_clean() {

@@ -132,7 +132,7 @@ fn show(item: ReplicaItem, output: &mut Output) -> anyhow::Result<()> {
                 transactions,
             };
             output.answer(&ConflictOut { replica_id, conflict }, || {
-                format!("{sequence:>8}  has {count} transactions, of working copies that appended as one replica")
+                format!("{sequence:>8}  is in conflict: {count} transactions are of several working copies that appended as one replica")
             })
         }
         other => anyhow::bail!("cannot show {other:?}; use a newer trib"),

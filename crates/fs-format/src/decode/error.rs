@@ -1,8 +1,9 @@
 //! Why bytes are not a transaction.
 
-use crate::limits::{MAX_EVENTS, MAX_FILE_BYTES, MAX_JSON_DEPTH, MAX_PARENTS};
+use crate::limits::{MAX_EVENTS, MAX_FILE_BYTES, MAX_JSON_DEPTH, MAX_PARENTS, MAX_REPLICA_SEQ};
 use crate::{
-    CommandIdError, ContentHash, EventId, FormatVersion, StreamId, StreamIdError, TransactionId,
+    CommandIdError, ContentHash, EventId, FormatVersion, StreamId, StreamIdError, Timestamp,
+    TransactionId,
 };
 
 /// Why bytes are not a transaction; lines are counted from 1.
@@ -88,6 +89,24 @@ pub enum DecodeError {
         line: usize,
         /// What is not.
         what: &'static str,
+    },
+    /// The transaction is dated in the last day of the range of times.
+    #[error("dated {created_at}, beyond {latest}, which no transaction is", latest = Timestamp::LATEST_CREATED_AT)]
+    DatedTooLate {
+        /// Its time.
+        created_at: Timestamp,
+    },
+    /// The place in the writer's chain is beyond [`MAX_REPLICA_SEQ`].
+    #[error("replica_seq {replica_seq} is beyond {MAX_REPLICA_SEQ}, which no writer goes")]
+    SequenceTooHigh {
+        /// The place.
+        replica_seq: u64,
+    },
+    /// The transaction says twice that it settles something.
+    #[error("{id} stands twice in the list of a stream in resolves")]
+    DuplicateResolved {
+        /// The transaction that is named twice.
+        id: TransactionId,
     },
     /// A stream id breaks the rules.
     #[error("line {line} has a stream id that is none")]

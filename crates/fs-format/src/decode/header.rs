@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::lines::Line;
 use super::object::{Entries, Object};
 use super::record::{not_there, parse as parse_line};
-use crate::limits::MAX_PARENTS;
+use crate::limits::{MAX_PARENTS, MAX_REPLICA_SEQ};
 use crate::{
     CommandId, ContentHash, DecodeError, FormatVersion, Header, Json, Parent, ReplicaId,
     StreamBase, StreamId, Timestamp, TransactionId,
@@ -127,18 +127,18 @@ fn sealed(line: &Line<'_>) -> Result<Parsed, DecodeError> {
     if !metadata.is_object() {
         return Err(DecodeError::MetadataNotAnObject { line: line.number });
     }
-    let heads = |heads: Vec<Cow<'_, str>>| {
-        heads
-            .iter()
-            .map(|head| transaction_id(line, head, "a resolved transaction_id"))
-            .collect()
-    };
+    parents.sort_unstable_by_key(|parent| parent.transaction_id);
+    if raw.replica_seq > MAX_REPLICA_SEQ {
+        return Err(DecodeError::SequenceTooHigh {
+            replica_seq: raw.replica_seq,
+        });
+    }
     let header = Header {
         format_version: FormatVersion::V3,
         transaction_id: transaction_id(line, &raw.transaction_id, "a transaction_id")?,
         replica_id: replica_id(line, &raw.replica_id)?,
         replica_seq: Some(raw.replica_seq),
-        created_at: instant(line, &raw.created_at, "a created_at")?,
+        created_at: not_too_late(instant(line, &raw.created_at, "a created_at")?)?,
         recorded_at: raw
             .recorded_at
             .map(|at| instant(line, &at, "a recorded_at"))
@@ -153,7 +153,7 @@ fn sealed(line: &Line<'_>) -> Result<Parsed, DecodeError> {
         command_id: raw.command_id.map(CommandId::new).transpose()?,
         resolves: raw.resolves.map_or_else(
             || Ok(BTreeMap::new()),
-            |resolves| streams(line, resolves, heads),
+            |resolves| streams(line, resolves, |ids| resolved(line, &ids)),
         )?,
         metadata,
     };
@@ -183,13 +183,15 @@ fn unsealed(line: &Line<'_>, format_version: FormatVersion) -> Result<Parsed, De
             content_hash: None,
         });
     }
+    parents.sort_unstable_by_key(|parent| parent.transaction_id);
     let header = Header {
         format_version,
         transaction_id: transaction_id(line, &raw.transaction_id, "a transaction_id")?,
         replica_id: replica_id(line, &raw.replica_id)?,
         replica_seq: None,
         created_at: Timestamp::parse_rfc3339(&raw.created_at)
-            .map_err(|_| not_canonical(line, "a created_at"))?,
+            .map_err(|_| not_canonical(line, "a created_at"))
+            .and_then(not_too_late)?,
         recorded_at: None,
         parents,
         stream_bases: streams(line, raw.stream_bases, |version| {
@@ -206,18 +208,18 @@ fn unsealed(line: &Line<'_>, format_version: FormatVersion) -> Result<Parsed, De
     })
 }
 
+/// Checks the parents, which are in order.
 fn check_parents(header: &Header) -> Result<(), DecodeError> {
     if header.parents.len() > MAX_PARENTS {
         return Err(DecodeError::TooManyParents {
             parents: header.parents.len(),
         });
     }
-    let mut ids: Vec<_> = header
+    let ids: Vec<_> = header
         .parents
         .iter()
         .map(|parent| parent.transaction_id)
         .collect();
-    ids.sort_unstable();
     if ids.binary_search(&header.transaction_id).is_ok() {
         return Err(DecodeError::SelfParent {
             id: header.transaction_id,
@@ -250,6 +252,27 @@ fn replica_id(line: &Line<'_>, text: &str) -> Result<ReplicaId, DecodeError> {
 
 fn instant(line: &Line<'_>, text: &str, what: &'static str) -> Result<Timestamp, DecodeError> {
     Timestamp::parse_canonical(text).map_err(|_| not_canonical(line, what))
+}
+
+fn not_too_late(created_at: Timestamp) -> Result<Timestamp, DecodeError> {
+    if created_at > Timestamp::LATEST_CREATED_AT {
+        Err(DecodeError::DatedTooLate { created_at })
+    } else {
+        Ok(created_at)
+    }
+}
+
+/// Reads what a transaction settles of a stream, in order.
+fn resolved(line: &Line<'_>, ids: &[Cow<'_, str>]) -> Result<Vec<TransactionId>, DecodeError> {
+    let ids = ids
+        .iter()
+        .map(|id| transaction_id(line, id, "a resolved transaction_id"));
+    let mut ids: Vec<_> = ids.collect::<Result<_, _>>()?;
+    ids.sort_unstable();
+    match ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(DecodeError::DuplicateResolved { id: pair[0] }),
+        None => Ok(ids),
+    }
 }
 
 fn streams<T, U>(

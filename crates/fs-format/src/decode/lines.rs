@@ -23,7 +23,7 @@ impl Line<'_> {
         // A number that breaks off is a syntax error to the parser, not an early end.
         let at_the_end =
             source.is_eof() || (source.is_syntax() && source.column() >= self.text.len());
-        if !self.ended && at_the_end {
+        if !self.ended && self.text.starts_with('{') && at_the_end {
             DecodeError::Truncated
         } else {
             DecodeError::InvalidJson {

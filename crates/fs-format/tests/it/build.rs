@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use fs_format::{
     CommandId, ContentHash, Event, EventId, FormatVersion, Header, Json, Parent, ReplicaId,
-    StreamBase, StreamId, Timestamp, TransactionId,
+    StreamBase, StreamId, Timestamp, TransactionId, limits,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
@@ -188,7 +188,8 @@ fn stream_id() -> impl Strategy<Value = StreamId> {
 }
 
 fn instant() -> impl Strategy<Value = Timestamp> {
-    (0..=Timestamp::MAX.unix_nanos()).prop_map(|nanos| Timestamp::from_unix_nanos(nanos).unwrap())
+    (0..=Timestamp::LATEST_CREATED_AT.unix_nanos())
+        .prop_map(|nanos| Timestamp::from_unix_nanos(nanos).unwrap())
 }
 
 fn transaction_id() -> impl Strategy<Value = TransactionId> {
@@ -236,7 +237,7 @@ fn events() -> impl Strategy<Value = (BTreeMap<StreamId, StreamBase>, Vec<Event<
 
 /// Anything that can be written.
 pub(crate) fn arbitrary() -> impl Strategy<Value = Draft> {
-    let ids = (transaction_id(), any::<u128>(), any::<u64>());
+    let ids = (transaction_id(), any::<u128>(), 0..=limits::MAX_REPLICA_SEQ);
     let times = (instant(), proptest::option::of(instant()));
     let parents = btree_map(transaction_id(), any::<[u8; 32]>(), 0..5);
     let command_id = proptest::option::of(vec(any::<char>(), 1..30));

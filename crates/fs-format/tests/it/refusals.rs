@@ -1,6 +1,8 @@
 //! What cannot be written.
 
-use fs_format::{EncodeError, FormatVersion, Json, Parent, encode, encode_merge};
+use fs_format::{
+    EncodeError, FormatVersion, Json, Parent, Timestamp, encode, encode_merge, limits,
+};
 
 use crate::build::{Draft, bases, full, id, merge, minimal, parent, stream};
 
@@ -64,6 +66,37 @@ fn what_cannot_be_written_is_refused_with_its_reason() {
     assert_eq!(
         refused(|(_, events)| events[0].metadata = array),
         E::MetadataNotAnObject
+    );
+}
+
+#[test]
+fn what_no_reader_takes_is_not_written() {
+    use EncodeError as E;
+    let created_at = Timestamp::LATEST_CREATED_AT.successor().unwrap();
+    assert_eq!(
+        refused(|(header, _)| header.created_at = created_at),
+        E::DatedTooLate { created_at }
+    );
+    assert_eq!(
+        refused(|(header, _)| header.replica_seq = Some(u64::MAX)),
+        E::SequenceTooHigh {
+            replica_seq: u64::MAX
+        }
+    );
+    let (mut last, events) = full();
+    last.created_at = Timestamp::LATEST_CREATED_AT;
+    last.replica_seq = Some(limits::MAX_REPLICA_SEQ);
+    let bytes = encode(&last, &events).unwrap().bytes;
+    assert_eq!(
+        fs_format::decode(&bytes).unwrap().header,
+        last,
+        "the last of either range is written and read"
+    );
+    let (mut merge, events) = merge();
+    merge.created_at = created_at;
+    assert_eq!(
+        encode_merge(&merge, &events),
+        Err(E::DatedTooLate { created_at })
     );
 }
 

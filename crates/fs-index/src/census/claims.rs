@@ -28,6 +28,12 @@ impl Claims {
         }
     }
 
+    /// Returns whether some child records this content of `parent`.
+    pub(super) fn confirm(&self, parent: TransactionId, content_hash: ContentHash) -> bool {
+        let claims = self.by_parent.get(&parent).into_iter().flatten();
+        claims.into_iter().any(|(hash, _)| *hash == content_hash)
+    }
+
     /// Returns the children that contradict `content_hash` as the content of `parent`, when no child confirms it.
     pub(super) fn contradiction(
         &self,
@@ -35,8 +41,8 @@ impl Claims {
         content_hash: ContentHash,
     ) -> Option<Vec<TransactionId>> {
         let claims = self.by_parent.get(&parent)?;
-        let confirmed = claims.iter().any(|(hash, _)| *hash == content_hash);
-        (!confirmed && !claims.is_empty()).then(|| claims.iter().map(|(_, child)| *child).collect())
+        (!self.confirm(parent, content_hash) && !claims.is_empty())
+            .then(|| claims.iter().map(|(_, child)| *child).collect())
     }
 
     /// Returns the children that record another content of `parent` than `content_hash`.

@@ -16,6 +16,8 @@ pub(crate) enum Examined {
     Gone(Location),
     /// A transaction that the history does not know.
     Whole(Box<Stored>),
+    /// A transaction that lies sharded as well.
+    Copy(Box<Stored>),
     /// A file that cannot be used.
     Trouble(Watched),
 }
@@ -42,9 +44,15 @@ impl Census {
             let others = [member, self.candidates.get(&id)];
             let mut others = others.into_iter().flatten();
             if others.any(|it| it.place == Place::Sharded) {
-                let other = id.relative_path();
-                let reason = Reason::Duplicate { other };
-                return Examined::Trouble(Watched::new(path, Some(&stat), reason));
+                return match file::decode(&self.system, &self.layout, path, location, &stat) {
+                    Found::Missing(_) => Examined::Gone(location),
+                    Found::Whole(stored) => Examined::Copy(stored),
+                    Found::Trouble(_) => {
+                        let other = id.relative_path();
+                        let reason = Reason::Duplicate { other };
+                        Examined::Trouble(Watched::new(path, Some(&stat), reason))
+                    }
+                };
             }
         }
         if member.is_some_and(|it| it.place == Place::of(&location)) {

@@ -50,6 +50,7 @@ impl Census {
     /// That of the order of the whole history.
     pub(super) fn plan(&mut self) -> Plan {
         self.restate_claims();
+        self.choose_among_copies();
         let contradicted = |stored: &Stored| {
             self.claims
                 .contradiction(stored.id(), stored.content_hash)
@@ -89,6 +90,7 @@ impl Census {
             self.troubles
                 .insert(path.clone(), Watched::of(stored, Trouble { path, reason }));
         }
+        self.list_copies();
     }
 
     /// Journals what came and went.

@@ -10,6 +10,7 @@
 //! Reads the journal, and opens the files that it does not know. Nothing else in the index costs that much.
 
 mod claims;
+mod copies;
 mod examine;
 mod ingest;
 mod preview;
@@ -62,6 +63,8 @@ pub(crate) struct Census {
     troubles: BTreeMap<String, Watched>,
     /// Whole files that are not in the history: new ones, and those that were rejected.
     candidates: BTreeMap<TransactionId, Stored>,
+    /// Whole files whose transaction is read from another.
+    copies: BTreeMap<TransactionId, Stored>,
     /// Transactions whose files are gone or changed.
     gone: BTreeSet<TransactionId>,
     /// Candidates that would close a cycle with the rest.
@@ -95,6 +98,7 @@ impl Census {
             pending: BTreeSet::new(),
             troubles: BTreeMap::new(),
             candidates: BTreeMap::new(),
+            copies: BTreeMap::new(),
             gone: BTreeSet::new(),
             cyclic: BTreeSet::new(),
             progress,
@@ -265,7 +269,7 @@ impl Census {
         }
     }
 
-    /// Collects what members and candidates record of their parents.
+    /// Collects what the whole files record of their parents.
     fn restate_claims(&mut self) {
         self.claims = Claims::default();
         for stored in self
@@ -276,7 +280,7 @@ impl Census {
         {
             self.claims.add(&stored.header);
         }
-        for stored in self.candidates.values() {
+        for stored in self.candidates.values().chain(self.copies.values()) {
             self.claims.add(&stored.header);
         }
     }

@@ -1,9 +1,9 @@
 //! Comparing the files with the history: what came, what went, and what cannot be used.
 //!
-//! Two paths stand for one id: `S` in the directories of the id (format 3), `F` flat (formats 1 and 2). A whole file at
-//! `S` hides the one at `F`, whichever was there first.
+//! Two paths stand for one id: `S` in the directories of the id (format 3), `F` flat (formats 1 and 2). Where both are whole, `S` is taken
+//! here, and children may say otherwise (`copies.rs`).
 //!
-//! **Invariant**: members that are not gone, and candidates, are the whole files that were there at the last look; each
+//! **Invariant**: members that are not gone, candidates and copies are the whole files that were there at the last look; each
 //! other file is among the troubles.
 
 use std::collections::BTreeMap;
@@ -62,6 +62,10 @@ impl Census {
                     self.troubles.remove(&path);
                     self.meet(*stored);
                 }
+                Examined::Copy(stored) => {
+                    self.troubles.remove(&path);
+                    self.meet_copy(*stored);
+                }
             }
         }
         Ok(())
@@ -113,7 +117,10 @@ impl Census {
         if was_member {
             self.gone.insert(id);
         }
-        if place == Place::Sharded && self.troubles.contains_key(&id.file_name()) {
+        self.miss_copy(id, place);
+        let flat_is_here =
+            self.troubles.contains_key(&id.file_name()) || self.copies.contains_key(&id);
+        if place == Place::Sharded && flat_is_here {
             self.pending.insert(id.file_name());
         }
     }
@@ -121,6 +128,7 @@ impl Census {
     /// Takes note of a whole file.
     pub(super) fn meet(&mut self, stored: Stored) {
         let id = stored.id();
+        self.miss_copy(id, stored.place);
         let member = self.history.find(id);
         let others = [member, self.candidates.get(&id)];
         if stored.place == Place::Sharded

@@ -9,6 +9,7 @@
 mod altered;
 mod boots;
 mod build;
+mod copies;
 mod cycles;
 mod gaps;
 mod journal;

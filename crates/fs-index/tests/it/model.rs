@@ -17,12 +17,22 @@ struct Whole {
 
 /// Returns what the files add up to.
 pub(crate) fn facts(files: &Files) -> Facts {
-    let mut whole = whole(files);
-    let claims: Vec<_> = whole
-        .values()
+    let all = whole(files);
+    let claims: BTreeSet<_> = all
+        .iter()
         .flat_map(|it| &it.header.parents)
         .filter_map(|parent| Some((parent.transaction_id, parent.content_hash?)))
         .collect();
+    let mut whole: BTreeMap<TransactionId, Whole> = BTreeMap::new();
+    // The sealed file of a transaction comes before the flat one.
+    for it in all {
+        let id = it.header.transaction_id;
+        let is_confirmed = |it: &Whole| claims.contains(&(id, it.content_hash));
+        let gives_way = |sealed: &Whole| is_confirmed(&it) && !is_confirmed(sealed);
+        if whole.get(&id).is_none_or(gives_way) {
+            whole.insert(id, it);
+        }
+    }
     whole.retain(|id, it| {
         let mut said = claims.iter().filter(|(parent, _)| parent == id).peekable();
         said.peek().is_none() || said.any(|(_, hash)| *hash == it.content_hash)
@@ -61,9 +71,9 @@ pub(crate) fn facts(files: &Files) -> Facts {
     }
 }
 
-/// Returns the whole files; of two of one id, the one in the directories of the id.
-fn whole(files: &Files) -> BTreeMap<TransactionId, Whole> {
-    let mut whole = BTreeMap::new();
+/// Returns the whole files, by path.
+fn whole(files: &Files) -> Vec<Whole> {
+    let mut whole = Vec::new();
     // Paths in directories sort before the flat ones.
     for (path, bytes) in files {
         let Ok(location) = fs_format::check_name(path) else {
@@ -80,12 +90,11 @@ fn whole(files: &Files) -> BTreeMap<TransactionId, Whole> {
             .events
             .iter()
             .map(|event| event.stream_id.as_str().to_owned());
-        let found = Whole {
+        whole.push(Whole {
             events: events.collect(),
             content_hash: decoded.content_hash,
             header: decoded.header,
-        };
-        whole.entry(location.transaction_id()).or_insert(found);
+        });
     }
     whole
 }
