@@ -97,6 +97,15 @@ fn what_was_written_since_and_what_is_restored_are_a_fork() {
     assert_eq!(clone.forks().len(), 1, "neither knew of the other");
 }
 
+/// Returns the file of another transaction with the same id.
+fn resealed(bytes: &[u8]) -> Vec<u8> {
+    let transaction = fs_format::decode(bytes).unwrap();
+    let mut events = transaction.events.clone();
+    events[0].event_data = fs_format::Json::compact("\"mine\"").unwrap();
+    let encoded = fs_format::encode(&transaction.header, &events);
+    encoded.unwrap().bytes
+}
+
 #[test]
 fn what_is_damaged_or_in_the_way_is_refused_and_nothing_is_touched() {
     let world = World::new();
@@ -124,7 +133,8 @@ fn what_is_damaged_or_in_the_way_is_refused_and_nothing_is_touched() {
     fs::write(&kept, &bytes).unwrap();
     let place = clone.event_file(&second.relative_path());
     fs::create_dir_all(place.parent().unwrap()).unwrap();
-    fs::write(&place, "mine").unwrap();
+    let mine = resealed(&bytes);
+    fs::write(&place, &mine).unwrap();
     let occupied = store.restore(&[second]);
     assert!(
         matches!(
@@ -137,9 +147,9 @@ fn what_is_damaged_or_in_the_way_is_refused_and_nothing_is_touched() {
         "{occupied:?}"
     );
     assert_eq!(
-        fs::read_to_string(&place).unwrap(),
-        "mine",
-        "nothing in events/ is replaced"
+        fs::read(&place).unwrap(),
+        mine,
+        "no transaction in events/ is replaced"
     );
     fs::remove_file(&place).unwrap();
     store.restore(&[first, second]).unwrap();
@@ -177,7 +187,7 @@ fn what_is_let_go_of_is_gone_here_and_may_still_come_by_git() {
     assert_eq!(ids(&store), [second]);
     let unknown = store.forget(&[second, first]);
     assert!(
-        matches!(&unknown, Err(ForgetError::NotKept { transaction_id }) if *transaction_id == first),
+        matches!(&unknown, Err(ForgetError::NotMissed { transaction_id }) if *transaction_id == first),
         "{unknown:?}"
     );
     assert_eq!(ids(&store), [second], "one unknown, none let go of");

@@ -8,13 +8,16 @@ use clap::{Args, Parser, Subcommand};
 /// The environment variable that names the store.
 pub(crate) const STORE_VARIABLE: &str = "TRIB_STORE";
 
+/// The exit codes in short; the table is in the README.
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 error, 2 usage, 3 decided on something else, 4 not clean, 5 damaged or incomplete, 6 stored and not told.";
+
 /// An event store that merges like git.
 #[derive(Debug, Parser)]
 #[command(
     name = "trib",
     version,
     max_term_width = 110,
-    after_help = "Exit codes: 0 fine, 1 error, 2 usage, 3 version conflict, 4 not clean, 5 damaged."
+    after_help = EXIT_CODES
 )]
 pub(crate) struct Cli {
     /// The store; without it the nearest `.tributary/` upwards
@@ -25,8 +28,42 @@ pub(crate) struct Cli {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
+    /// Exit with 5 where something is known to be missing from the answer; what would write does nothing then
+    #[arg(long, global = true)]
+    pub(crate) strict: bool,
+
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Command {
+    /// Returns whether an answer is given from the events, which may lack some.
+    pub(crate) fn answers_from_events(&self) -> bool {
+        !matches!(
+            self,
+            Self::Init { .. }
+                | Self::MergeCheck { .. }
+                | Self::Restore { .. }
+                | Self::Forget { .. }
+                | Self::Adopt
+                | Self::Demo { .. }
+        )
+    }
+
+    /// Returns whether something is decided on what is there and written down.
+    pub(crate) fn decides(&self) -> bool {
+        match self {
+            Self::Append(_) => true,
+            Self::Consume(args) => args.advance || args.ack.is_some(),
+            Self::Resolve(args) => !args.dry_run,
+            _ => false,
+        }
+    }
+
+    /// Returns whether the answer has no end.
+    pub(crate) fn follows(&self) -> bool {
+        matches!(self, Self::Events(args) if args.follow)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -64,6 +101,10 @@ pub(crate) enum Command {
         /// Exit with 4 when it is not
         #[arg(long)]
         check: bool,
+
+        /// List what `trib forget` accepted to be missing or damaged, too
+        #[arg(long)]
+        all: bool,
     },
     /// Show the open forks: who wrote what, side by side, and how to settle them
     Forks {
@@ -93,12 +134,15 @@ pub(crate) enum Command {
         #[arg(long)]
         commit: bool,
     },
-    /// Delete what is kept of transactions whose files went away
+    /// Let go of transactions that are missing, damaged or went away
+    ///
+    /// What is kept of them is deleted, and this working copy does not miss them any more: they make no answer incomplete and no append
+    /// refused. `trib status --all` lists them. One that comes back is taken in as ever.
     Forget {
         /// The transactions
         #[arg(value_name = "TX", required_unless_present = "all")]
         transactions: Vec<String>,
-        /// All of them
+        /// All that went away and are kept
         #[arg(long, conflicts_with = "transactions")]
         all: bool,
     },
@@ -135,6 +179,10 @@ pub(crate) struct AppendArgs {
     /// The version that the stream is expected to have: a number, `new` or `any`
     #[arg(long, value_name = "N|new|any", value_parser = expected, conflicts_with = "transaction")]
     pub(crate) expect: Option<Expect>,
+
+    /// Check --expect against what is there, also where a part of the stream is missing
+    #[arg(long)]
+    pub(crate) anyway: bool,
 
     /// Names the command, so that appending it again changes nothing
     #[arg(long, value_name = "ID", conflicts_with = "transaction")]

@@ -38,6 +38,31 @@ pub(crate) struct Git {
     root: PathBuf,
 }
 
+/// Where git has a version of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// In its index, as staged or committed; a checkout without a commit takes it from there.
+    Staged,
+    /// There too, and a sparse checkout leaves the file out.
+    LeftOut,
+    /// In a commit.
+    Committed(String),
+}
+
+impl Version {
+    /// Returns the arguments of git that bring the file back, but for its path.
+    pub(crate) fn checkout(&self) -> String {
+        match self {
+            Self::Staged => "checkout --".to_owned(),
+            Self::LeftOut => "checkout --ignore-skip-worktree-bits --".to_owned(),
+            Self::Committed(commit) => format!("checkout {commit} --"),
+        }
+    }
+}
+
+/// The newest commits that changed a file are looked into, and no more of them.
+const MAX_VERSIONS: &str = "--max-count=64";
+
 /// A file below `events/` in a revision.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -117,6 +142,48 @@ impl Git {
             entries.push(entry.context("git diff-tree answered in a way that is not known")?);
         }
         Ok(entries)
+    }
+
+    /// Lists the versions that git has of a file below `events/`: the staged one, then those of commits, newest first, also of
+    /// commits that only the log of references still names.
+    pub(crate) fn versions(&self, path: &str) -> anyhow::Result<Vec<Version>> {
+        let path = format!("events/{path}");
+        let mut versions = Vec::new();
+        if let Ok(listed) = self.run(&["ls-files", "-z", "-t", "--", &path])? {
+            match listed.first() {
+                Some(b'S') => versions.push(Version::LeftOut),
+                Some(_) => versions.push(Version::Staged),
+                None => {}
+            }
+        }
+        let args = ["log", "--all", "--reflog", "--full-history", "--format=%H"];
+        let args: Vec<&str> = args
+            .into_iter()
+            .chain([MAX_VERSIONS, "--", &path])
+            .collect();
+        if let Ok(commits) = self.run(&args)? {
+            let commits = String::from_utf8_lossy(&commits).into_owned();
+            versions.extend(commits.lines().map(|it| Version::Committed(it.to_owned())));
+        }
+        Ok(versions)
+    }
+
+    /// Returns the bytes of a version of a file below `events/`; `None` where it is no file that may be a transaction's, or not in
+    /// this clone.
+    pub(crate) fn content(&self, version: &Version, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        let commit = match version {
+            Version::Staged | Version::LeftOut => "",
+            Version::Committed(commit) => commit,
+        };
+        let object = format!("{commit}:./events/{path}");
+        let Ok(len) = self.run(&["cat-file", "-s", &object])? else {
+            return Ok(None);
+        };
+        let len = String::from_utf8_lossy(&len).trim().parse::<u64>();
+        if !len.is_ok_and(|len| len <= limits::MAX_FILE_BYTES) {
+            return Ok(None);
+        }
+        Ok(self.run(&["cat-file", "blob", &object])?.ok())
     }
 
     /// Returns whether a commit has any file of the store.

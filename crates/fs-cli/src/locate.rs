@@ -8,8 +8,8 @@ use fs_store::{FileEventStore, NoStore, OpenError, STORE_DIR, StoreOptions};
 use crate::progress;
 
 /// Opens the store that is meant: the one given, else the nearest upwards.
-pub(crate) fn open(given: Option<&Path>) -> anyhow::Result<FileEventStore> {
-    let options = StoreOptions::default().progress(progress::bar());
+pub(crate) fn open(given: Option<&Path>, options: StoreOptions) -> anyhow::Result<FileEventStore> {
+    let options = options.progress(progress::bar());
     options.open(root(given)?).map_err(not_opened)
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use fs_merge::ReconcileError;
-use fs_store::AppendError;
+use fs_store::{AppendError, OpenError};
 
 use crate::output::Output;
 
@@ -17,6 +17,8 @@ pub(crate) enum Ending {
     NotClean,
     /// `verify` found something, or `forks` one that damage blocks.
     Damaged,
+    /// Something is known to be missing from the answer, and it was asked for `--strict`.
+    Incomplete,
 }
 
 impl From<Ending> for ExitCode {
@@ -24,7 +26,7 @@ impl From<Ending> for ExitCode {
         match ending {
             Ending::Fine => ExitCode::SUCCESS,
             Ending::NotClean => ExitCode::from(4),
-            Ending::Damaged => ExitCode::from(5),
+            Ending::Damaged | Ending::Incomplete => ExitCode::from(5),
         }
     }
 }
@@ -53,6 +55,8 @@ pub(crate) fn report(error: &anyhow::Error, output: &Output) -> ExitCode {
     output.failure(error);
     if error.chain().any(is_decided_on_something_else) {
         ExitCode::from(3)
+    } else if error.chain().any(is_incomplete) {
+        ExitCode::from(5)
     } else if error.is::<Usage>() {
         ExitCode::from(2)
     } else {
@@ -62,18 +66,29 @@ pub(crate) fn report(error: &anyhow::Error, output: &Output) -> ExitCode {
 
 /// Returns whether something is not as the caller took it to be when it decided: a version, or the use of a command id.
 fn is_decided_on_something_else(cause: &(dyn std::error::Error + 'static)) -> bool {
-    // A settlement says what an append says in its own words, so it is not among its causes.
-    let append = match cause.downcast_ref() {
-        Some(ReconcileError::VersionConflict { .. }) => return true,
-        Some(ReconcileError::Append(append)) => Some(append),
-        _ => cause.downcast_ref(),
-    };
+    if let Some(ReconcileError::VersionConflict { .. }) = cause.downcast_ref() {
+        return true;
+    }
     matches!(
-        append,
+        append_error(cause),
         Some(
             AppendError::VersionConflict { .. }
                 | AppendError::ForkedStream { .. }
                 | AppendError::CommandIdReused { .. }
         )
     )
+}
+
+/// Returns whether something is known to be missing, and nothing was done for that.
+fn is_incomplete(cause: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(append_error(cause), Some(AppendError::Hole { .. }))
+        || matches!(cause.downcast_ref(), Some(OpenError::Incomplete { .. }))
+}
+
+/// Returns what an append said; a settlement says it in its own words, so it is not among its causes.
+fn append_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a AppendError> {
+    match cause.downcast_ref() {
+        Some(ReconcileError::Append(append)) => Some(append),
+        _ => cause.downcast_ref(),
+    }
 }

@@ -12,29 +12,30 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use fs_dag::TxIx;
-use fs_format::{StreamId, TransactionId};
+use fs_format::{ContentHash, StreamId, TransactionId};
 
 use crate::error::IndexError;
 use crate::history::History;
 use crate::index::Index;
 use crate::record::Place;
 use crate::replay::FLAT;
+use crate::trouble::Trouble;
 
 /// Something that answers lack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gap {
+pub struct Omission {
     /// What is known of it.
-    pub kind: GapKind,
+    pub kind: OmissionKind,
     /// The transaction; `None` where a whole directory cannot be looked into.
     pub transaction_id: Option<TransactionId>,
     /// The path below `events/` of its file, with `/` between the parts; that of a missing parent is where it would be.
     pub path: String,
 }
 
-/// What is known of a gap.
+/// What is known of an omission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum GapKind {
+pub enum OmissionKind {
     /// A transaction names it as a parent, and no file stands in its place.
     Missing,
     /// A file is there and cannot be used.
@@ -43,9 +44,9 @@ pub enum GapKind {
     Newer,
 }
 
-/// How many gaps of one kind there are, and some of their paths.
+/// How many omissions of one kind there are, and some of their paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gaps {
+pub struct Tally {
     /// How many there are.
     pub count: u64,
     /// The first [`Completeness::MAX_PATHS`] paths below `events/`.
@@ -58,16 +59,16 @@ pub struct Gaps {
 #[non_exhaustive]
 pub struct Completeness {
     /// Parents that nobody has here.
-    pub missing: Gaps,
+    pub missing: Tally,
     /// Files of transactions that cannot be used.
-    pub damaged: Gaps,
+    pub damaged: Tally,
     /// Files that a newer version of the program wrote.
-    pub newer: Gaps,
+    pub newer: Tally,
     /// Files that version control has taken away and is about to write: the answer is that of before it began.
-    pub git_at_work: Gaps,
+    pub git_at_work: Tally,
 }
 
-impl Gaps {
+impl Tally {
     fn add(&mut self, path: &str) {
         self.count += 1;
         if self.paths.len() < Completeness::MAX_PATHS {
@@ -80,26 +81,26 @@ impl Completeness {
     /// Most paths that are listed of one kind.
     pub const MAX_PATHS: usize = 10;
 
-    /// Sums up gaps.
-    pub fn of<'a>(gaps: impl IntoIterator<Item = &'a Gap>) -> Self {
+    /// Sums up omissions.
+    pub fn of<'a>(omissions: impl IntoIterator<Item = &'a Omission>) -> Self {
         let mut found = Self::default();
-        for gap in gaps {
-            let gaps = match gap.kind {
-                GapKind::Missing => &mut found.missing,
-                GapKind::Damaged => &mut found.damaged,
-                GapKind::Newer => &mut found.newer,
+        for omission in omissions {
+            let tally = match omission.kind {
+                OmissionKind::Missing => &mut found.missing,
+                OmissionKind::Damaged => &mut found.damaged,
+                OmissionKind::Newer => &mut found.newer,
             };
-            gaps.add(&gap.path);
+            tally.add(&omission.path);
         }
         found
     }
 
     /// Returns whether nothing is known to be missing.
     pub fn is_complete(&self) -> bool {
-        self.kinds().all(|(_, gaps)| gaps.count == 0)
+        self.kinds().all(|(_, tally)| tally.count == 0)
     }
 
-    fn kinds(&self) -> impl Iterator<Item = (&'static str, &Gaps)> {
+    fn kinds(&self) -> impl Iterator<Item = (&'static str, &Tally)> {
         [
             ("missing", &self.missing),
             ("damaged", &self.damaged),
@@ -117,11 +118,11 @@ impl fmt::Display for Completeness {
             return f.write_str("complete");
         }
         let mut before = "";
-        for (what, gaps) in self.kinds().filter(|(_, gaps)| gaps.count > 0) {
-            write!(f, "{before}{} {what}", gaps.count)?;
+        for (what, tally) in self.kinds().filter(|(_, tally)| tally.count > 0) {
+            write!(f, "{before}{} {what}", tally.count)?;
             before = ", ";
-            if let Some(first) = gaps.paths.first() {
-                let more = if gaps.count > 1 { ", ..." } else { "" };
+            if let Some(first) = tally.paths.first() {
+                let more = if tally.count > 1 { ", ..." } else { "" };
                 write!(f, " (events/{first}{more})")?;
             }
         }
@@ -141,9 +142,7 @@ enum Subject {
 /// A name that begins with the id of a transaction may be the only place that still has it: a misplaced file, one that a
 /// tool renamed.
 fn subject_of(path: &str) -> Option<Subject> {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let id = name.get(..36).and_then(|id| TransactionId::parse(id).ok());
-    if let Some(id) = id {
+    if let Some(id) = id_in(path) {
         return Some(Subject::Transaction(id));
     }
     let is_hex = |part: &str, len: usize| {
@@ -157,22 +156,34 @@ fn subject_of(path: &str) -> Option<Subject> {
     is_directory.then_some(Subject::Directory)
 }
 
+/// Returns the id that a file's name begins with.
+fn id_in(path: &str) -> Option<TransactionId> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.get(..36).and_then(|id| TransactionId::parse(id).ok())
+}
+
+impl Trouble {
+    /// Returns the transaction that the file may hold, by its name; `None` for a file of any other name.
+    pub fn transaction_id(&self) -> Option<TransactionId> {
+        id_in(&self.path)
+    }
+}
+
 impl Index {
     /// Returns what is known to be missing: rejected files by path, then missing parents by id.
     ///
-    /// A rejected file whose transaction is in the history all the same hides nothing, and is no gap. What versions of
-    /// files are looked at, and when, is that of the last look.
+    /// A rejected file whose transaction is in the history all the same hides nothing, and is no omission.
     ///
     /// # Errors
     /// [`IndexError::Damaged`].
     ///
     /// # Complexity
     /// O((r + m) log n) for r rejected files and m missing parents of n transactions; nothing where there are none.
-    pub fn gaps(&self) -> Result<Vec<Gap>, IndexError> {
+    pub fn omissions(&self) -> Result<Vec<Omission>, IndexError> {
         let Some(state) = &self.state else {
             return Ok(Vec::new());
         };
-        let mut gaps = Vec::new();
+        let mut omissions = Vec::new();
         let mut rejected = BTreeSet::new();
         for (path, file) in &state.watched {
             let transaction_id = match subject_of(path) {
@@ -182,11 +193,11 @@ impl Index {
                 Some(Subject::Transaction(id)) if !rejected.insert(id) => continue,
                 Some(Subject::Transaction(id)) => Some(id),
             };
-            gaps.push(Gap {
+            omissions.push(Omission {
                 kind: if file.is_newer {
-                    GapKind::Newer
+                    OmissionKind::Newer
                 } else {
-                    GapKind::Damaged
+                    OmissionKind::Damaged
                 },
                 transaction_id,
                 path: path.clone(),
@@ -203,19 +214,37 @@ impl Index {
                     place = Place::Sharded;
                 }
             }
-            gaps.push(Gap {
-                kind: GapKind::Missing,
+            omissions.push(Omission {
+                kind: OmissionKind::Missing,
                 transaction_id: Some(*parent),
                 path: place.path(*parent),
             });
         }
-        Ok(gaps)
+        Ok(omissions)
     }
 
-    /// Returns whether some transaction has a parent that is not there.
-    pub fn has_missing_parents(&self) -> bool {
-        let state = self.state.as_ref();
-        state.is_some_and(|state| !state.awaited.is_empty())
+    /// Returns the content hashes that children recorded of a transaction, which need not be there.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`].
+    pub fn recorded_hashes(&self, id: TransactionId) -> Result<BTreeSet<ContentHash>, IndexError> {
+        let mut hashes = BTreeSet::new();
+        let Some(state) = &self.state else {
+            return Ok(hashes);
+        };
+        for number in self.catalog.children(id, &state.dead)? {
+            let child = self.stored(number)?;
+            let links = child.header.parents.iter();
+            let of_it = links.filter(|parent| parent.transaction_id == id);
+            hashes.extend(of_it.filter_map(|parent| parent.content_hash));
+        }
+        Ok(hashes)
+    }
+
+    /// Returns the parents that are not there, by id, those of rejected files among them.
+    pub fn missing_parents(&self) -> impl Iterator<Item = TransactionId> {
+        let state = self.state.iter();
+        state.flat_map(|state| state.awaited.keys().copied())
     }
 }
 
@@ -326,14 +355,16 @@ mod tests {
 
     #[test]
     fn what_is_lacking_is_said_on_one_line_with_ten_paths_at_most() {
-        let gap = |kind, nth: u8| Gap {
+        let omission = |kind, nth: u8| Omission {
             kind,
             transaction_id: None,
             path: format!("01a1/{nth:02x}"),
         };
-        let mut gaps: Vec<Gap> = (0..12).map(|nth| gap(GapKind::Missing, nth)).collect();
-        gaps.push(gap(GapKind::Newer, 255));
-        let found = Completeness::of(&gaps);
+        let mut omissions: Vec<Omission> = (0..12)
+            .map(|nth| omission(OmissionKind::Missing, nth))
+            .collect();
+        omissions.push(omission(OmissionKind::Newer, 255));
+        let found = Completeness::of(&omissions);
         assert_eq!(
             (found.missing.count, found.missing.paths.len()),
             (12, Completeness::MAX_PATHS),

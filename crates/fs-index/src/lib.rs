@@ -53,7 +53,7 @@ mod trouble;
 mod vanished;
 mod window;
 
-pub use completeness::{Completeness, Gap, GapKind, Gaps};
+pub use completeness::{Completeness, Omission, OmissionKind, Tally};
 pub use error::IndexError;
 pub use events::RawEvent;
 pub use history::{History, Placed, Undecodable, Write};
@@ -71,5 +71,5 @@ pub use scan_events::Effort;
 pub use state::Head;
 pub use stored::Stored;
 pub use sweep::sweep_temp;
-pub use trouble::{Reason, Trouble};
+pub use trouble::{Reason, Remedy, Trouble};
 pub use vanished::{KeptFile, kept_files};

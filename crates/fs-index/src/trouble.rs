@@ -49,37 +49,65 @@ pub enum Reason {
     Cycle,
 }
 
+/// What mends a fault of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// The bytes that a file had. Who has them is to be found out: what the store keeps, version control, another clone.
+    GoodBytes {
+        /// The path of the file below `events/`.
+        path: String,
+    },
+    /// What the text says.
+    Steps(String),
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remedy::GoodBytes { path } => write!(
+                f,
+                "bring back the bytes that events/{path} had, from version control, a backup or another clone"
+            ),
+            Remedy::Steps(steps) => f.write_str(steps),
+        }
+    }
+}
+
 impl Reason {
     /// Returns whether the file may become whole by itself or by a checkout.
     pub fn is_incomplete(&self) -> bool {
         matches!(self, Reason::Incomplete(_))
     }
 
-    /// Returns what can be done about it; `path` is the file's as it is to be typed.
-    pub fn advice(&self, path: &str) -> String {
-        match self {
-            Reason::Incomplete(_) | Reason::Content(_) => {
-                format!("restore it with `git checkout -- {path}` in the store's directory")
+    /// Returns what mends it; `path` is the file's below `events/`.
+    pub fn remedy(&self, path: &str) -> Remedy {
+        let steps = match self {
+            Reason::Incomplete(_) | Reason::Content(_) | Reason::Altered { .. } => {
+                return Remedy::GoodBytes {
+                    path: path.to_owned(),
+                };
+            }
+            Reason::Name(NameError::Misplaced { expected, .. }) => {
+                return Remedy::Steps(format!("move it to events/{expected}, where it belongs"));
             }
             Reason::Name(_) => {
-                "give it back the name it was written under, or move it out of events/".to_owned()
+                "give it back the name it was written under, or move it out of events/"
             }
-            Reason::NotAFile(_) => format!(
-                "move it away; if a transaction is to be there, restore it with `git checkout -- {path}` in the store's directory"
-            ),
-            Reason::Newer(_) => "read it with a newer version of this program".to_owned(),
+            Reason::NotAFile(_) => "move it away; what is missing then is told with what to do",
+            Reason::Newer(_) => "read it with a newer version of this program",
             Reason::TooLarge { .. } => {
-                "move it out of events/, since no version writes one so large".to_owned()
+                "move it out of events/, since no version writes one so large"
             }
-            Reason::Unreadable(_) => "see that this user may read it".to_owned(),
-            Reason::Duplicate { .. } => "delete this copy".to_owned(),
-            Reason::Altered { .. } => format!(
-                "find the commit that changed it with `git log -- {path}` in the store's directory, and take the file from before that"
-            ),
-            Reason::Cycle => format!(
-                "no program writes that: find the commit that brought it with `git log -- {path}` in the store's directory, and revert it"
-            ),
-        }
+            Reason::Unreadable(_) => "see that this user may read it",
+            Reason::Duplicate { .. } => "delete this copy",
+            Reason::Cycle => {
+                return Remedy::Steps(format!(
+                    "no program writes that: find the commit that brought it with `git log -- events/{path}` in the store's directory, and revert it"
+                ));
+            }
+        };
+        Remedy::Steps(steps.to_owned())
     }
 
     /// Returns whether other files have a say in it.

@@ -82,9 +82,11 @@ impl FileEventStore {
     /// Checks expected versions without appending anything.
     ///
     /// # Errors
-    /// [`AppendError::VersionConflict`] for the first stream, in byte order, that is elsewhere.
+    /// [`AppendError::VersionConflict`] for the first stream, in byte order, that is elsewhere, and [`AppendError::Hole`]
+    /// where that cannot be told.
     pub fn check_versions(&self, append: &Append) -> Result<(), AppendError> {
         self.inner.refresh(Depth::Names)?;
+        self.inner.refuse_on_hole(append)?;
         check_versions(&self.inner.index(), &Ahead::default(), append)
     }
 

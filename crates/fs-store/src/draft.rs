@@ -100,6 +100,7 @@ impl Turn<'_> {
     ///
     /// An append to the tip forks nothing, so what is ahead is of no interest to a detector of forks.
     pub(crate) fn check(&self, append: &Append) -> Result<(), AppendError> {
+        self.inner.refuse_on_hole(append)?;
         check_versions(&self.inner.index(), &self.ahead, append)?;
         if let OnFork::Reject(detector) = &self.inner.options.on_fork
             && let history = self.inner.loaded_history()?

@@ -4,13 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_format::{CommandId, EncodeError, EventId, StreamId, TransactionId};
-use fs_index::{IndexError, Position, StalePosition, Undecodable};
+use fs_index::{Completeness, IndexError, Position, StalePosition, Undecodable};
 use fs_io::{FileKind, LockError, PublishError};
 
 use crate::command::ContentDifference;
 use crate::event::StoredEvent;
 use crate::requires::RequiresError;
 use crate::schema::EventDecodeError;
+use crate::state::StateError;
 use crate::wal::LogError;
 
 /// The most streams that a message names.
@@ -68,6 +69,16 @@ pub enum OpenError {
     /// The store is there and could not be read.
     #[error(transparent)]
     Refresh(#[from] RefreshError),
+    /// Something is missing, and the caller wants the whole or nothing.
+    #[error(
+        "the store at {root} is incomplete: {completeness}; bring back what is missing, or open it without refusing that"
+    )]
+    Incomplete {
+        /// The root of the store.
+        root: PathBuf,
+        /// What is missing.
+        completeness: Box<Completeness>,
+    },
 }
 
 /// What there is where a store was looked for.
@@ -137,6 +148,9 @@ pub enum RefreshError {
     /// The index could not be read or written.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// What was accepted to be missing could not be read or written.
+    #[error(transparent)]
+    Accepted(#[from] StateError),
 }
 
 /// A read that failed.
@@ -240,6 +254,19 @@ pub enum AppendError {
         stream_ids: Vec<StreamId>,
         /// In what the contents differ.
         difference: ContentDifference,
+    },
+    /// The caller decided on a version of a stream of which events are known to be missing, so that the version proves nothing.
+    /// Reading the stream again does not help.
+    #[error(
+        "a part of stream {stream_id} is not there: it was written on top of transaction {missing}, which is missing or damaged (events/{path}); bring that back, forget it, or append anyway"
+    )]
+    Hole {
+        /// The stream.
+        stream_id: StreamId,
+        /// A parent that is missing.
+        missing: TransactionId,
+        /// The path below `events/` of its file, or where that would be.
+        path: String,
     },
     /// The stream has an open fork, and the store was opened to refuse appends to such.
     #[error("stream {stream_id} has an open fork; settle it first")]

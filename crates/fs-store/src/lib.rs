@@ -26,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accepted;
 mod adopt;
 mod answer;
 mod append;
@@ -33,6 +34,7 @@ mod blocking;
 mod checkpoint;
 mod command;
 mod commit;
+mod completeness;
 mod consumer;
 mod digest;
 mod draft;
@@ -68,16 +70,17 @@ pub use adopt::{AdoptError, Adopted};
 pub use answer::Ingested;
 pub use append::{MergeDraft, SettleError};
 pub use command::ContentDifference;
+pub use completeness::Candidate;
 pub use consumer::{Batch, Consumer, ConsumerError, ConsumerOptions, ConsumerState};
 pub use digest::Digest;
 pub use error::{AppendError, NoStore, OpenError, ReadError, RefreshError, StoreBusy};
 pub use event::StoredEvent;
 pub use fence::FenceError;
-pub use fs_index::Progress;
 pub use fs_index::{All, Select, Streams};
+pub use fs_index::{Completeness, Omission, OmissionKind, Progress, Tally};
 pub use lease::{Lease, LeaseError};
 pub use open::STORE_DIR;
-pub use options::{Durability, ForkDetector, OnFork, Reads, StoreOptions};
+pub use options::{Durability, ForkDetector, OnFork, OnHole, Reads, StoreOptions};
 pub use preview::Preview;
 pub use recorder::{
     Drained, GAP_TYPE, Gap, LiveItem, LiveRecording, RecordError, Recorded, Recorder,

@@ -205,6 +205,15 @@ impl FileEventStore {
         if !is_loaded.map_err(RefreshError::from)? || !store.inner.may_lock() {
             store.inner.freshen()?;
         }
+        if store.inner.options.refuses_incomplete {
+            let completeness = store.completeness()?;
+            if !completeness.is_complete() {
+                return Err(OpenError::Incomplete {
+                    root: store.root().to_owned(),
+                    completeness: Box::new(completeness),
+                });
+            }
+        }
         Ok(store)
     }
 

@@ -18,6 +18,8 @@ pub struct StoreOptions {
     pub(crate) durability: Durability,
     pub(crate) replica_id: Option<ReplicaId>,
     pub(crate) on_fork: OnFork,
+    pub(crate) on_hole: OnHole,
+    pub(crate) refuses_incomplete: bool,
     pub(crate) lock_timeout: Duration,
     pub(crate) checkpoint_after: usize,
     pub(crate) reads: Reads,
@@ -35,6 +37,8 @@ impl Default for StoreOptions {
             durability: Durability::Journal,
             replica_id: None,
             on_fork: OnFork::Append,
+            on_hole: OnHole::Refuse,
+            refuses_incomplete: false,
             lock_timeout: Duration::from_secs(10),
             checkpoint_after: 1000,
             reads: Reads::Present,
@@ -67,6 +71,24 @@ impl StoreOptions {
     #[must_use]
     pub fn on_fork(mut self, on_fork: OnFork) -> Self {
         self.on_fork = on_fork;
+        self
+    }
+
+    /// Sets what happens to appends that expect a version of a stream of which events are known to be missing.
+    #[must_use]
+    pub fn on_hole(mut self, on_hole: OnHole) -> Self {
+        self.on_hole = on_hole;
+        self
+    }
+
+    /// Refuses to open a store of which something is known to be missing, with
+    /// [`OpenError::Incomplete`](crate::OpenError::Incomplete).
+    ///
+    /// For programs that never ask [`completeness`](crate::FileEventStore::completeness). What goes missing later is not
+    /// noticed by this.
+    #[must_use]
+    pub fn refuse_incomplete(mut self) -> Self {
+        self.refuses_incomplete = true;
         self
     }
 
@@ -157,6 +179,20 @@ pub enum OnFork {
     Append,
     /// It is refused with [`AppendError::ForkedStream`](crate::AppendError::ForkedStream) when the detector says so.
     Reject(Arc<dyn ForkDetector>),
+}
+
+/// What happens to an append that expects a version of a stream of which events are known to be missing.
+///
+/// Where a file is damaged or away, what is left is counted, and the caller decides on a version that is too low. Appends
+/// that expect nothing, and those to other streams, are not affected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHole {
+    /// It is refused with [`AppendError::Hole`](crate::AppendError::Hole), unless it says
+    /// [`anyway`](crate::Append::anyway). Through EventCore's traits that is a `StoreFailure`, and no version conflict,
+    /// which would be tried again.
+    Refuse,
+    /// It is checked against what is there.
+    Allow,
 }
 
 /// Tells forked streams; fs-merge has the one that goes by the definition of a fork.

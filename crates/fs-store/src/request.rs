@@ -55,6 +55,7 @@ pub struct Append {
     pub(crate) expected: BTreeMap<StreamId, ExpectedVersion>,
     pub(crate) command_id: Option<CommandId>,
     pub(crate) metadata: Json<'static>,
+    pub(crate) anyway: bool,
 }
 
 impl Default for Append {
@@ -71,6 +72,7 @@ impl Append {
             expected: BTreeMap::new(),
             command_id: None,
             metadata: Json::empty_object(),
+            anyway: false,
         }
     }
 
@@ -115,6 +117,14 @@ impl Append {
     /// stream that gets events and is not named here is appended to whatever its version is.
     pub fn expect(mut self, stream_id: StreamId, expected: ExpectedVersion) -> Self {
         self.expected.insert(stream_id, expected);
+        self
+    }
+
+    /// Checks expected versions against what is there, also where events of the stream are known to be missing.
+    ///
+    /// Without this, such an append is refused, as [`OnHole`](crate::OnHole) says.
+    pub fn anyway(mut self) -> Self {
+        self.anyway = true;
         self
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fs_dag::TxIx;
 use fs_format::{ReplicaId, Timestamp, TransactionId};
-use fs_index::{Depth, Epoch, History, Trouble};
+use fs_index::{Completeness, Depth, Epoch, History, Omission, Trouble};
 
 use crate::error::RefreshError;
 use crate::identity::{Found, Identity};
@@ -31,6 +31,11 @@ pub struct StoreStatus {
     pub incomplete: Vec<Trouble>,
     /// Files that cannot be used, each with its reason.
     pub quarantined: Vec<Trouble>,
+    /// What answers lack, but for what was accepted.
+    pub completeness: Completeness,
+    /// What [`forget`](FileEventStore::forget) accepted in this working copy and is missing or damaged still; it is in none
+    /// of the lists above.
+    pub accepted: Vec<Omission>,
     /// Replicas whose transactions form no chain. They stay listed; whether anything is to be done, each says.
     pub replica_conflicts: Vec<ReplicaIdentityConflict>,
     /// Transactions that a power cut had taken and this handle has written again, as
@@ -99,6 +104,7 @@ impl StoreStatus {
     /// is past, a transaction that was written again, or one that vanished, as many do at every `git switch`.
     pub fn is_clean(&self) -> bool {
         self.dangling.is_empty()
+            && self.completeness.is_complete()
             && self.incomplete.is_empty()
             && self.quarantined.is_empty()
             && self
@@ -119,10 +125,16 @@ impl FileEventStore {
     pub fn status(&self) -> Result<StoreStatus, RefreshError> {
         self.inner.refresh(Depth::Files)?;
         let history = &*self.inner.history()?;
+        let omissions = self.inner.index().omissions()?;
+        let (omissions, accepted) = self.inner.split_accepted(omissions)?;
+        let is_accepted = |id: Option<TransactionId>| {
+            id.is_some() && accepted.iter().any(|it| it.transaction_id == id)
+        };
         let index = self.inner.index();
         let dag = history.dag();
         let (incomplete, quarantined) = index
             .troubles()
+            .filter(|trouble| !is_accepted(trouble.transaction_id()))
             .cloned()
             .partition(|trouble| trouble.reason.is_incomplete());
         let kept = self.inner.kept_paths()?.into_keys();
@@ -136,6 +148,7 @@ impl FileEventStore {
             dangling: dag
                 .missing_parents()
                 .into_iter()
+                .filter(|(_, missing)| !is_accepted(Some(*missing)))
                 .map(|(ix, missing)| Dangling {
                     transaction_id: dag.id(ix),
                     missing,
@@ -143,6 +156,8 @@ impl FileEventStore {
                 .collect(),
             incomplete,
             quarantined,
+            completeness: Completeness::of(&omissions),
+            accepted,
             replica_conflicts: replica_conflicts(history, &self.inner.replicas()),
             recovered: self.recovered(),
             vanished,

@@ -256,6 +256,7 @@ impl Inner {
         writer.log(|wal| wal.drop_missing(lock))?;
         let epoch = self.index().epoch();
         self.index_mut().ingest(depth, lock)?;
+        self.drop_accepted(lock)?;
         if self.index().epoch() != epoch {
             // Something may have gone away since the look at the files.
             writer.log(|wal| wal.drop_missing(lock))?;

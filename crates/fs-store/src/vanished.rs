@@ -4,7 +4,8 @@
 //! that is brought back arrives like any other: it gets a new position, and its parents may be missing still.
 //!
 //! **Invariant**: nothing is published that does not decode as the transaction that its name says, and nothing in
-//! `events/` is replaced. Where one of several transactions is refused, all stay as they are.
+//! `events/` is replaced but a damaged file of the same transaction, whose bytes stay in `local/vanished/`. Where one of
+//! several transactions is refused, all stay as they are.
 //!
 //! *Not done here*: keeping the bytes (fs-index).
 
@@ -15,10 +16,11 @@ use std::path::{Path, PathBuf};
 use fs_format::{
     ContentHash, FormatVersion, Header, ReplicaId, StreamId, Timestamp, TransactionId, limits,
 };
-use fs_index::{Depth, kept_files};
-use fs_io::{PublishError, ReadError, SyncPolicy};
+use fs_index::{Depth, Omission, kept_files};
+use fs_io::{PublishError, ReadError, ReplaceError, SyncPolicy};
 
 use crate::error::{AppendError, RefreshError};
+use crate::state::StateError;
 use crate::store::{FileEventStore, Inner};
 
 /// A transaction whose file went away and whose bytes are kept.
@@ -63,7 +65,7 @@ pub enum Obstacle {
         /// The files that keep them.
         paths: Vec<PathBuf>,
     },
-    /// A file with another content stands under its name.
+    /// Something else than a damaged file of it stands under its name.
     #[error("another file stands in its place, {path}; move that away first")]
     Occupied {
         /// The file.
@@ -117,6 +119,15 @@ pub enum RestoreError {
         #[source]
         source: PublishError,
     },
+    /// A damaged file could not be replaced, or may not have been; those before it, in canonical order, are back.
+    #[error("the damaged file of transaction {transaction_id} could not be replaced")]
+    Replace {
+        /// The transaction.
+        transaction_id: TransactionId,
+        /// What failed.
+        #[source]
+        source: ReplaceError,
+    },
     /// The files are back, and the index could not take them in; the next refresh does.
     #[error("the files are back, and could not be taken in yet")]
     TakeIn(#[source] RefreshError),
@@ -126,15 +137,20 @@ pub enum RestoreError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForgetError {
-    /// Nothing is kept of a transaction.
-    #[error("nothing is kept of transaction {transaction_id}")]
-    NotKept {
+    /// A transaction is not missed here.
+    #[error(
+        "nothing is kept of transaction {transaction_id}, and it is neither missing nor damaged here"
+    )]
+    NotMissed {
         /// The transaction.
         transaction_id: TransactionId,
     },
     /// What is kept could not be looked at.
     #[error(transparent)]
     Look(#[from] RefreshError),
+    /// That it is missed no more could not be written down.
+    #[error(transparent)]
+    Accept(#[from] StateError),
     /// The turn to write did not come, or the store may not be written to.
     #[error(transparent)]
     NotBegun(#[from] AppendError),
@@ -155,6 +171,16 @@ struct Kept {
     obstacle: Option<Obstacle>,
     /// The file is in `events/` again.
     is_back: bool,
+}
+
+/// What stands in the place of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occupant {
+    Nothing,
+    Itself,
+    /// Bytes that are no transaction.
+    Damaged,
+    Another,
 }
 
 struct Whole {
@@ -232,20 +258,32 @@ impl FileEventStore {
         Ok(ids.collect())
     }
 
-    /// Deletes what is kept of vanished transactions. There is no way back but another clone that holds them.
+    /// Lets go of transactions: deletes what is kept of them, and accepts in this working copy that they are missing or
+    /// damaged. There is no way back but another clone that holds them; one that comes back is ingested as ever.
+    ///
+    /// What was accepted makes no answer incomplete and no append refused; [`status`](FileEventStore::status) still lists it.
     ///
     /// # Errors
     /// [`ForgetError`].
-    pub fn forget(&self, ids: &[TransactionId]) -> Result<(), ForgetError> {
-        let _turn = self.inner.begin()?;
+    pub fn forget(&self, ids: &[TransactionId]) -> Result<Vec<Omission>, ForgetError> {
+        let turn = self.inner.begin()?;
         let all = self.inner.kept_paths()?;
+        let omissions = self.inner.index().omissions().map_err(RefreshError::from)?;
         let mut paths = Vec::new();
+        let mut accepted = Vec::new();
         for transaction_id in ids.iter().copied().collect::<BTreeSet<_>>() {
-            let kept = all
-                .get(&transaction_id)
-                .ok_or(ForgetError::NotKept { transaction_id })?;
-            paths.extend(kept);
+            let kept = all.get(&transaction_id);
+            let omission = omissions
+                .iter()
+                .find(|omission| omission.transaction_id == Some(transaction_id));
+            if kept.is_none() && omission.is_none() {
+                return Err(ForgetError::NotMissed { transaction_id });
+            }
+            paths.extend(kept.into_iter().flatten());
+            accepted.extend(omission.cloned());
         }
+        let missed = accepted.iter().filter_map(|it| it.transaction_id);
+        self.inner.accept(missed, &turn.lock)?;
         for path in paths {
             match self.inner.system.disk.remove_file(path) {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -257,7 +295,7 @@ impl FileEventStore {
                 _ => {}
             }
         }
-        Ok(())
+        Ok(accepted)
     }
 }
 
@@ -301,12 +339,12 @@ impl Inner {
         } else if let Some((_, (whole, _))) = whole.pop_first() {
             let path = self.layout.event_file(&whole.relative_path());
             let there = match self.system.disk.read(&path, limits::MAX_FILE_BYTES) {
-                Err(ReadError::NotFound { .. }) => None,
-                Err(ReadError::TooLarge { .. } | ReadError::NotAFile { .. }) => Some(false),
-                read => Some(whole.is_content_of(&read?)),
+                Err(ReadError::NotFound { .. }) => Occupant::Nothing,
+                Err(ReadError::TooLarge { .. } | ReadError::NotAFile { .. }) => Occupant::Another,
+                read => whole.compare(&read?),
             };
-            kept.is_back = there == Some(true);
-            kept.obstacle = (there == Some(false)).then_some(Obstacle::Occupied { path });
+            kept.is_back = there == Occupant::Itself;
+            kept.obstacle = (there == Occupant::Another).then_some(Obstacle::Occupied { path });
             kept.whole = Some(whole);
         }
         Ok(kept)
@@ -352,22 +390,52 @@ impl Inner {
         let disk = self.system.disk.as_ref();
         match fs_io::publish(disk, &temp, &target, &whole.bytes, SyncPolicy::Durable) {
             Ok(_) => Ok(()),
-            // It is there with other line ends, or else it came in between.
+            // It is there with other line ends, or damaged, or else something came in between.
             Err(PublishError::Occupied { path }) => {
-                let there = disk.read(&path, limits::MAX_FILE_BYTES);
-                if there.is_ok_and(|there| whole.is_content_of(&there)) {
-                    return Ok(());
+                let there = disk.read(&path, limits::MAX_FILE_BYTES).ok();
+                match there.map(|there| (whole.compare(&there), there)) {
+                    Some((Occupant::Itself, _)) => Ok(()),
+                    Some((Occupant::Damaged, there)) => self.replace_damaged(whole, &path, &there),
+                    _ => Err(RestoreError::Refused {
+                        transaction_id,
+                        obstacle: Obstacle::Occupied { path },
+                    }),
                 }
-                Err(RestoreError::Refused {
-                    transaction_id,
-                    obstacle: Obstacle::Occupied { path },
-                })
             }
             Err(source) => Err(RestoreError::Publish {
                 transaction_id,
                 source,
             }),
         }
+    }
+
+    /// Puts a transaction in the place of its damaged file, whose bytes are kept aside unless they are a part of it.
+    fn replace_damaged(
+        &self,
+        whole: &Whole,
+        target: &Path,
+        damaged: &[u8],
+    ) -> Result<(), RestoreError> {
+        let transaction_id = whole.id();
+        let disk = self.system.disk.as_ref();
+        let temp = self.layout.temp().join(format!("damaged-{transaction_id}"));
+        if !whole.bytes.starts_with(damaged) {
+            let hash = ContentHash::of_lines([damaged]).to_string();
+            let name = format!("{transaction_id}-{}.damaged", &hash[..16]);
+            let aside = self.layout.vanished().join(name);
+            let sync = SyncPolicy::Durable;
+            fs_io::publish(disk, &temp, &aside, damaged, sync).map_err(|source| {
+                RestoreError::Publish {
+                    transaction_id,
+                    source,
+                }
+            })?;
+        }
+        let replaced = fs_io::replace(disk, &temp, target, &whole.bytes, SyncPolicy::Durable);
+        replaced.map_err(|source| RestoreError::Replace {
+            transaction_id,
+            source,
+        })
     }
 }
 
@@ -389,10 +457,18 @@ impl Whole {
         }
     }
 
-    fn is_content_of(&self, file: &[u8]) -> bool {
-        fs_format::decode(file).is_ok_and(|there| {
-            there.header.transaction_id == self.id() && there.content_hash == self.content_hash
-        })
+    /// Tells what stands in the place of its file.
+    fn compare(&self, file: &[u8]) -> Occupant {
+        match fs_format::decode(file) {
+            Ok(there)
+                if there.header.transaction_id == self.id()
+                    && there.content_hash == self.content_hash =>
+            {
+                Occupant::Itself
+            }
+            Err(error) if !error.is_newer() => Occupant::Damaged,
+            _ => Occupant::Another,
+        }
     }
 
     fn summary(&self) -> VanishedSummary {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use fs_format::{FormatVersion, TransactionId, limits};
-use fs_index::{Depth, Reason};
+use fs_index::{Depth, OmissionKind, Reason, Remedy};
 
 use crate::error::{RefreshError, chain};
 use crate::identity_conflict::{above_gaps, counted};
@@ -14,7 +14,7 @@ use crate::store::FileEventStore;
 pub struct Verification {
     /// How many files were read.
     pub checked: u64,
-    /// What is damaged or cannot be verified.
+    /// What is damaged or cannot be verified, but for what [`forget`](FileEventStore::forget) accepted.
     pub problems: Vec<Problem>,
     /// Files whose line endings, byte order mark or last line end were changed on the way here; they are read as
     /// usual. Paths below `events/`.
@@ -28,8 +28,8 @@ pub struct Problem {
     pub path: String,
     /// What is wrong.
     pub reason: String,
-    /// What can be done about it.
-    pub advice: String,
+    /// What mends it.
+    pub remedy: Remedy,
 }
 
 impl Verification {
@@ -50,6 +50,11 @@ impl FileEventStore {
     pub fn verify(&self) -> Result<Verification, RefreshError> {
         self.inner.refresh(Depth::Files)?;
         let history = &*self.inner.history()?;
+        let omissions = self.inner.index().omissions()?;
+        let (omissions, accepted) = self.inner.split_accepted(omissions)?;
+        let is_accepted = |id: Option<TransactionId>| {
+            id.is_some() && accepted.iter().any(|it| it.transaction_id == id)
+        };
         let index = self.inner.index();
         let mut found = Verification::default();
         let above_gaps = above_gaps(history);
@@ -57,19 +62,18 @@ impl FileEventStore {
         let mut newest = HashMap::new();
         for (ix, stored) in history.canonical() {
             let path = stored.relative_path();
-            let mut problem = |reason: String, advice: String| {
+            let mut problem = |reason: String, remedy: Remedy| {
                 found.problems.push(Problem {
                     path: path.clone(),
                     reason,
-                    advice,
+                    remedy,
                 })
             };
-            let git_path = format!("events/{path}");
-            let restore = Reason::Content(String::new()).advice(&git_path);
+            let good_bytes = || Remedy::GoodBytes { path: path.clone() };
             let find_its_commit = || {
-                format!(
-                    "find the commit that brought it with `git log -- {git_path}` in the store's directory, and ask who made it"
-                )
+                Remedy::Steps(format!(
+                    "find the commit that brought it with `git log -- events/{path}` in the store's directory, and ask who made it"
+                ))
             };
             found.checked += 1;
             let bytes = match self
@@ -81,21 +85,21 @@ impl FileEventStore {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     let reason = Reason::Unreadable(chain(&error));
-                    problem(reason.to_string(), reason.advice(&git_path));
+                    problem(reason.to_string(), reason.remedy(&path));
                     continue;
                 }
             };
             let transaction = match fs_format::decode(&bytes) {
                 Ok(transaction) => transaction,
                 Err(error) => {
-                    problem(error.to_string(), restore);
+                    problem(error.to_string(), good_bytes());
                     continue;
                 }
             };
             if transaction.content_hash != stored.content_hash() {
                 problem(
                     "its content is not what was ingested".to_owned(),
-                    format!("check again; if it stays so, {restore}"),
+                    good_bytes(),
                 );
             }
             let header = &transaction.header;
@@ -160,19 +164,32 @@ impl FileEventStore {
             }
         }
         for (ix, missing) in history.dag().missing_parents() {
-            let path = history.get(ix).relative_path();
+            if is_accepted(Some(missing)) {
+                continue;
+            }
+            let absent = omissions
+                .iter()
+                .find(|it| it.transaction_id == Some(missing));
+            let place = absent.map_or_else(|| missing.relative_path(), |it| it.path.clone());
+            let remedy = match absent.map(|it| it.kind) {
+                Some(OmissionKind::Missing) | None => Remedy::GoodBytes { path: place },
+                Some(_) => Remedy::Steps(format!("mend events/{place}")),
+            };
             found.problems.push(Problem {
-                path,
+                path: history.get(ix).relative_path(),
                 reason: format!("its parent {missing} is not there, so the link cannot be checked"),
-                advice: "pull or merge the rest of its history".to_owned(),
+                remedy,
             });
         }
         for trouble in index.troubles() {
             found.checked += 1;
+            if is_accepted(trouble.transaction_id()) {
+                continue;
+            }
             found.problems.push(Problem {
                 path: trouble.path.clone(),
                 reason: trouble.reason.to_string(),
-                advice: trouble.reason.advice(&format!("events/{}", trouble.path)),
+                remedy: trouble.reason.remedy(&trouble.path),
             });
         }
         found

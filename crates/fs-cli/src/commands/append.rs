@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use fs_format::{StreamId, Timestamp, TransactionId};
-use fs_store::{Append, FileEventStore};
+use fs_store::{Append, AppendError, FileEventStore};
 use serde::Serialize;
 
 use super::notes;
@@ -27,7 +27,12 @@ pub(crate) fn run(
     args: AppendArgs,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
-    let appended = store.append(append_of(args)?)?;
+    let anyway = args.anyway;
+    let mut append = append_of(args)?;
+    if anyway {
+        append = append.anyway();
+    }
+    let appended = store.append(append).map_err(refused)?;
     let answer = Answer {
         transaction_id: appended.transaction_id,
         created_at: appended.created_at,
@@ -52,6 +57,17 @@ pub(crate) fn run(
     output.flush()?;
     notes::appended(store, answer.transaction_id, output);
     Ok(Ending::Fine)
+}
+
+/// Says what to type where a hole is in the way.
+fn refused(error: AppendError) -> anyhow::Error {
+    let AppendError::Hole { missing, .. } = &error else {
+        return error.into();
+    };
+    let advice = format!(
+        "`trib status` says how to bring it back, `trib forget {missing}` accepts that it is gone, --anyway appends on what is there"
+    );
+    anyhow::Error::new(error).context(advice)
 }
 
 fn append_of(args: AppendArgs) -> anyhow::Result<Append> {

@@ -9,6 +9,7 @@ pub(crate) mod events;
 mod fence;
 mod find;
 mod forks;
+mod incomplete;
 mod init;
 mod log;
 mod merge_check;
@@ -18,6 +19,10 @@ mod schema_check;
 mod status;
 mod vanished;
 mod verify;
+
+use std::cell::OnceCell;
+
+use fs_store::StoreOptions;
 
 use crate::args::{Cli, Command, STORE_VARIABLE};
 use crate::locate;
@@ -40,8 +45,23 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         return Err(Usage(message).into());
     }
     let tells_of_it = cli.json || matches!(cli.command, Command::Status { .. });
+    let (strict, answers) = (cli.strict, cli.command.answers_from_events());
+    let (decides, follows) = (cli.command.decides(), cli.command.follows());
+    let hint = match cli.command {
+        Command::Status { .. } | Command::Verify => "",
+        _ => incomplete::HINT,
+    };
+    let opened = OnceCell::new();
     let open = || {
-        let store = locate::open(cli.store.as_deref())?;
+        let options = StoreOptions::default();
+        let options = match strict && decides {
+            true => options.refuse_incomplete(),
+            false => options,
+        };
+        let store = locate::open(cli.store.as_deref(), options)?;
+        if answers {
+            let _ = opened.set(store.clone());
+        }
         // Only the process that wrote them again knows of it.
         let recovered = store.recovered();
         if !tells_of_it && !recovered.is_empty() {
@@ -52,7 +72,10 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         }
         anyhow::Ok(store)
     };
-    match cli.command {
+    if follows && !incomplete::tell(&open()?, hint, output)? && strict {
+        return Ok(Ending::Incomplete);
+    }
+    let result = match cli.command {
         Command::Init { dir } => init::run(dir.or(cli.store), output),
         Command::Append(args) => append::run(&open()?, args, output),
         Command::Read { stream } => events::read(&open()?, &stream, output),
@@ -62,7 +85,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         Command::Log { by_replica: true } => log::by_replica(&open()?, output),
         Command::Log { .. } => log::run(&open()?, output),
         Command::SchemaCheck(args) => schema_check::run(&open()?, &args, output),
-        Command::Status { check } => status::run(&open()?, check, output),
+        Command::Status { check, all } => status::run(&open()?, check, all, output),
         Command::Forks { fork } => forks::run(&open()?, fork.as_deref(), output),
         Command::Resolve(args) => resolve::run(&open()?, args, output),
         Command::MergeCheck { revision } => {
@@ -81,5 +104,13 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         Command::Verify => verify::run(&open()?, output),
         Command::Digest => digest::run(&open()?, output),
         Command::Demo { dir } => demo::run(&dir, output),
+    };
+    match opened.get().filter(|_| !follows) {
+        Some(store) => match incomplete::tell(store, hint, output) {
+            Ok(false) if strict => result.map(|_| Ending::Incomplete),
+            Err(error) => result.and(Err(error)),
+            Ok(_) => result,
+        },
+        None => result,
     }
 }

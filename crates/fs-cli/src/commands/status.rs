@@ -3,9 +3,11 @@
 use fs_format::{ReplicaId, Timestamp, TransactionId};
 use fs_index::Trouble;
 use fs_merge::{ForkId, StaleRead, open_forks, stale_reads};
-use fs_store::{FileEventStore, Standing};
+use fs_store::{FileEventStore, OmissionKind, Standing};
 use serde::Serialize;
 
+use crate::advice::Adviser;
+use crate::commands::vanished::AcceptedOut;
 use crate::git::{self, FaultOut};
 use crate::outcome::Ending;
 use crate::output::{Output, plain};
@@ -17,6 +19,7 @@ const THEIRS: &str = "theirs";
 #[derive(Serialize)]
 struct Answer {
     clean: bool,
+    complete: bool,
     transactions: u64,
     events: u64,
     streams: u64,
@@ -31,6 +34,7 @@ struct Answer {
     recovered: Vec<TransactionId>,
     git: Vec<FaultOut>,
     vanished: u64,
+    accepted: Vec<AcceptedOut>,
     epoch: Option<String>,
     topology_generation: u64,
 }
@@ -39,9 +43,8 @@ struct Answer {
 struct DanglingOut {
     transaction_id: TransactionId,
     missing: TransactionId,
-    /// Whether what is missing can be restored.
-    #[serde(skip)]
-    is_kept: bool,
+    /// How it comes back.
+    advice: String,
 }
 
 #[derive(Serialize)]
@@ -66,40 +69,47 @@ struct ClockOut {
 pub(crate) fn run(
     store: &FileEventStore,
     check: bool,
+    all: bool,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
     let status = store.status()?;
     let forks = open_forks(store)?;
     let faults = git::faults(store.root());
     let clean = status.is_clean() && forks.is_empty() && faults.is_empty();
-    let kept = if status.dangling.is_empty() {
-        Vec::new()
-    } else {
-        store.vanished()?
+    let adviser = Adviser::new(store)?;
+    let absent = store.omissions()?;
+    let how_to_mend = |missing| {
+        let absent = absent.iter().find(|it| it.transaction_id == Some(missing));
+        match absent {
+            Some(it) if it.kind != OmissionKind::Missing => Ok(format!("mend events/{}", it.path)),
+            Some(it) => adviser.bring_back(&it.path),
+            None => adviser.bring_back(&missing.relative_path()),
+        }
     };
-    let is_kept = |wanted| {
-        let mut restorable = kept.iter().filter(|it| it.obstacle.is_none());
-        restorable.any(|it| it.transaction_id == wanted)
+    let mut dangling = Vec::with_capacity(status.dangling.len());
+    for it in &status.dangling {
+        dangling.push(DanglingOut {
+            transaction_id: it.transaction_id,
+            missing: it.missing,
+            advice: how_to_mend(it.missing)?,
+        });
+    }
+    let files = |troubles: &[Trouble]| -> anyhow::Result<Vec<FileOut>> {
+        troubles.iter().map(|it| file(it, &adviser)).collect()
     };
+    let (incomplete, quarantined) = (files(&status.incomplete)?, files(&status.quarantined)?);
     let answer = Answer {
         clean,
+        complete: status.completeness.is_complete(),
         transactions: status.transactions,
         events: status.events,
         streams: status.streams,
         heads: status.heads,
         forks,
         stale_reads: stale_reads(store)?,
-        dangling: status
-            .dangling
-            .into_iter()
-            .map(|dangling| DanglingOut {
-                transaction_id: dangling.transaction_id,
-                missing: dangling.missing,
-                is_kept: is_kept(dangling.missing),
-            })
-            .collect(),
-        incomplete: status.incomplete.iter().map(file).collect(),
-        quarantined: status.quarantined.iter().map(file).collect(),
+        dangling,
+        incomplete,
+        quarantined,
         replica_conflicts: status
             .replica_conflicts
             .into_iter()
@@ -120,10 +130,11 @@ pub(crate) fn run(
         recovered: status.recovered,
         git: faults.iter().map(FaultOut::from).collect(),
         vanished: status.vanished,
+        accepted: status.accepted.into_iter().map(AcceptedOut::from).collect(),
         epoch: status.epoch.map(|epoch| epoch.to_string()),
         topology_generation: status.topology_generation,
     };
-    output.answer(&answer, || text(&answer))?;
+    output.answer(&answer, || text(&answer, all))?;
     Ok(if check && !clean {
         Ending::NotClean
     } else {
@@ -139,13 +150,15 @@ fn standing(standing: Standing) -> &'static str {
     }
 }
 
-fn file(trouble: &Trouble) -> FileOut {
-    let path = format!("events/{}", trouble.path);
-    let reason = format!("{}; {}", trouble.reason, trouble.reason.advice(&path));
-    FileOut { path, reason }
+fn file(trouble: &Trouble, adviser: &Adviser<'_>) -> anyhow::Result<FileOut> {
+    let advice = adviser.advise(&trouble.reason.remedy(&trouble.path))?;
+    Ok(FileOut {
+        path: format!("events/{}", trouble.path),
+        reason: format!("{}; {advice}", trouble.reason),
+    })
 }
 
-fn text(answer: &Answer) -> String {
+fn text(answer: &Answer, all: bool) -> String {
     let mut lines = vec![format!(
         "{} transactions, {} events, {} streams, {} head(s)",
         answer.transactions,
@@ -168,15 +181,11 @@ fn text(answer: &Answer) -> String {
         let DanglingOut {
             transaction_id,
             missing,
-            is_kept,
+            advice,
         } = dangling;
-        let what_to_do = if *is_kept {
-            format!("bring it back with `trib restore {missing}`")
-        } else {
-            "bring the rest of its history with `git pull` or `git merge`".to_owned()
-        };
         lines.push(format!(
-            "dangling: {transaction_id} names a parent that is not here, {missing}; {what_to_do}"
+            "dangling: {transaction_id} names a parent that is not here, {missing}; {}",
+            plain(advice)
         ));
     }
     for file in answer.incomplete.iter().chain(&answer.quarantined) {
@@ -213,6 +222,14 @@ fn text(answer: &Answer) -> String {
             "{} transaction(s) whose files went away are kept: `trib restore` lists and brings back, `trib forget` lets go",
             answer.vanished
         ));
+    }
+    if all {
+        lines.extend(answer.accepted.iter().map(|accepted| {
+            format!(
+                "accepted: {} is missing or damaged, and nobody misses it here any more",
+                plain(&accepted.path)
+            )
+        }));
     }
     lines.push(if answer.clean {
         "clean".to_owned()

@@ -1,7 +1,7 @@
 //! `trib restore`, `trib forget`
 
 use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
-use fs_store::{FileEventStore, Vanished};
+use fs_store::{FileEventStore, Omission, Vanished};
 use serde::Serialize;
 
 use super::notes;
@@ -27,6 +27,23 @@ struct Restored {
 #[derive(Serialize)]
 struct Forgotten {
     forgotten: Vec<VanishedOut>,
+    accepted: Vec<AcceptedOut>,
+}
+
+/// A transaction that is missed no more.
+#[derive(Serialize)]
+pub(crate) struct AcceptedOut {
+    transaction_id: Option<TransactionId>,
+    pub(crate) path: String,
+}
+
+impl From<Omission> for AcceptedOut {
+    fn from(omission: Omission) -> Self {
+        Self {
+            transaction_id: omission.transaction_id,
+            path: format!("events/{}", omission.path),
+        }
+    }
 }
 
 pub(crate) fn restore(
@@ -87,10 +104,18 @@ pub(crate) fn forget(
     } else {
         wanted
     };
-    store.forget(&ids)?;
-    let answer = Forgotten { forgotten };
+    let accepted = store.forget(&ids)?;
+    let answer = Forgotten {
+        forgotten,
+        accepted: accepted.into_iter().map(AcceptedOut::from).collect(),
+    };
     output.answer(&answer, || {
-        format!("{} transaction(s) forgotten", ids.len())
+        let accepted = answer.accepted.iter();
+        let mut lines: Vec<_> = accepted
+            .map(|it| format!("missed no more in this working copy: {}", plain(&it.path)))
+            .collect();
+        lines.push(format!("{} transaction(s) forgotten", ids.len()));
+        lines.join("\n")
     })?;
     Ok(Ending::Fine)
 }

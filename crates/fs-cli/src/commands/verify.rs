@@ -3,6 +3,7 @@
 use fs_store::FileEventStore;
 use serde::Serialize;
 
+use crate::advice::Adviser;
 use crate::outcome::Ending;
 use crate::output::{Output, plain};
 
@@ -23,40 +24,55 @@ struct ProblemOut {
 pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
     let found = store.verify()?;
     let ok = found.is_ok();
+    let adviser = Adviser::new(store)?;
+    let mut problems = Vec::with_capacity(found.problems.len());
+    for problem in found.problems {
+        let advice = adviser.advise(&problem.remedy)?;
+        problems.push(ProblemOut {
+            path: format!("events/{}", problem.path),
+            reason: format!("{}; {advice}", problem.reason),
+        });
+    }
     let answer = Answer {
         ok,
         checked: found.checked,
-        problems: found
-            .problems
-            .into_iter()
-            .map(|problem| ProblemOut {
-                path: format!("events/{}", problem.path),
-                reason: format!("{}; {}", problem.reason, problem.advice),
-            })
-            .collect(),
+        problems,
         altered_in_transit: found
             .altered_in_transit
-            .into_iter()
+            .iter()
             .map(|path| format!("events/{path}"))
             .collect(),
     };
-    output.answer(&answer, || text(&answer))?;
+    let mut unconverted = Vec::new();
+    if !output.is_json() {
+        for path in &found.altered_in_transit {
+            unconverted.push(adviser.unconvert(path)?);
+        }
+    }
+    output.answer(&answer, || text(&answer, &unconverted))?;
     Ok(if ok { Ending::Fine } else { Ending::Damaged })
 }
 
-fn text(answer: &Answer) -> String {
+/// `unconverted` says for each file that was altered in transit how it gets its own bytes back, where that is known.
+fn text(answer: &Answer, unconverted: &[Option<String>]) -> String {
     let mut lines: Vec<_> = answer
         .problems
         .iter()
         .map(|problem| format!("{}: {}", plain(&problem.path), plain(&problem.reason)))
         .collect();
-    lines.extend(answer.altered_in_transit.iter().map(|path| {
-        format!(
-            "{0}: altered in transit (line ends or byte order mark); its content is whole. To have its own bytes, see that \
-             events/.gitattributes says `* -text`, delete the file, and run `git checkout -- {0}` in the store's directory",
+    for (path, steps) in answer.altered_in_transit.iter().zip(unconverted) {
+        let mut line = format!(
+            "{}: altered in transit (line ends or byte order mark); its content is whole",
             plain(path)
-        )
-    }));
+        );
+        if let Some(steps) = steps {
+            line = format!(
+                "{line}. To have its own bytes, see that events/.gitattributes says `* -text`, {}",
+                plain(steps)
+            );
+        }
+        lines.push(line);
+    }
     let verdict = if answer.ok {
         "everything verifies"
     } else {

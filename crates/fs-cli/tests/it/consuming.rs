@@ -107,7 +107,11 @@ fn a_log_by_replica_shows_what_is_missing() {
         let relative = format!(".tributary/events/{}/{}/{id}.jsonl", &id[..4], &id[4..6]);
         fs::remove_file(here.path().join(relative)).unwrap();
     }
-    let lines = here.lines(&["log", "--by-replica"]);
+    let lines = here.incomplete(&["--json", "log", "--by-replica"]);
+    let lines = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<serde_json::Value> = lines.collect();
     assert_keys(
         &lines[0],
         "transaction_id replica_id replica_seq created_at parents streams",
@@ -118,7 +122,7 @@ fn a_log_by_replica_shows_what_is_missing() {
         json!({"replica_id": replica, "gap": {"first": 2, "last": 3}})
     );
     assert_eq!((lines.len(), &lines[2]["replica_seq"]), (3, &json!(4)));
-    let text = here.fine(&["log", "--by-replica"]);
+    let text = here.incomplete(&["log", "--by-replica"]);
     assert!(
         text.starts_with("replica ") && text.contains("2  to 3 are missing"),
         "{text}"

@@ -414,7 +414,7 @@ fn the_fence_is_offered_by_an_append_after_eventcore_fs_and_written_when_asked()
     let said = here.told(&["append", "s", "T", "1"]);
     assert!(said.contains("`trib fence`"), "{said}");
     assert!(!fence.exists(), "nothing is written without the command");
-    here.fine(&["append", "s", "T", "2"]);
+    here.incomplete(&["append", "s", "T", "2"]);
     let answer = here.json(&["fence"]);
     assert_eq!(
         answer,

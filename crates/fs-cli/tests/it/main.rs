@@ -12,6 +12,7 @@ mod committing;
 mod consuming;
 mod follow;
 mod git_rules;
+mod incomplete;
 mod input;
 mod merge_check;
 mod pictures;
@@ -68,6 +69,19 @@ impl Here {
         let err = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "trib {args:?}: {err}");
         assert_eq!(err, "", "trib {args:?} has nothing to complain about");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that succeeds and says in one line that its answer is incomplete; returns what it printed.
+    fn incomplete(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "trib {args:?}: {err}");
+        assert!(
+            err.lines().count() == 1
+                && (err.starts_with("incomplete: ") || err.starts_with("{\"incomplete\":{")),
+            "trib {args:?} says that something is missing, and no more: {err:?}"
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -385,7 +399,7 @@ fn status_tells_what_is_wrong_and_check_exits_with_four() {
     let status = here.json(&["status"]);
     assert_keys(
         &status,
-        "clean transactions events streams heads forks stale_reads dangling incomplete quarantined replica_conflicts clock_ahead recovered git vanished epoch topology_generation",
+        "clean complete transactions events streams heads forks stale_reads dangling incomplete quarantined replica_conflicts clock_ahead recovered git vanished accepted epoch topology_generation",
     );
     assert_eq!(
         (&status["clean"], status["forks"].as_array().unwrap().len()),
@@ -394,14 +408,15 @@ fn status_tells_what_is_wrong_and_check_exits_with_four() {
     assert_eq!(here.run(&["status", "--check"]).status.code(), Some(4));
     fs::write(here.path().join(".tributary/events/notes.txt"), "hello").unwrap();
     fs::write(here.first_file(), "").unwrap();
-    let status = here.json(&["status"]);
+    let status = here.incomplete(&["--json", "status"]);
+    let status: Value = serde_json::from_str(&status).unwrap();
     assert_keys(&status["quarantined"][0], "path reason");
     assert_eq!(status["quarantined"][0]["path"], "events/notes.txt");
     assert!(
         status["incomplete"][0]["reason"]
             .as_str()
             .unwrap()
-            .contains("git checkout")
+            .contains("`trib restore ")
     );
     assert_eq!(
         Here::store().run(&["status", "--check"]).status.code(),

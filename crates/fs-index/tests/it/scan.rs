@@ -118,7 +118,8 @@ fn unusable_content_is_reported_and_taken_once_it_is_whole() {
         assert!(expected(&reason), "{reason}");
         let said = reason.to_string();
         assert!(
-            said.matches("newer version").count() <= 1 && !reason.advice(&path).is_empty(),
+            said.matches("newer version").count() <= 1
+                && !reason.remedy(&path).to_string().is_empty(),
             "it is said once, with what to do: {said}"
         );
         assert!(index.shown().is_empty(), "it is not taken: {reason}");

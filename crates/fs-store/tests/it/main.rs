@@ -15,6 +15,7 @@ mod crashes;
 mod durability;
 mod forged;
 mod groups;
+mod holes;
 mod identity_conflicts;
 mod opening;
 mod programs;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fs_format::{Encoded, TransactionId};
-use fs_index::{Completeness, Depth, GapKind, Index};
+use fs_index::{Completeness, Depth, Index, OmissionKind};
 use proptest::prelude::*;
 
 use crate::build::{format_2, id, stream, tx};
@@ -26,11 +26,12 @@ fn line() -> [Encoded; 3] {
 }
 
 /// What a handle knows, and what it costs no look at a file to know again.
-fn gaps(world: &World, index: &Index) -> Vec<(GapKind, Option<TransactionId>, String)> {
+fn omissions(world: &World, index: &Index) -> Vec<(OmissionKind, Option<TransactionId>, String)> {
     let known = |index: &Index| -> Vec<_> {
-        let gaps = index.gaps().unwrap();
-        let gaps = gaps.into_iter();
-        gaps.map(|gap| (gap.kind, gap.transaction_id, gap.path))
+        let omissions = index.omissions().unwrap();
+        let omissions = omissions.into_iter();
+        omissions
+            .map(|omission| (omission.kind, omission.transaction_id, omission.path))
             .collect()
     };
     let found = known(index);
@@ -52,13 +53,13 @@ fn a_parent_that_is_not_there_is_a_gap_until_it_comes() {
     world.put(&three);
     let mut index = world.open();
     assert_eq!(
-        gaps(&world, &index),
-        [(GapKind::Missing, Some(id(2)), path(2))],
+        omissions(&world, &index),
+        [(OmissionKind::Missing, Some(id(2)), path(2))],
         "it is named with the path where it would be"
     );
     world.put(&two);
     world.refresh(&mut index);
-    assert_eq!(gaps(&world, &index), [], "it has come");
+    assert_eq!(omissions(&world, &index), [], "it has come");
 }
 
 #[test]
@@ -68,8 +69,8 @@ fn a_parent_of_an_old_transaction_would_lie_flat() {
     world.put_at(&child.file_name(), &bytes);
     let index = world.open();
     assert_eq!(
-        gaps(&world, &index),
-        [(GapKind::Missing, Some(id(1)), id(1).file_name())]
+        omissions(&world, &index),
+        [(OmissionKind::Missing, Some(id(1)), id(1).file_name())]
     );
 }
 
@@ -83,23 +84,23 @@ fn a_file_that_cannot_be_used_is_one_gap_whatever_is_wrong_with_it() {
     );
     let marked = [b"<<<<<<< HEAD\n", &two.bytes[..]].concat();
     for (bytes, kind) in [
-        (&b""[..], GapKind::Damaged),
-        (&two.bytes[..40], GapKind::Damaged),
-        (b"garbage\n", GapKind::Damaged),
-        (&marked, GapKind::Damaged),
-        (&newer, GapKind::Newer),
+        (&b""[..], OmissionKind::Damaged),
+        (&two.bytes[..40], OmissionKind::Damaged),
+        (b"garbage\n", OmissionKind::Damaged),
+        (&marked, OmissionKind::Damaged),
+        (&newer, OmissionKind::Newer),
     ] {
         let world = World::new();
         [&one, &two, &three]
             .into_iter()
             .for_each(|it| world.put(it));
         let mut index = world.open();
-        assert_eq!(gaps(&world, &index), [], "all is there");
+        assert_eq!(omissions(&world, &index), [], "all is there");
         world.overwrite(&path(2), bytes);
         world.refresh_to(&mut index, Depth::Files);
         let expected = [(kind, Some(id(2)), path(2))];
         assert_eq!(
-            gaps(&world, &index),
+            omissions(&world, &index),
             expected,
             "it is damaged and not missing besides"
         );
@@ -108,12 +109,12 @@ fn a_file_that_cannot_be_used_is_one_gap_whatever_is_wrong_with_it() {
         [&one, &three].into_iter().for_each(|it| arrived.put(it));
         arrived.put_at(&path(2), bytes);
         let index = arrived.open();
-        assert_eq!(gaps(&arrived, &index), expected, "it came like this");
+        assert_eq!(omissions(&arrived, &index), expected, "it came like this");
     }
 }
 
 #[test]
-fn a_file_beside_the_whole_transaction_and_litter_are_no_gaps() {
+fn a_file_beside_the_whole_transaction_and_litter_are_no_omissions() {
     let world = World::new();
     let [one, two, _] = line();
     world.put(&one);
@@ -122,7 +123,7 @@ fn a_file_beside_the_whole_transaction_and_litter_are_no_gaps() {
     world.put_at("README", b"x");
     let mut index = world.open();
     assert_eq!(
-        gaps(&world, &index),
+        omissions(&world, &index),
         [],
         "the transaction is in the history, and the rest never was one"
     );
@@ -130,13 +131,13 @@ fn a_file_beside_the_whole_transaction_and_litter_are_no_gaps() {
     world.put_at(&conflicted, &two.bytes);
     world.refresh(&mut index);
     assert_eq!(
-        gaps(&world, &index),
-        [(GapKind::Damaged, Some(id(2)), conflicted)],
+        omissions(&world, &index),
+        [(OmissionKind::Damaged, Some(id(2)), conflicted)],
         "it may be the only copy"
     );
     world.put(&two);
     world.refresh(&mut index);
-    assert_eq!(gaps(&world, &index), [], "it is not");
+    assert_eq!(omissions(&world, &index), [], "it is not");
 }
 
 #[test]
@@ -148,8 +149,8 @@ fn a_transaction_that_its_children_belie_is_a_gap() {
     world.put(&child);
     let index = world.open();
     assert_eq!(
-        gaps(&world, &index),
-        [(GapKind::Damaged, Some(id(1)), path(1))]
+        omissions(&world, &index),
+        [(OmissionKind::Damaged, Some(id(1)), path(1))]
     );
 }
 
@@ -162,7 +163,7 @@ fn what_came_in_a_look_at_all_files_is_known_as_well() {
     world.put_at(&path(2), b"");
     world.refresh_to(&mut index, Depth::Files);
     assert_eq!(
-        Completeness::of(&index.gaps().unwrap()).damaged.paths,
+        Completeness::of(&index.omissions().unwrap()).damaged.paths,
         [path(2)],
         "status and the other commands do not differ"
     );
@@ -210,7 +211,7 @@ fn a_stream_has_a_hole_where_versions_say_more_than_is_there() {
     assert_eq!(
         history.hole(&stream("s"), &BTreeSet::from([id(1)])),
         Some(id(3)),
-        "a reader that stands on another gap decided on three events"
+        "a reader that stands on another omission decided on three events"
     );
     assert_eq!(
         history.hole(&stream("s"), &BTreeSet::from([id(1), id(3)])),

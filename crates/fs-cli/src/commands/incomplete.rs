@@ -1,0 +1,68 @@
+//! What an answer is known to lack, told on standard error beside it.
+
+use fs_store::{Completeness, FileEventStore, Tally};
+use serde::Serialize;
+
+use crate::output::{Output, plain};
+
+#[derive(Serialize)]
+struct Line {
+    incomplete: CompletenessOut,
+}
+
+/// What is missing, with paths in the store's directory.
+#[derive(Serialize)]
+struct CompletenessOut {
+    missing: TallyOut,
+    damaged: TallyOut,
+    newer: TallyOut,
+    git_at_work: TallyOut,
+}
+
+#[derive(Serialize)]
+struct TallyOut {
+    count: u64,
+    paths: Vec<String>,
+}
+
+/// What to type next, where the command itself does not say what mends it.
+pub(crate) const HINT: &str = "; `trib status` says what to do";
+
+/// Says what is known to be missing, and nothing where nothing is; returns whether the store is complete.
+pub(crate) fn tell(store: &FileEventStore, hint: &str, output: &Output) -> anyhow::Result<bool> {
+    let found = store.completeness()?;
+    if found.is_complete() {
+        return Ok(true);
+    }
+    if output.is_json() {
+        let line = Line {
+            incomplete: CompletenessOut::from(&found),
+        };
+        eprintln!("{}", serde_json::to_string(&line)?);
+    } else {
+        let found = plain(&found.to_string());
+        eprintln!("incomplete: {found}{hint}");
+    }
+    Ok(false)
+}
+
+impl From<&Completeness> for CompletenessOut {
+    fn from(found: &Completeness) -> Self {
+        Self {
+            missing: TallyOut::from(&found.missing),
+            damaged: TallyOut::from(&found.damaged),
+            newer: TallyOut::from(&found.newer),
+            git_at_work: TallyOut::from(&found.git_at_work),
+        }
+    }
+}
+
+impl From<&Tally> for TallyOut {
+    fn from(tally: &Tally) -> Self {
+        let paths = tally.paths.iter().map(|path| format!("events/{path}"));
+        Self {
+            count: tally.count,
+            paths: paths.collect(),
+        }
+    }
+}
