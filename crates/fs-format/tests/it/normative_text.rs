@@ -1,7 +1,8 @@
 //! The examples in `docs/format.md` are golden bytes, and its limits are those of the code.
 
 use fs_format::{
-    FENCE, FENCE_NAME, GIT_ATTRIBUTES, GIT_IGNORE_LINES, MAX_REQUIRES_BYTES, decode, limits,
+    FENCE, FENCE_NAME, GIT_ATTRIBUTES, GIT_IGNORE_LINES, MAX_REQUIRES_BYTES, Timestamp, decode,
+    limits,
 };
 
 use crate::golden::read;
@@ -38,7 +39,13 @@ fn the_examples_are_golden_bytes() {
             "v3/minimal.jsonl",
             "v3/full.jsonl",
             "v3/merge.jsonl",
-            "v2/two-streams.jsonl"
+            "v2/two-streams.jsonl",
+            "example/a.jsonl",
+            "example/b.jsonl",
+            "example/c.jsonl",
+            "example/d.jsonl",
+            "example/e.jsonl",
+            "example/f.jsonl",
         ]
     );
     for (name, block) in &examples {
@@ -101,7 +108,10 @@ fn the_limits_are_those_of_the_code() {
             limits::MAX_COMMAND_ID_CHARS as u64,
             "characters",
         ),
+        ("`replica_seq`", limits::MAX_REPLICA_SEQ, ""),
     ];
+    let latest = format!("| `created_at` | {} |", Timestamp::LATEST_CREATED_AT);
+    assert!(text.contains(&latest), "the limits must list {latest:?}");
     for (what, limit, unit) in rows {
         let row = format!("| {what} | {limit} {unit}").trim_end().to_owned() + " |";
         assert!(text.contains(&row), "the limits must list {row:?}");

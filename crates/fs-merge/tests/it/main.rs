@@ -19,6 +19,7 @@ mod growth;
 mod lists;
 mod memory;
 mod model;
+mod normative_text;
 mod oracle;
 mod outcomes;
 mod plans;
