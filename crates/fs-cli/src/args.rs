@@ -46,6 +46,7 @@ impl Command {
                 | Self::Restore { .. }
                 | Self::Forget { .. }
                 | Self::Adopt
+                | Self::Fence
                 | Self::Demo { .. }
         )
     }

@@ -422,7 +422,8 @@ fn the_fence_is_offered_by_an_append_after_eventcore_fs_and_written_when_asked()
     );
     let text = here.fine(&["fence"]);
     assert!(text.contains("is there already"), "{text}");
-    let status = here.json(&["status"]);
+    let status = here.incomplete(&["--json", "status"]);
+    let status: Value = serde_json::from_str(&status).unwrap();
     assert_eq!(
         status["quarantined"],
         serde_json::json!([]),
@@ -431,5 +432,5 @@ fn the_fence_is_offered_by_an_append_after_eventcore_fs_and_written_when_asked()
 
     let fenced = old_store();
     fenced.json(&["fence"]);
-    fenced.fine(&["append", "s", "T", "1"]);
+    fenced.incomplete(&["append", "s", "T", "1"]);
 }

@@ -64,9 +64,9 @@ fn a_flipped_byte_anywhere_gives_the_same_history_and_no_position_a_new_meaning(
     let is_head = |at: usize| heads.iter().any(|head| (*head..head + 12).contains(&at));
     let is_sampled = |at: usize| {
         if at < HEAD {
-            at % 16 == 0
+            at.is_multiple_of(16)
         } else {
-            is_head(at) || at % 4 == 0
+            is_head(at) || at.is_multiple_of(4)
         }
     };
     for at in (0..whole.len()).filter(|at| is_sampled(*at)) {

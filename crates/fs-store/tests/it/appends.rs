@@ -3,7 +3,7 @@
 use fs_format::EncodeError;
 use fs_store::{Append, AppendError, ExpectedVersion, FileEventStore, StoreOptions};
 
-use crate::support::{count, counted, merge, new_store, numbers, stream};
+use crate::support::{count, counted, new_store, numbers, stream};
 
 #[test]
 fn expected_versions_are_checked_and_named() {
