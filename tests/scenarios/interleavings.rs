@@ -121,7 +121,7 @@ struct Play {
     away: Vec<Away>,
     follower: Follower,
     /// The epoch that was seen last, and whether the index was deleted since.
-    epoch: Option<fs_index::Epoch>,
+    epoch: Option<fs_index::Proof>,
     deleted: bool,
     appended: u64,
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use fs_format::{EventId, Header, StreamId, TransactionId};
-use fs_index::{Epoch, Position};
+use fs_index::{Position, Proof};
 use fs_merge::{ForkContext, StaleRead, forks, stale_reads};
 use fs_store::{All, Digest, FileEventStore, StoreOptions, StoredEvent};
 
@@ -197,16 +197,15 @@ impl Ingestion {
         assert!(
             order
                 .windows(2)
-                .all(|pair| pair[0].0.epoch == pair[1].0.epoch
-                    && pair[0].0.sequence < pair[1].0.sequence),
-            "positions of one answer are of one epoch, ascend and do not repeat: {order:?}"
+                .all(|pair| pair[0].0.sequence < pair[1].0.sequence),
+            "positions of one answer ascend and do not repeat: {order:?}"
         );
         Ok(Self(order))
     }
 
-    /// Returns the epoch, where there is an event.
-    pub fn epoch(&self) -> Option<Epoch> {
-        Some(self.0.first()?.0.epoch)
+    /// Returns what tells the epoch from others, where there is an event: what the first position proves.
+    pub fn epoch(&self) -> Option<Proof> {
+        Some(self.0.first()?.0.proof)
     }
 
     /// Checks that this is the order in which the events of `answers` came, each of them once.
@@ -228,7 +227,7 @@ impl Ingestion {
 /// What was seen of every epoch so far, by any handle of one working copy.
 #[derive(Clone, Debug, Default)]
 pub struct Follower {
-    epochs: BTreeMap<Epoch, Ingestion>,
+    epochs: BTreeMap<Proof, Ingestion>,
 }
 
 impl Follower {
@@ -240,7 +239,7 @@ impl Follower {
         assert_eq!(
             seen.0[..common],
             before.0[..common],
-            "within epoch {epoch} what was read once is read so for ever"
+            "within epoch {epoch:?} what was read once is read so for ever"
         );
         if seen.0.len() > before.0.len() {
             *before = seen.clone();

@@ -38,12 +38,13 @@ impl Index {
         let mut sync = SyncPolicy::None;
         let mut stamps = BTreeMap::new();
         let mut batch: BTreeMap<TransactionId, Stored> = BTreeMap::new();
+        let mut running_hash = state.running_hash;
         for (mut stored, number) in appended.into_iter().zip(state.next_number..) {
             let id = stored.id();
             let path = id.relative_path();
             let stat = self.system.disk.stat(&self.layout.event_file(&path));
             stored.modified_nanos = stat.ok().flatten().map_or(0, |stat| stat.modified_nanos);
-            stored.number = number;
+            running_hash = stored.follow(number, running_hash);
             stored.origin = Origin::Appended;
             if stored.header.replica_id.is_nil() {
                 sync = SyncPolicy::Durable;

@@ -17,6 +17,7 @@ use crate::file::{self, Found};
 use crate::index::Index;
 use crate::journal::{self, Journal};
 use crate::look::Depth;
+use crate::position::RunningHash;
 use crate::record::{self, Arrived, Origin, Seen};
 use crate::replay::{entry_of, record_of};
 use crate::state::State;
@@ -87,8 +88,9 @@ impl Index {
         }
         let mut arrived: Vec<Stored> = batch.into_values().collect();
         arrived.sort_by_key(|stored| key_of(&stored.header));
+        let mut running_hash = state.running_hash;
         for (stored, number) in arrived.iter_mut().zip(state.next_number..) {
-            stored.number = number;
+            running_hash = stored.follow(number, running_hash);
             if self.own.contains(&stored.header.replica_id) {
                 // A process died after it published its own file and before it journaled it.
                 stored.origin = Origin::Appended;
@@ -159,7 +161,9 @@ impl Index {
     /// Reads every file, by as many threads as there are processors.
     pub(crate) fn build(&mut self) -> Result<bool, IndexError> {
         self.forget();
-        let mut state = State::new(self.draw_epoch()?, 0);
+        let id = self.draw_journal_id()?;
+        let begin = RunningHash::of_empty(&id);
+        let mut state = State::new(self.draw_epoch()?, 0, begin);
         state.boot_id.clone_from(&self.system.machine.boot_id);
         state.once_vanished = vanished::kept(self.system.disk.as_ref(), &self.layout);
         let changes = self.changes(&state, Depth::Names)?;
@@ -196,7 +200,6 @@ impl Index {
             .filter_map(|(path, stamp)| Some((path, stamp?)))
             .collect();
         let mut journal = Journal::new(&self.system, &self.layout);
-        let id = self.draw_journal_id()?;
         let returned = plan.arrived.iter().filter(|it| kept.contains(&it.id()));
         let sync = match returned.clone().next() {
             // Their bytes are let go of below.

@@ -36,15 +36,15 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
         }
     }
 
-    pub(crate) fn get(&self, key: K) -> Option<V> {
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
         let mut generations = self
             .generations
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some((value, _)) = generations.young.get(&key) {
+        if let Some((value, _)) = generations.young.get(key) {
             return Some(value.clone());
         }
-        let (value, bytes) = generations.old.remove(&key)?;
+        let (key, (value, bytes)) = generations.old.remove_entry(key)?;
         generations.insert(self.most, key, value.clone(), bytes);
         Some(value)
     }
@@ -80,13 +80,13 @@ mod tests {
         let cache = Cache::new(10);
         for key in 0..100 {
             cache.insert(key, key, 1);
-            assert_eq!(cache.get(0), Some(0), "it was asked for all the time");
+            assert_eq!(cache.get(&0), Some(0), "it was asked for all the time");
         }
-        let kept = (0..100).filter(|key| cache.get(*key).is_some()).count();
+        let kept = (0..100).filter(|key| cache.get(key).is_some()).count();
         assert!(
             kept <= 20,
             "{kept} values of 1 byte are kept in 2 x 10 bytes"
         );
-        assert_eq!(cache.get(50), None, "it was not asked for");
+        assert_eq!(cache.get(&50), None, "it was not asked for");
     }
 }

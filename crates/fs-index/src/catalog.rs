@@ -122,6 +122,31 @@ impl Catalog {
         Ok(found)
     }
 
+    /// Returns the last transaction with a number below `number`.
+    ///
+    /// # Complexity
+    /// The transactions that went away between the two.
+    pub(crate) fn last_below(
+        &self,
+        number: u64,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Option<Located>, IndexError> {
+        let mut step = 1;
+        loop {
+            let first = number.saturating_sub(step).max(1);
+            let count = usize::try_from(number - first.min(number)).unwrap_or(usize::MAX);
+            let mut found = self.transactions_from(first, count, dead)?;
+            found.retain(|it| it.number < number);
+            if let Some(last) = found.pop() {
+                return Ok(Some(last));
+            }
+            if first == 1 {
+                return Ok(None);
+            }
+            step *= 2;
+        }
+    }
+
     /// Returns the numbers of the transactions that have `parent` as a parent.
     pub(crate) fn children(
         &self,

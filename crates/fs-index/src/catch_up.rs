@@ -46,6 +46,17 @@ impl Index {
 
     /// Reads the journal's new records.
     pub(crate) fn catch_up(&mut self) -> Result<Caught, IndexError> {
+        let known = self.ingestion_end();
+        self.is_reloaded = false;
+        let caught = self.try_catch_up()?;
+        if self.is_reloaded {
+            // What was read of the journal before may not be in it any more.
+            self.forget_cached_unless_holds(known)?;
+        }
+        Ok(caught)
+    }
+
+    fn try_catch_up(&mut self) -> Result<Caught, IndexError> {
         if self.catalog.tail.len() > LONG_TAIL {
             self.load_manifest_beyond(self.covered)?;
         }
@@ -71,6 +82,8 @@ impl Index {
                     }
                 }
                 Look::Replaced if self.load_manifest()? => {}
+                // What is known of it is of a time that did not happen any more.
+                Look::PutBack => self.forget(),
                 // The files that are held open still answer.
                 Look::Replaced | Look::Unusable => return Ok(Caught::Behind),
             }
@@ -107,6 +120,7 @@ impl Index {
                 segments,
                 ..Catalog::default()
             };
+            self.is_reloaded = true;
             self.covered = manifest.covered;
             self.state = Some(manifest.state);
             return Ok(true);

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::index::StalePosition;
 use fs_io::{CreateDirsError, Disk, FileKind, ReadError, ReplaceError};
 
 /// A failure of the index; the files in `events/` are untouched by all of them.
@@ -26,6 +27,9 @@ pub enum IndexError {
         /// The file.
         path: PathBuf,
     },
+    /// A position that does not hold here.
+    #[error(transparent)]
+    Stale(#[from] StalePosition),
     /// A segment could not be written.
     #[error("cannot write a part of the index")]
     WriteSegment(#[source] Box<dyn std::error::Error + Send + Sync>),

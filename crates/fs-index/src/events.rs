@@ -17,7 +17,8 @@ use crate::bytes::Bytes;
 use crate::cache::Cache;
 use crate::error::IndexError;
 use crate::index::Index;
-use crate::position::{Epoch, Position, Sequence};
+use crate::position::{Epoch, Position, Proof, Sequence};
+use crate::read::batches;
 use crate::record::View;
 use crate::state::State;
 
@@ -79,6 +80,7 @@ pub(crate) struct Events {
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) number: u64,
+    proof: Proof,
     transaction_id: TransactionId,
     place: u16,
     /// Places among the names.
@@ -96,10 +98,20 @@ impl Events {
         names + self.data.len() + self.events.len() * size_of::<Event>()
     }
 
-    /// Returns the places here of the events of transactions with numbers in a range, which may well begin at `guess`.
-    pub(crate) fn within(&self, numbers: &RangeInclusive<u64>, guess: usize) -> Range<usize> {
+    /// Returns the places here of the events of transactions with numbers in a range that come after `after`. They may well begin at
+    /// `guess`.
+    pub(crate) fn within(
+        &self,
+        numbers: &RangeInclusive<u64>,
+        after: Option<Sequence>,
+        guess: usize,
+    ) -> Range<usize> {
         let events = &self.events;
-        let is_before = |event: &Event| event.number < *numbers.start();
+        let first = Sequence::new(*numbers.start(), 0);
+        let is_before = |event: &Event| {
+            let sequence = Sequence::new(event.number, event.place);
+            sequence < first || after.is_some_and(|after| sequence <= after)
+        };
         let is_guessed = events.get(guess).is_some_and(|event| !is_before(event))
             && guess
                 .checked_sub(1)
@@ -109,16 +121,15 @@ impl Events {
         } else {
             events.partition_point(is_before)
         };
-        let rest = events[first..].iter();
-        let count = rest.take_while(|event| event.number <= *numbers.end());
-        first..first + count.count()
+        let count = events[first..].partition_point(|event| event.number <= *numbers.end());
+        first..first + count
     }
 
     pub(crate) fn at(&self, place: usize) -> &Event {
         &self.events[place]
     }
 
-    pub(crate) fn raw(&self, event: &Event, epoch: Epoch) -> RawEvent<'_> {
+    pub(crate) fn raw(&self, event: &Event) -> RawEvent<'_> {
         RawEvent {
             stream_id: &self.names[event.stream as usize],
             event_type: &self.names[event.event_type as usize],
@@ -126,7 +137,7 @@ impl Events {
             transaction_id: event.transaction_id,
             position: Position {
                 sequence: Sequence::new(event.number, event.place),
-                epoch,
+                proof: event.proof,
             },
         }
     }
@@ -150,10 +161,11 @@ impl Gathering {
         place
     }
 
-    fn push(&mut self, (number, transaction_id): (u64, TransactionId), place: u16, of: Of<'_>) {
+    fn push(&mut self, transaction: Transaction, place: u16, of: Of<'_>) {
         let event = Event {
-            number,
-            transaction_id,
+            number: transaction.number,
+            proof: transaction.proof,
+            transaction_id: transaction.id,
             place,
             stream: self.name(of.stream_id),
             event_type: self.name(of.event_type),
@@ -163,6 +175,14 @@ impl Gathering {
         self.events.data.extend_from_slice(of.data);
         self.events.events.push(event);
     }
+}
+
+/// Which transaction events are of.
+#[derive(Clone, Copy)]
+struct Transaction {
+    number: u64,
+    id: TransactionId,
+    proof: Proof,
 }
 
 /// What an event says.
@@ -175,42 +195,68 @@ struct Of<'a> {
 impl Index {
     /// Returns a transaction that was read alone, among others.
     pub(crate) fn kept_alone(&self, state: &State, number: u64) -> Option<Arc<Events>> {
-        self.kept_events.alone.get((state.epoch, number))
+        self.kept_events.alone.get(&(state.epoch, number))
     }
 
-    /// Reads transactions one by one, and keeps them; they come in the order of their numbers.
-    pub(crate) fn alone(&self, state: &State, numbers: &[u64]) -> Result<Arc<Events>, IndexError> {
-        let mut ascending = numbers.to_vec();
-        ascending.sort_unstable();
-        let places = self.places(ascending.iter().copied())?;
-        let events = Arc::new(self.gather(&self.payloads(&places)?)?);
-        let bytes = events.size() / numbers.len().max(1) + ALONE;
-        for number in ascending {
-            let (key, events) = ((state.epoch, number), Arc::clone(&events));
+    /// Reads the first of these transactions one by one, and keeps them; they come in the order of their numbers. Returns how many.
+    ///
+    /// These are all, but for what is more than is read at a time.
+    pub(crate) fn alone(
+        &self,
+        state: &State,
+        numbers: &[u64],
+    ) -> Result<(Arc<Events>, usize), IndexError> {
+        let places = self.places(numbers.iter().copied())?;
+        let mut batch = batches(&places).next().unwrap_or_default().to_vec();
+        batch.sort_unstable_by_key(|place| place.number);
+        let events = Arc::new(self.gather(&self.payloads(&batch)?)?);
+        let bytes = events.size() / batch.len().max(1) + ALONE;
+        for place in &batch {
+            let (key, events) = ((state.epoch, place.number), Arc::clone(&events));
             self.kept_events.alone.insert(key, events, bytes);
         }
-        Ok(events)
+        Ok((events, batch.len()))
+    }
+
+    /// Returns the transactions of a group with numbers in a range.
+    pub(crate) fn numbers_in_group(
+        &self,
+        state: &State,
+        nth: u64,
+        wanted: &RangeInclusive<u64>,
+    ) -> Result<Vec<u64>, IndexError> {
+        let first = (nth * TOGETHER).max(*wanted.start());
+        let last = (nth * TOGETHER + (TOGETHER - 1)).min(*wanted.end());
+        let places = self
+            .catalog
+            .transactions_from(first, TOGETHER as usize, &state.dead)?;
+        let numbers = places.iter().map(|place| place.number);
+        Ok(numbers.take_while(|number| *number <= last).collect())
     }
 
     /// Returns a group that was read before.
     pub(crate) fn kept(&self, state: &State, nth: u64) -> Option<Arc<Events>> {
-        self.kept_events.groups.get((state.epoch, nth))
+        self.kept_events.groups.get(&(state.epoch, nth))
     }
 
-    /// Reads a group, and keeps it; of one that is large or not complete yet, only the numbers that are wanted.
+    /// Reads a group, and keeps it; of one that is not complete yet, only the numbers that are wanted. `None` for a large one, whose
+    /// transactions are read one by one.
     pub(crate) fn group(
         &self,
         state: &State,
         nth: u64,
         wanted: &RangeInclusive<u64>,
-    ) -> Result<Arc<Events>, IndexError> {
+    ) -> Result<Option<Arc<Events>>, IndexError> {
         let (first, last) = (nth * TOGETHER, nth * TOGETHER + (TOGETHER - 1));
         let mut places = self
             .catalog
             .transactions_from(first, TOGETHER as usize, &state.dead)?;
         places.retain(|place| place.number <= last);
         let bytes: u64 = places.iter().map(|place| u64::from(place.len)).sum();
-        let is_kept = last <= self.last_number() && bytes <= LARGE;
+        if bytes > LARGE {
+            return Ok(None);
+        }
+        let is_kept = last <= self.last_number();
         if !is_kept {
             places.retain(|place| wanted.contains(&place.number));
         }
@@ -221,15 +267,20 @@ impl Index {
                 .groups
                 .insert(key, Arc::clone(&group), bytes);
         }
-        Ok(group)
+        Ok(Some(group))
     }
 
     /// Takes the events out of records, which are ordered by number.
     fn gather(&self, records: &[Bytes]) -> Result<Events, IndexError> {
         let mut gathering = Gathering::default();
+        let epoch = self.epoch().unwrap_or(Epoch::from_u64(0));
         for record in records {
             let view = View::parse(record).ok_or_else(|| self.damaged())?;
-            let of = (view.number, view.id);
+            let of = Transaction {
+                number: view.number,
+                id: view.id,
+                proof: view.running_hash.proof(epoch),
+            };
             if view.events().len() == view.event_count as usize {
                 for (place, event) in (0..=u16::MAX).zip(view.events()) {
                     let said = || {

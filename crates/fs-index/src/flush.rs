@@ -122,6 +122,7 @@ impl Index {
         segments: Result<Vec<Segment>, IndexError>,
         entries: Vec<Entry>,
     ) -> Result<(), IndexError> {
+        let known = self.ingestion_end();
         self.journal = journal;
         self.covered = self.journal.end();
         self.state = Some(state);
@@ -137,7 +138,7 @@ impl Index {
                 .into_iter()
                 .for_each(|entry| self.catalog.tail.push(entry)),
         }
-        Ok(())
+        self.forget_cached_unless_holds(known)
     }
 
     fn save_manifest(&self) -> Result<(), IndexError> {
@@ -228,7 +229,8 @@ fn state_of(census: &Census) -> State {
     let epoch = history
         .epoch()
         .expect("a census that has ingested knows the epoch");
-    let mut state = State::new(epoch, history.topology_generation());
+    let mut state = State::new(epoch, history.topology_generation(), census.running_hash);
+    state.last = history.last_ingested();
     state.next_number = census.next_number;
     state.boot_id.clone_from(&census.boot_id);
     state.transactions = history.len() as u64;

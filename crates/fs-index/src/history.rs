@@ -12,7 +12,7 @@ use fs_dag::{Dag, Node, TxIx};
 use fs_format::{CommandId, DecodeError, Event, StreamId, TransactionId};
 
 use crate::derived::Derived;
-use crate::position::{Epoch, Position, Sequence};
+use crate::position::{Epoch, Position, RunningHash, Sequence};
 use crate::recorded::Provenance;
 use crate::stored::Stored;
 
@@ -252,6 +252,32 @@ impl History {
         self.streams.get(stream_id).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns the last transaction in ingestion order, with the running hash of the journal there.
+    pub(crate) fn last_ingested(&self) -> Option<(u64, RunningHash)> {
+        let (number, ix) = self.by_number.last_key_value()?;
+        Some((*number, self.get(*ix).running_hash))
+    }
+
+    /// Returns the place behind everything in the ingestion order; `None` when there is nothing.
+    pub fn ingestion_end(&self) -> Option<Position> {
+        let (number, hash) = self.last_ingested()?;
+        Some(Position {
+            sequence: Sequence::behind(number),
+            proof: hash.proof(self.epoch?),
+        })
+    }
+
+    /// Returns whether a position is one of this history, and everything before it is what it was when the position was given out.
+    pub fn holds(&self, position: Position) -> bool {
+        let sequence = position.sequence;
+        let stored = self.by_number.get(&sequence.number());
+        let stored = stored.map(|ix| self.get(*ix));
+        stored.zip(self.epoch).is_some_and(|(stored, epoch)| {
+            sequence.is_within(stored.event_count)
+                && stored.running_hash.proof(epoch) == position.proof
+        })
+    }
+
     /// Returns the number of events of `stream_id`.
     pub fn version(&self, stream_id: &StreamId) -> u64 {
         version_of(self.writes(stream_id))
@@ -289,7 +315,9 @@ impl History {
     pub fn placed(&self, ix: TxIx) -> impl Iterator<Item = Result<Placed<'_>, Undecodable>> {
         let stored = self.get(ix);
         let mut seen: BTreeMap<StreamId, u64> = BTreeMap::new();
-        let epoch = self.epoch.unwrap_or(Epoch::from_u64(0));
+        let proof = stored
+            .running_hash
+            .proof(self.epoch.unwrap_or(Epoch::from_u64(0)));
         (0u16..=u16::MAX)
             .zip(stored.events())
             .map(move |(place, event)| {
@@ -309,7 +337,7 @@ impl History {
                 *count += 1;
                 let position = Position {
                     sequence: Sequence::new(stored.number, place),
-                    epoch,
+                    proof,
                 };
                 Ok(Placed {
                     provenance: stored.provenance(),

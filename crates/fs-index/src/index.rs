@@ -30,6 +30,7 @@ use crate::kept_writes::KeptWrites;
 use crate::layout::Layout;
 use crate::load::Loaded;
 use crate::look::FoundChanges;
+use crate::parts::PartsCache;
 use crate::position::{Epoch, Position, Sequence};
 use crate::progress::Progress;
 use crate::read::Narrowed;
@@ -37,11 +38,14 @@ use crate::segment::PageCache;
 use crate::state::State;
 use crate::trouble::Trouble;
 
-/// A position that does not belong to the epoch of the journal as it is now.
+/// A position that stands on something else than what this store has ingested.
+///
+/// Nothing can be read from there: whoever held it may have seen events that are not there any more, and would miss others that came in
+/// their place. What was derived from them is to be forgotten, and the reading begun anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "position {position} is not one of the present epoch{}: events were removed or the index was rebuilt since; start again from the beginning",
-    epoch.map(|epoch| format!(" {epoch}")).unwrap_or_default()
+    "position {position} is none of this store's{}: events were removed, the index was rebuilt, or the store was put back to an earlier state since; start again from the beginning",
+    epoch.map(|epoch| format!(" in its present epoch {epoch}")).unwrap_or_default()
 )]
 pub struct StalePosition {
     /// The position that was asked for.
@@ -59,6 +63,7 @@ pub struct Index {
     pub(crate) cache: Arc<PageCache>,
     pub(crate) kept_events: KeptEvents,
     pub(crate) kept_writes: KeptWrites,
+    pub(crate) parts_cache: PartsCache,
     pub(crate) catalog: Catalog,
     /// `None` before there is a journal and a manifest.
     pub(crate) state: Option<State>,
@@ -66,6 +71,8 @@ pub struct Index {
     pub(crate) covered: u64,
     /// Whether the journal ended in a frame that is not whole.
     pub(crate) cut: bool,
+    /// Whether the last look at the journal started from the manifest.
+    pub(crate) is_reloaded: bool,
     /// When the directories were compared last.
     pub(crate) compared_nanos: Option<i64>,
     /// What the last look found, to be taken in.
@@ -88,10 +95,12 @@ impl Index {
             cache: Arc::new(PageCache::default()),
             kept_events: KeptEvents::default(),
             kept_writes: KeptWrites::default(),
+            parts_cache: PartsCache::default(),
             catalog: Catalog::default(),
             state: None,
             covered: 0,
             cut: false,
+            is_reloaded: false,
             compared_nanos: None,
             found: None,
             own,
@@ -131,27 +140,66 @@ impl Index {
         self.own.insert(replica_id);
     }
 
-    /// Returns the sequence of a position of the present epoch.
+    /// Returns the place that a position proves to be.
     ///
     /// # Errors
-    /// [`StalePosition`] for a position of another epoch, or of a place in the journal that was never given out.
-    pub fn sequence_of(&self, position: Position) -> Result<Sequence, StalePosition> {
-        let state = self.state.as_ref();
-        let known = |state: &&State| {
-            state.epoch == position.epoch && position.sequence.number() < state.next_number
-        };
-        match state.filter(known) {
-            Some(_) => Ok(position.sequence),
-            None => Err(StalePosition {
-                position,
-                epoch: state.map(|state| state.epoch),
-            }),
+    /// [`IndexError::Stale`] when what it stands on is not there: it is of another epoch or another journal, of a transaction that went away
+    /// or was never given out, or of a state that the store was put back from.
+    ///
+    /// # Complexity
+    /// O(log n): the transaction is looked up by its number.
+    pub fn sequence_of(&self, position: Position) -> Result<Sequence, IndexError> {
+        if self.holds(position)? {
+            return Ok(position.sequence);
         }
+        let epoch = self.epoch();
+        Err(IndexError::Stale(StalePosition { position, epoch }))
+    }
+
+    fn holds(&self, position: Position) -> Result<bool, IndexError> {
+        let (Some(state), sequence) = (&self.state, position.sequence) else {
+            return Ok(false);
+        };
+        let known = self.catalog.transaction(sequence.number())?;
+        Ok(known.is_some_and(|known| {
+            !state.dead.contains(&known.number)
+                && sequence.is_within(known.event_count)
+                && known.running_hash.proof(state.epoch) == position.proof
+        }))
+    }
+
+    /// Returns the place behind everything that was ingested so far; `None` when there is nothing.
+    pub fn ingestion_end(&self) -> Option<Position> {
+        self.state.as_ref()?.end()
+    }
+
+    /// Lets go of what was worked out from the journal, unless the place up to which that was known still holds.
+    ///
+    /// Caches go by epoch and number. A store that is put back to an earlier state under an open handle gives both out again.
+    pub(crate) fn forget_cached_unless_holds(
+        &mut self,
+        known: Option<Position>,
+    ) -> Result<(), IndexError> {
+        if let Some(known) = known
+            && !self.holds(known)?
+        {
+            self.forget_cached();
+        }
+        Ok(())
+    }
+
+    fn forget_cached(&mut self) {
+        self.kept_events = KeptEvents::default();
+        self.kept_writes = KeptWrites::default();
+        self.parts_cache = PartsCache::default();
+        self.narrowed = Narrowed::default();
+        self.loaded = None;
     }
 
     /// Forgets everything read, so that the next look starts from the manifest.
     pub(crate) fn forget(&mut self) {
         self.journal.forget();
+        self.forget_cached();
         self.catalog = Catalog::default();
         self.state = None;
         self.cut = false;

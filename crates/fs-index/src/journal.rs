@@ -17,9 +17,9 @@
 //! read and appended since. So positions that were given out mean nothing else, and nobody appends as the replica whose last transactions it
 //! does not know.
 //!
-//! # Limitations
-//! Old bytes written over the same file (`rsync --inplace`), and a file system set back as a whole, are not told apart
-//! from a journal to which nothing was added.
+//! Old bytes that were written over the same file (`rsync --inplace`), and a file system that was set back as a whole, make a journal to
+//! which nothing was added, and it is gone on with. What was given out since is refused by its running hash (`position.rs`), which each
+//! arrival carries on; a handle that has read further notices that what it read last is not there.
 //!
 //! *Not done here*: deciding what arrived and what vanished (`arrivals.rs`, `census`).
 
@@ -73,6 +73,8 @@ pub(crate) enum Tail {
     Added { entries: Vec<Entry>, cut: bool },
     /// The journal is another one than that read so far.
     Replaced,
+    /// It is the journal that was read, and what was read is not there any more: the store was put back to an earlier state.
+    PutBack,
     /// There is no journal, or what is there cannot be trusted.
     Unusable,
 }
@@ -93,7 +95,31 @@ struct Known {
     file_id: Option<FileId>,
     reader: Box<dyn File>,
     end: u64,
+    /// The bytes before the end, [`MARKED`] of them at most.
+    last: Vec<u8>,
+    /// The times of the file when these were last known to be there.
+    stamp: Option<FileStamp>,
     writer: Option<Box<dyn File>>,
+}
+
+/// By its times, a file in which bytes were replaced is told from one that is as it was.
+type FileStamp = (i64, Option<i64>);
+
+fn stamp_of(stat: &Stat) -> FileStamp {
+    (stat.modified_nanos, stat.changed_nanos)
+}
+
+impl Known {
+    /// Takes note of bytes that were read or written, which go up to the end.
+    fn remember(&mut self, bytes: &[u8]) {
+        self.last.extend_from_slice(
+            bytes
+                .last_chunk::<{ MARKED as usize }>()
+                .map_or(bytes, |last| last),
+        );
+        let more = self.last.len().saturating_sub(MARKED as usize);
+        self.last.drain(..more);
+    }
 }
 
 impl Journal {
@@ -124,7 +150,11 @@ impl Journal {
     /// Lets the next look start at `place` again, where a batch begins.
     pub(crate) fn rewind(&mut self, place: u64) {
         if let Some(known) = &mut self.known {
-            known.end = known.end.min(place);
+            if place < known.end {
+                known.end = place;
+                known.last.clear();
+                known.stamp = None;
+            }
         }
     }
 
@@ -162,8 +192,16 @@ impl Journal {
             return Ok(false);
         }
         found.end = end;
+        found.last.clear();
         self.known = Some(found);
-        Ok(self.mark()? == mark)
+        let start = end.saturating_sub(MARKED);
+        let len = usize::try_from(end - start).expect("it is no more than is marked");
+        let last = self.read_raw(start, len)?;
+        let is_it = crc32fast::hash(&last) == mark;
+        if let Some(known) = &mut self.known {
+            known.last = last;
+        }
+        Ok(is_it)
     }
 
     /// Returns whether the file is the one that was read, and nothing was added to it.
@@ -171,7 +209,8 @@ impl Journal {
         let stat = self.system.disk.stat(&self.path).ok().flatten();
         let known = self.known.as_ref().zip(stat);
         known.is_some_and(|(known, stat)| {
-            known.file_id.is_some() && known.file_id == stat.file_id && known.end == stat.len
+            let is_same = known.file_id.is_some() && known.file_id == stat.file_id;
+            is_same && known.end == stat.len && known.stamp == Some(stamp_of(&stat))
         })
     }
 
@@ -197,6 +236,7 @@ impl Journal {
                 Some(known) => {
                     (known.reader, known.file_id) = (found.reader, found.file_id);
                     known.writer = None;
+                    known.stamp = None;
                 }
                 None => self.known = Some(found),
             }
@@ -204,30 +244,39 @@ impl Journal {
         let Some(known) = &self.known else {
             return Ok(Tail::Unusable);
         };
-        let len = stat.len;
-        if len < known.end {
-            return Ok(Tail::Unusable);
+        let (len, from) = (stat.len, known.end);
+        if len < from {
+            return Ok(Tail::PutBack);
         }
-        let from = known.end;
-        let wanted = usize::try_from(len - from).map_err(|_| IndexError::JournalTooLarge {
-            path: self.path.clone(),
-            len,
-        })?;
-        if wanted == 0 {
+        let stamp = Some(stamp_of(&stat));
+        if len == from && known.stamp == stamp {
             return Ok(Tail::Added {
                 entries: Vec::new(),
                 cut: false,
             });
         }
+        // What was read last is read again: where it is not there, what follows belongs to another past.
+        let lead = known.last.len();
+        let start = from - lead as u64;
+        let wanted = usize::try_from(len - start).map_err(|_| IndexError::JournalTooLarge {
+            path: self.path.clone(),
+            len,
+        })?;
         let bytes = known
             .reader
-            .read_at(from, wanted)
+            .read_at(start, wanted)
             .map_err(|source| self.unread(source))?;
-        let Some((entries, whole, cut)) = entries_in(bytes, from) else {
+        if !bytes.starts_with(&known.last) {
+            return Ok(Tail::PutBack);
+        }
+        let bytes = Arc::new(bytes);
+        let Some((entries, whole, cut)) = entries_in(&bytes, lead, from) else {
             return Ok(Tail::Unusable);
         };
         if let Some(known) = &mut self.known {
             known.end = from + whole;
+            known.remember(&bytes[lead..lead + usize::try_from(whole).unwrap_or(0)]);
+            known.stamp = stamp.filter(|_| known.end == len);
         }
         Ok(Tail::Added { entries, cut })
     }
@@ -299,6 +348,8 @@ impl Journal {
         }
         let offsets = offsets(known.end, payloads);
         known.end += bytes.len() as u64;
+        known.stamp = writer.stat().ok().map(|stat| stamp_of(&stat));
+        known.remember(&bytes);
         Ok(offsets)
     }
 
@@ -339,7 +390,11 @@ impl Journal {
             .map_err(|error| {
                 IndexError::not_replaced(self.system.disk.as_ref(), &self.path, error)
             })?;
-        self.known = self.open()?.map(|found| Known { end, ..found });
+        self.known = self.open()?.map(|found| Known {
+            end,
+            last: Vec::new(),
+            ..found
+        });
         Ok(())
     }
 
@@ -366,6 +421,8 @@ impl Journal {
             file_id: stat.file_id,
             reader,
             end: HEAD as u64,
+            last: Vec::new(),
+            stamp: None,
             writer: None,
         }))
     }
@@ -397,11 +454,12 @@ pub(crate) fn payload_in(bytes: &Arc<Vec<u8>>, start: usize, len: u32) -> Option
 }
 
 /// Reads the records of whole batches, how many bytes these take, and whether more began; `None` for damage.
-fn entries_in(bytes: Vec<u8>, from: u64) -> Option<(Vec<Entry>, u64, bool)> {
-    let bytes = Arc::new(bytes);
-    let (mut entries, mut at, mut cut) = (Vec::new(), 0, false);
+///
+/// The first of them begins at place `lead` of the bytes, and at place `from` of the journal.
+fn entries_in(bytes: &Arc<Vec<u8>>, lead: usize, from: u64) -> Option<(Vec<Entry>, u64, bool)> {
+    let (mut entries, mut at, mut cut) = (Vec::new(), lead, false);
     // Where the last whole batch ends, and how many records there are up to there.
-    let mut whole = (0, 0);
+    let mut whole = (lead, 0);
     loop {
         match frame::next(&bytes[at..]) {
             Next::End => break,
@@ -419,8 +477,8 @@ fn entries_in(bytes: Vec<u8>, from: u64) -> Option<(Vec<Entry>, u64, bool)> {
                 let start = at + taken - payload.len();
                 entries.push(Entry {
                     record,
-                    payload: Bytes::new(Arc::clone(&bytes), start..at + taken),
-                    offset: from + start as u64,
+                    payload: Bytes::new(Arc::clone(bytes), start..at + taken),
+                    offset: from + (start - lead) as u64,
                 });
                 at += taken;
                 if !more {
@@ -431,7 +489,7 @@ fn entries_in(bytes: Vec<u8>, from: u64) -> Option<(Vec<Entry>, u64, bool)> {
     }
     cut |= whole.0 < at;
     entries.truncate(whole.1);
-    Some((entries, whole.0 as u64, cut))
+    Some((entries, (whole.0 - lead) as u64, cut))
 }
 
 /// Returns where payloads begin that are written as one batch from `start` on.

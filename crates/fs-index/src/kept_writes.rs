@@ -36,15 +36,15 @@ impl KeptWrites {
         work: impl FnOnce() -> Result<Vec<Write>, IndexError>,
     ) -> Result<Arc<Vec<Write>>, IndexError> {
         let as_of = (state.epoch, state.next_number);
-        if let Some(writes) = self.0.get((as_of, stream_id.clone())) {
+        let key = (as_of, stream_id.clone());
+        if let Some(writes) = self.0.get(&key) {
             return Ok(writes);
         }
         let writes = Arc::new(work()?);
         let bytes = 2 * size_of::<(AsOf, StreamId)>()
             + stream_id.as_str().len()
             + writes.len() * size_of::<Write>();
-        self.0
-            .insert((as_of, stream_id.clone()), Arc::clone(&writes), bytes);
+        self.0.insert(key, Arc::clone(&writes), bytes);
         Ok(writes)
     }
 }

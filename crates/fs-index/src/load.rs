@@ -57,8 +57,11 @@ impl Index {
             return Ok(());
         };
         let (epoch, generation) = (state.epoch, state.generation);
-        let same_epoch = |loaded: &Loaded| loaded.history.epoch() == Some(epoch);
-        let known = self.loaded.take().filter(same_epoch);
+        let known = self.loaded.take().filter(|loaded| {
+            let end = loaded.history.ingestion_end();
+            loaded.history.epoch() == Some(epoch)
+                && end.is_none_or(|end| self.sequence_of(end).is_ok())
+        });
         let mut from = known.as_ref().map_or(1, |loaded| loaded.next_number);
         let mut fresh = Vec::new();
         loop {

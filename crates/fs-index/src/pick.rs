@@ -2,14 +2,15 @@
 //!
 //! **Invariant**: what was picked stays what it is, whatever becomes of the index: it shares the bytes that were read.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use crate::error::IndexError;
 use crate::events::{Events, RawEvent, TOGETHER};
 use crate::index::Index;
-use crate::position::Epoch;
+use crate::position::Sequence;
 use crate::scan_events::Effort;
+use crate::state::State;
 
 /// Where fewer transactions of a group are wanted, they are read one by one.
 const FEW: usize = 8;
@@ -32,7 +33,6 @@ pub struct RawEvents {
 #[derive(Debug)]
 struct Part {
     events: Arc<Events>,
-    epoch: Epoch,
 }
 
 impl RawEvents {
@@ -51,7 +51,7 @@ impl RawEvents {
         let (part, place) = *self.picked.get(nth)?;
         let part = &self.parts[part as usize];
         let event = part.events.at(place as usize);
-        Some(part.events.raw(event, part.epoch))
+        Some(part.events.raw(event))
     }
 
     /// Returns the events in their order.
@@ -67,6 +67,8 @@ pub(crate) struct Enough;
 /// Events being picked.
 pub(crate) struct Picking<F> {
     is_wanted: F,
+    /// Nothing up to this place is wanted.
+    after: Option<Sequence>,
     /// So many that are wanted are left out.
     passed_by: usize,
     limit: usize,
@@ -94,6 +96,7 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
         };
         Self {
             is_wanted,
+            after: None,
             passed_by: 0,
             limit,
             looks,
@@ -107,6 +110,12 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
     /// Leaves out the first so many.
     pub(crate) fn pass_by(&mut self, count: usize) {
         self.passed_by = count;
+    }
+
+    /// Leaves out what lies up to a place.
+    pub(crate) fn after(mut self, after: Option<Sequence>) -> Self {
+        self.after = after;
+        self
     }
 
     /// Returns what was picked; `None` when it would have been too much work.
@@ -133,10 +142,9 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
         &mut self,
         events: &Arc<Events>,
         numbers: &RangeInclusive<u64>,
-        epoch: Epoch,
     ) -> Result<usize, Enough> {
-        let part = self.part(events, epoch);
-        let places = events.within(numbers, self.next_place);
+        let part = self.part(events);
+        let places = events.within(numbers, self.after, self.next_place);
         let met = places.len();
         self.next_place = places.end;
         for place in places {
@@ -144,7 +152,7 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
                 return Err(Enough);
             }
             let event = events.at(place);
-            if !(self.is_wanted)(events.raw(event, epoch)) {
+            if !(self.is_wanted)(events.raw(event)) {
                 continue;
             }
             if self.passed_by > 0 {
@@ -160,12 +168,12 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
         Ok(met)
     }
 
-    fn part(&mut self, events: &Arc<Events>, epoch: Epoch) -> u32 {
+    fn part(&mut self, events: &Arc<Events>) -> u32 {
         let parts = &mut self.raw.parts;
         let is_last = |part: &Part| Arc::ptr_eq(&part.events, events);
         if !parts.last().is_some_and(is_last) {
             let events = Arc::clone(events);
-            parts.push(Part { events, epoch });
+            parts.push(Part { events });
         }
         place_of(parts.len() - 1)
     }
@@ -190,14 +198,21 @@ impl Index {
         };
         for nth in numbers.start() / TOGETHER..=numbers.end() / TOGETHER {
             let group = match self.kept(state, nth) {
-                Some(group) => group,
+                Some(group) => Some(group),
                 None => match picking.read(1) {
                     Ok(()) => self.group(state, nth, &numbers)?,
                     Err(enough) => return Ok(Some(enough)),
                 },
             };
-            if let Err(enough) = picking.pick(&group, &numbers, state.epoch) {
-                return Ok(Some(enough));
+            let picked = match group {
+                Some(group) => picking.pick(&group, &numbers).err(),
+                None => {
+                    let these = self.numbers_in_group(state, nth, &numbers)?;
+                    self.pick_alone(state, &these, picking)?
+                }
+            };
+            if picked.is_some() {
+                return Ok(picked);
             }
         }
         Ok(None)
@@ -219,10 +234,9 @@ impl Index {
             return Ok(None);
         };
         for page in numbers.chunks(MOST_ALONE) {
-            let mut runs: Vec<(&[u64], Option<Arc<Events>>)> = Vec::new();
-            // Of those that are read one by one, in the order of the page.
-            let mut kept: Vec<Option<Arc<Events>>> = Vec::new();
-            let mut missing: Vec<u64> = Vec::new();
+            // Parts of the page that lie in one group each, or are read one by one.
+            let mut runs: Vec<(Range<usize>, Option<Arc<Events>>)> = Vec::new();
+            let mut begin = 0;
             for run in page.chunk_by(|one, next| one / TOGETHER == next / TOGETHER) {
                 let nth = run[0] / TOGETHER;
                 let group = match self.kept(state, nth) {
@@ -231,44 +245,85 @@ impl Index {
                             let numbers = run.iter().copied();
                             let (least, most) = (numbers.clone().min(), numbers.max());
                             let wanted = least.unwrap_or(0)..=most.unwrap_or(0);
-                            Some(self.group(state, nth, &wanted)?)
+                            self.group(state, nth, &wanted)?
                         }
                         Err(enough) => return Ok(Some(enough)),
                     },
                     group => group,
                 };
-                if group.is_none() {
-                    for number in run {
-                        let events = self.kept_alone(state, *number);
-                        missing.extend(events.is_none().then_some(*number));
-                        kept.push(events);
-                    }
+                let end = begin + run.len();
+                match runs.last_mut() {
+                    Some((before, None)) if group.is_none() => before.end = end,
+                    _ => runs.push((begin..end, group)),
                 }
-                runs.push((run, group));
+                begin = end;
             }
-            let alone = match missing.len() {
-                0 => Arc::default(),
-                count => match picking.read(count) {
-                    Ok(()) => self.alone(state, &missing)?,
-                    Err(enough) => return Ok(Some(enough)),
-                },
-            };
-            let mut kept = kept.into_iter();
             for (run, group) in runs {
-                for number in run {
-                    let lone = match group {
-                        Some(_) => None,
-                        None => kept.next().flatten(),
-                    };
-                    let events = group.as_ref().or(lone.as_ref()).unwrap_or(&alone);
-                    match picking.pick(events, &(*number..=*number), state.epoch) {
-                        Ok(0) => return Err(self.damaged()),
-                        Ok(_) => {}
-                        Err(enough) => return Ok(Some(enough)),
+                let numbers = &page[run];
+                let picked = match group {
+                    Some(group) => {
+                        let numbers = numbers.iter();
+                        let mut picked =
+                            numbers.map(|number| self.pick_one(*number, &group, picking));
+                        picked.find_map(Result::transpose).transpose()?
                     }
+                    None => self.pick_alone(state, numbers, picking)?,
+                };
+                if picked.is_some() {
+                    return Ok(picked);
                 }
             }
         }
         Ok(None)
+    }
+
+    /// As [`Index::pick_these`], reading record by record.
+    fn pick_alone(
+        &self,
+        state: &State,
+        numbers: &[u64],
+        picking: &mut Picking<impl Fn(RawEvent<'_>) -> bool>,
+    ) -> Result<Option<Enough>, IndexError> {
+        let kept = numbers.iter().map(|number| self.kept_alone(state, *number));
+        let kept: Vec<Option<Arc<Events>>> = kept.collect();
+        let is_missing = |(number, kept): (&u64, &Option<_>)| kept.is_none().then_some(*number);
+        let missing: Vec<u64> = numbers.iter().zip(&kept).filter_map(is_missing).collect();
+        if let Err(enough) = picking.read(missing.len()) {
+            return Ok(Some(enough));
+        }
+        let mut missing = missing.as_slice();
+        // What was read last, and how many of it were not met yet.
+        let (mut read, mut unmet) = (Arc::default(), 0);
+        for (number, kept) in numbers.iter().zip(kept) {
+            let events = match kept {
+                Some(events) => events,
+                None => {
+                    if unmet == 0 {
+                        (read, unmet) = self.alone(state, missing)?;
+                        missing = &missing[unmet..];
+                    }
+                    unmet = unmet.saturating_sub(1);
+                    Arc::clone(&read)
+                }
+            };
+            if let Some(enough) = self.pick_one(*number, &events, picking)? {
+                return Ok(Some(enough));
+            }
+        }
+        Ok(None)
+    }
+
+    fn pick_one(
+        &self,
+        number: u64,
+        events: &Arc<Events>,
+        picking: &mut Picking<impl Fn(RawEvent<'_>) -> bool>,
+    ) -> Result<Option<Enough>, IndexError> {
+        let is_begun = picking.after.is_some_and(|after| after.number() == number);
+        match picking.pick(events, &(number..=number)) {
+            Ok(0) if !is_begun => Err(self.damaged()),
+            Ok(_) => Ok(None),
+            Err(enough) => Ok(Some(enough)),
+        }
     }
 }

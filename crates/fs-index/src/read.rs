@@ -3,7 +3,7 @@
 //! **Invariant**: each answers as [`History`](crate::History) would. Where the canonical order is not that of the keys
 //! ([`Index::load_order`] tells), the history is asked.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_format::{CommandId, ContentHash, StreamId, TransactionId};
@@ -13,6 +13,7 @@ use crate::error::IndexError;
 use crate::history::Placed;
 use crate::index::Index;
 use crate::position::{Epoch, Position, Sequence};
+use crate::recorded::Recorded;
 use crate::replay::record_of;
 use crate::scan_events::Effort;
 use crate::segment::Located;
@@ -21,6 +22,9 @@ use crate::stored::Stored;
 
 /// So many transactions are read at a time.
 const PAGE: usize = 512;
+
+/// Records of more bytes together are not held at a time, but for a single one.
+const BATCH_BYTES: u64 = 4 << 20;
 
 /// Where more than one event in so many is wanted, all are read and the others left out.
 const SELECTIVE: u64 = 8;
@@ -90,6 +94,30 @@ impl<S: Select + ?Sized> Select for Arc<S> {
 
     fn event_types(&self) -> Option<Vec<&str>> {
         S::event_types(self)
+    }
+}
+
+/// Events that are being taken.
+struct Taking<'a, S, F, T> {
+    select: &'a S,
+    each: F,
+    limit: usize,
+    found: Vec<T>,
+}
+
+impl<S: Select, T, F: FnMut(Placed<'_>) -> T> Taking<'_, S, F, T> {
+    /// Returns how many more may be taken.
+    fn left(&self) -> usize {
+        self.limit - self.found.len()
+    }
+
+    /// Takes an event if it is wanted; the caller has made sure that there may be another.
+    fn take(&mut self, placed: Placed<'_>) {
+        let event = &placed.event;
+        if self.select.stream(event.stream_id.as_str()) && self.select.event_type(&event.event_type)
+        {
+            self.found.push((self.each)(placed));
+        }
     }
 }
 
@@ -305,33 +333,29 @@ impl Index {
         let mut found = Vec::new();
         for page in writes[first..].chunks(PAGE) {
             let places = self.places(page.iter().map(|write| write.number))?;
-            for (recorded, write) in self.recorded(&places)?.iter().zip(page) {
-                let mut version = write.base;
-                for (place, event) in (0..=u16::MAX).zip(recorded.events()) {
-                    let event = event.map_err(|_| self.damaged())?;
-                    if event.stream_id != *stream_id {
-                        continue;
-                    }
-                    version += 1;
-                    if version > after {
-                        found.push(each(Placed {
-                            provenance: recorded.provenance(),
-                            event,
-                            version,
-                            position: self.position_at(recorded.number(), place),
-                        }));
+            let mut writes = page.iter();
+            for batch in batches(&places) {
+                for (recorded, write) in self.recorded(batch)?.iter().zip(writes.by_ref()) {
+                    let mut version = write.base;
+                    for (place, event) in (0..=u16::MAX).zip(recorded.events()) {
+                        let event = event.map_err(|_| self.damaged())?;
+                        if event.stream_id != *stream_id {
+                            continue;
+                        }
+                        version += 1;
+                        if version > after {
+                            found.push(each(Placed {
+                                provenance: recorded.provenance(),
+                                event,
+                                version,
+                                position: self.position_in(recorded, place),
+                            }));
+                        }
                     }
                 }
             }
         }
         Ok(found)
-    }
-
-    pub(crate) fn position_at(&self, number: u64, place: u16) -> Position {
-        Position {
-            sequence: Sequence::new(number, place),
-            epoch: self.epoch().unwrap_or(Epoch::from_u64(0)),
-        }
     }
 
     /// Calls `each` with at most `limit` of the selected events after `after`, in ingestion order.
@@ -343,44 +367,106 @@ impl Index {
     /// [`IndexError`] when the index cannot be read.
     ///
     /// # Complexity
-    /// The transactions from `after` to the last one returned. Where few streams are selected, or few transactions have
-    /// events of the selected types, only these are read.
+    /// The events from `after` to the last one returned. Where few streams are selected, or few transactions have events of the
+    /// selected types, only these transactions are read. A transaction is decoded once however many pages it is read in, as long as it
+    /// stays in the cache ([`PartsCache`](crate::parts::PartsCache)).
     pub fn read_ingested<T>(
         &self,
         after: Option<Sequence>,
         select: &impl Select,
         limit: usize,
-        mut each: impl FnMut(Placed<'_>) -> T,
+        each: impl FnMut(Placed<'_>) -> T,
     ) -> Result<Vec<T>, IndexError> {
-        let mut found = Vec::new();
+        let mut taking = Taking {
+            select,
+            each,
+            limit,
+            found: Vec::new(),
+        };
         let mut from = after.map_or(1, Sequence::number);
         let wanted = self.wanted(select, Effort::Any)?;
         let wanted = wanted.unwrap_or(Wanted::All);
-        while found.len() < limit {
-            let places = self.next_places(&wanted, from, (limit - found.len()).min(PAGE))?;
+        while taking.left() > 0 {
+            let places = self.next_places(&wanted, from, taking.left().min(PAGE))?;
             let Some(last) = places.last() else { break };
             from = last.number + 1;
-            for recorded in &self.recorded(&places)? {
-                let mut counts: Vec<(StreamId, u64)> = Vec::new();
-                for (place, event) in (0..=u16::MAX).zip(recorded.events()) {
-                    let event = event.map_err(|_| self.damaged())?;
-                    let position = self.position_at(recorded.number(), place);
-                    let version = count(&mut counts, &event.stream_id);
-                    let is_wanted = after.is_none_or(|after| position.sequence > after)
-                        && select.stream(event.stream_id.as_str())
-                        && select.event_type(&event.event_type);
-                    if is_wanted && found.len() < limit {
-                        found.push(each(Placed {
-                            provenance: recorded.provenance(),
-                            event,
-                            version,
-                            position,
-                        }));
+            let mut rest = places.as_slice();
+            while let Some(next) = rest.first().filter(|_| taking.left() > 0) {
+                let begun = after.filter(|after| after.number() == next.number);
+                let count = if begun.is_some() || next.event_count as usize > taking.left() {
+                    let first = begun.map_or(0, |after| u32::from(after.event()) + 1);
+                    self.take_part(next, first, &mut taking)?;
+                    1
+                } else {
+                    let batch = batches(rest).next().unwrap_or(rest);
+                    for recorded in &self.recorded(batch)? {
+                        self.take_all(recorded, &mut taking)?;
                     }
-                }
+                    batch.len()
+                };
+                rest = &rest[count..];
             }
         }
-        Ok(found)
+        Ok(taking.found)
+    }
+
+    /// Takes the events of a transaction, until there are enough.
+    fn take_all<T>(
+        &self,
+        recorded: &Recorded,
+        taking: &mut Taking<'_, impl Select, impl FnMut(Placed<'_>) -> T, T>,
+    ) -> Result<(), IndexError> {
+        let mut counts: HashMap<StreamId, u64> = HashMap::new();
+        for (place, event) in (0..=u16::MAX).zip(recorded.events()) {
+            if taking.left() == 0 {
+                break;
+            }
+            let event = event.map_err(|_| self.damaged())?;
+            let count = match counts.get_mut(&event.stream_id) {
+                Some(count) => count,
+                None => counts.entry(event.stream_id.clone()).or_default(),
+            };
+            *count += 1;
+            taking.take(Placed {
+                provenance: recorded.provenance(),
+                event,
+                version: *count,
+                position: self.position_in(recorded, place),
+            });
+        }
+        Ok(())
+    }
+
+    /// As [`Index::take_all`], for a transaction that a page begins or ends in; from place `first` in it on.
+    fn take_part<T>(
+        &self,
+        place: &Located,
+        first: u32,
+        taking: &mut Taking<'_, impl Select, impl FnMut(Placed<'_>) -> T, T>,
+    ) -> Result<(), IndexError> {
+        if first >= place.event_count {
+            return Ok(());
+        }
+        let parts = self.parts(place)?;
+        for nth in u16::try_from(first).unwrap_or(u16::MAX)..=u16::MAX {
+            let next = parts.event(nth).filter(|_| taking.left() > 0);
+            let Some((event, version)) = next else { break };
+            taking.take(Placed {
+                provenance: parts.recorded.provenance(),
+                event: event.map_err(|_| self.damaged())?,
+                version,
+                position: self.position_in(&parts.recorded, nth),
+            });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn position_in(&self, recorded: &Recorded, place: u16) -> Position {
+        let epoch = self.epoch().unwrap_or(Epoch::from_u64(0));
+        Position {
+            sequence: Sequence::new(recorded.number(), place),
+            proof: recorded.running_hash().proof(epoch),
+        }
     }
 
     pub(crate) fn next_places(
@@ -499,7 +585,8 @@ impl Index {
         of: impl IntoIterator<Item = (u64, &'a StreamId)>,
     ) -> Result<Vec<u64>, IndexError> {
         let mut bases = Vec::new();
-        let mut by_stream: HashMap<&StreamId, Vec<(u64, usize)>> = HashMap::new();
+        // In the order in which the streams lie in the segments.
+        let mut by_stream: BTreeMap<&StreamId, Vec<(u64, usize)>> = BTreeMap::new();
         for (nth, (number, stream_id)) in of.into_iter().enumerate() {
             bases.push(0);
             by_stream.entry(stream_id).or_default().push((number, nth));
@@ -518,16 +605,15 @@ impl Index {
     }
 }
 
-/// Counts one more event of a stream.
-fn count(counts: &mut Vec<(StreamId, u64)>, stream_id: &StreamId) -> u64 {
-    match counts.iter_mut().find(|(known, _)| known == stream_id) {
-        Some((_, count)) => {
-            *count += 1;
-            *count
+/// Splits places into runs of records that are read and held at a time: one, or several that are small.
+pub(crate) fn batches(places: &[Located]) -> impl Iterator<Item = &[Located]> {
+    let mut bytes = 0;
+    places.chunk_by(move |_, next| {
+        bytes += u64::from(next.len);
+        let fits = bytes <= BATCH_BYTES;
+        if !fits {
+            bytes = 0;
         }
-        None => {
-            counts.push((stream_id.clone(), 1));
-            1
-        }
-    }
+        fits
+    })
 }

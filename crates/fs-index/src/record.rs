@@ -5,7 +5,7 @@
 //! | kind | record | fields |
 //! |---|---|---|
 //! | 1 | epoch | epoch u64, topology generation u64 |
-//! | 2 | arrived | number u64, origin u8, place u8, modified i64 ns, content hash, summary, the file's bytes |
+//! | 2 | arrived | number u64, running hash u64, origin u8, place u8, modified i64 ns, content hash, summary, the file's bytes |
 //! | 3 | vanished | id 16 bytes |
 //! | 4 | generation | topology generation u64 |
 //! | 5 | boot | boot id, UTF-8, empty where the machine has none |
@@ -17,7 +17,7 @@
 //! sequence, time, number of events, parents, streams written with the number of events each, event types, command id,
 //! and for each event its stream and type, as places in these lists, and where its data lie in the file's bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use fs_format::{
@@ -27,7 +27,7 @@ use fs_format::{
 use smallvec::SmallVec;
 
 use crate::codec::{Fields, Writer};
-use crate::position::Epoch;
+use crate::position::{Epoch, RunningHash};
 use crate::scan::Stamp;
 
 /// How a transaction came into this working copy.
@@ -98,13 +98,13 @@ impl Summary {
             .map(|(stream_id, base)| (stream_id.clone(), base.writes))
             .collect();
         let mut event_types: Vec<Box<str>> = Vec::new();
+        let mut places_of: HashMap<&str, usize> = HashMap::new();
         let mut places = Vec::with_capacity(events.len());
         for (nth, event) in events.iter().enumerate() {
-            let known = event_types.iter().position(|it| **it == *event.event_type);
-            let event_type = known.unwrap_or(event_types.len());
-            if known.is_none() {
+            let event_type = *places_of.entry(&event.event_type).or_insert_with(|| {
                 event_types.push(Box::from(&*event.event_type));
-            }
+                event_types.len() - 1
+            });
             let stream = writes.binary_search_by(|(it, _)| it.cmp(&event.stream_id));
             let place = || {
                 let data = data(nth, event)?;
@@ -198,6 +198,7 @@ pub(crate) fn place_in(bytes: &[u8], text: &str) -> Option<Range<usize>> {
 #[derive(Debug)]
 pub(crate) struct View<'a> {
     pub(crate) number: u64,
+    pub(crate) running_hash: RunningHash,
     pub(crate) id: TransactionId,
     pub(crate) event_count: u32,
     pub(crate) streams: SmallVec<[&'a str; 2]>,
@@ -216,6 +217,7 @@ impl<'a> View<'a> {
             return None;
         }
         let number = from.u64()?;
+        let running_hash = RunningHash::from_u64(from.u64()?);
         // Origin, place, time of the file, content hash.
         from.skip(1 + 1 + 8 + 32)?;
         let id = from.id()?;
@@ -239,6 +241,7 @@ impl<'a> View<'a> {
         let events = from.bytes(events.checked_mul(EventPlace::WIDTH)?)?;
         Some(Self {
             number,
+            running_hash,
             id,
             event_count,
             streams,
@@ -285,6 +288,8 @@ pub(crate) enum Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arrived {
     pub(crate) number: u64,
+    /// That of the journal up to and with this transaction.
+    pub(crate) running_hash: RunningHash,
     pub(crate) origin: Origin,
     pub(crate) place: Place,
     pub(crate) modified_nanos: i64,
@@ -302,7 +307,7 @@ pub(crate) fn epoch(epoch: Epoch, generation: u64) -> Vec<u8> {
 /// Writes the record of an arrival; its `bytes` are given apart.
 pub(crate) fn arrived(arrived: &Arrived, bytes: &[u8]) -> Vec<u8> {
     let mut to = Writer::new(2);
-    to.u64(arrived.number);
+    to.u64(arrived.number).u64(arrived.running_hash.to_u64());
     to.byte(match arrived.origin {
         Origin::Appended => 1,
         Origin::Arrived => 2,
@@ -384,6 +389,7 @@ pub(crate) fn parse(payload: &[u8]) -> Option<Record> {
         2 => {
             return Some(Record::Arrived(Box::new(Arrived {
                 number: from.u64()?,
+                running_hash: RunningHash::from_u64(from.u64()?),
                 origin: match from.byte()? {
                     1 => Origin::Appended,
                     2 => Origin::Arrived,

@@ -5,12 +5,15 @@
 //!
 //! **Invariant**: what a record says of a transaction was taken from its header when it was ingested.
 
-use fs_format::{CommandId, DecodeError, Event, Events, ReplicaId, Timestamp, TransactionId};
+use fs_format::{
+    CommandId, DecodeError, Event, Events, ReplicaId, StreamId, Timestamp, TransactionId,
+};
 
 use crate::bytes::Bytes;
 use crate::error::IndexError;
 use crate::index::Index;
-use crate::record::{self, Arrived, Record};
+use crate::position::RunningHash;
+use crate::record::{self, Arrived, EventPlace, Record};
 use crate::segment::Located;
 use crate::stored::Stored;
 
@@ -62,6 +65,25 @@ impl Recorded {
         self.arrived.number
     }
 
+    pub(crate) fn running_hash(&self) -> RunningHash {
+        self.arrived.running_hash
+    }
+
+    /// Returns the bytes of the file.
+    pub(crate) fn file(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Returns the streams that it writes, in byte order, each with the number of events.
+    pub(crate) fn writes(&self) -> &[(StreamId, u64)] {
+        &self.arrived.summary.writes
+    }
+
+    /// Returns where each event lies; none when some event cannot be read in place.
+    pub(crate) fn event_places(&self) -> &[EventPlace] {
+        &self.arrived.summary.events
+    }
+
     pub(crate) fn provenance(&self) -> Provenance<'_> {
         let summary = &self.arrived.summary;
         Provenance {
@@ -74,7 +96,7 @@ impl Recorded {
 
     /// Decodes its events, in the order in which they were appended.
     pub(crate) fn events(&self) -> impl Iterator<Item = Result<Event<'_>, DecodeError>> {
-        Events::of_streams(&self.arrived.summary.writes, &self.bytes)
+        Events::of_streams(self.writes(), &self.bytes)
     }
 }
 

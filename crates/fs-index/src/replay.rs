@@ -84,7 +84,10 @@ impl Index {
         };
         let summary = &arrived.summary;
         let is_there = self.catalog.number_of(summary.id, &state.dead)?.is_some();
-        if is_there || arrived.number < state.next_number {
+        let (number, content) = (arrived.number, &arrived.content_hash);
+        let follows =
+            || arrived.running_hash == state.running_hash.then(number, summary.id, content);
+        if is_there || number < state.next_number || !follows() {
             return Ok(false);
         }
         let mut missing = Vec::new();
@@ -110,6 +113,10 @@ impl Index {
         };
         let gone = record_of(&self.journal, &self.catalog, number)?;
         state.dead.insert(number);
+        if state.last.is_some_and(|(last, _)| last == number) {
+            let last = self.catalog.last_below(number, &state.dead)?;
+            state.last = last.map(|last| (last.number, last.running_hash));
+        }
         state.heads.remove(&id);
         state.transactions -= 1;
         state.events -= u64::from(gone.summary.event_count);
@@ -171,6 +178,7 @@ pub(crate) fn entry_of(arrived: &Arrived, offset: u64, len: u32) -> Entry {
     let summary = arrived.summary.clone();
     Entry {
         number: arrived.number,
+        running_hash: arrived.running_hash,
         id: summary.id,
         replica_id: summary.replica_id,
         created_at: summary.created_at,

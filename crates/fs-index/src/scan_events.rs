@@ -68,11 +68,9 @@ impl Index {
             return Ok(None);
         };
         let is_wanted = |event: RawEvent<'_>| {
-            after.is_none_or(|after| event.position.sequence > after)
-                && select.stream(event.stream_id)
-                && select.event_type(event.event_type)
+            select.stream(event.stream_id) && select.event_type(event.event_type)
         };
-        let mut picking = Picking::new(effort, limit, is_wanted);
+        let mut picking = Picking::new(effort, limit, is_wanted).after(after);
         let first = after.map_or(1, Sequence::number);
         // The transaction that the position is in may hold none that comes after it.
         let count = limit.saturating_add(1).min(PAGE);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fs_format::{ContentHash, ReplicaId, Timestamp, TransactionId};
 
 use crate::codec::{Fields, Writer};
-use crate::position::Epoch;
+use crate::position::{Epoch, Position, RunningHash, Sequence};
 use crate::record::{self, Arrived, Origin, Place, Seen};
 use crate::scan::Stamp;
 
@@ -37,6 +37,10 @@ pub(crate) struct State {
     pub(crate) epoch: Epoch,
     pub(crate) generation: u64,
     pub(crate) next_number: u64,
+    /// That of the journal behind the last number that was given.
+    pub(crate) running_hash: RunningHash,
+    /// The last transaction that has not gone away.
+    pub(crate) last: Option<(u64, RunningHash)>,
     /// The boot that the journal was last written in.
     pub(crate) boot_id: Option<String>,
     pub(crate) transactions: u64,
@@ -86,6 +90,8 @@ impl State {
             *known = last.max(*known);
         }
         self.next_number = number + 1;
+        self.running_hash = arrived.running_hash;
+        self.last = Some((number, arrived.running_hash));
         self.transactions += 1;
         self.events += u64::from(summary.event_count);
         self.flat += u64::from(arrived.place == Place::Flat);
@@ -103,11 +109,13 @@ impl State {
     }
 
     /// Returns the state before anything came.
-    pub(crate) fn new(epoch: Epoch, generation: u64) -> Self {
+    pub(crate) fn new(epoch: Epoch, generation: u64, running_hash: RunningHash) -> Self {
         Self {
             epoch,
             generation,
             next_number: 1,
+            running_hash,
+            last: None,
             boot_id: None,
             transactions: 0,
             events: 0,
@@ -123,6 +131,14 @@ impl State {
         }
     }
 
+    /// Returns the place behind everything; `None` when there is nothing.
+    pub(crate) fn end(&self) -> Option<Position> {
+        self.last.map(|(number, hash)| Position {
+            sequence: Sequence::behind(number),
+            proof: hash.proof(self.epoch),
+        })
+    }
+
     /// Returns the greatest canonical key of all transactions.
     pub(crate) fn greatest_key(&self) -> Option<(Timestamp, ReplicaId, TransactionId)> {
         self.heads.values().map(Head::key).max()
@@ -131,7 +147,11 @@ impl State {
     pub(crate) fn write(&self, to: &mut Writer) {
         to.u64(self.epoch.as_u64())
             .u64(self.generation)
-            .u64(self.next_number);
+            .u64(self.next_number)
+            .u64(self.running_hash.to_u64());
+        to.option(self.last, |to, (number, hash)| {
+            to.u64(number).u64(hash.to_u64());
+        });
         to.option(self.boot_id.as_ref(), |to, boot| _ = to.text(boot));
         to.u64(self.transactions).u64(self.events);
         to.list(self.heads.values(), |to, head| {
@@ -162,6 +182,8 @@ impl State {
             epoch: Epoch::from_u64(from.u64()?),
             generation: from.u64()?,
             next_number: from.u64()?,
+            running_hash: RunningHash::from_u64(from.u64()?),
+            last: from.option(|from| Some((from.u64()?, RunningHash::from_u64(from.u64()?))))?,
             boot_id: from.option(|from| from.text().map(str::to_owned))?,
             transactions: from.u64()?,
             events: from.u64()?,

@@ -6,6 +6,7 @@ use fs_format::{
 };
 
 use crate::bytes::Bytes;
+use crate::position::RunningHash;
 use crate::record::{self, Arrived, EventPlace, Origin, Place, Summary};
 
 /// An ingested transaction.
@@ -16,6 +17,7 @@ pub struct Stored {
     pub(crate) header: Header,
     pub(crate) content_hash: ContentHash,
     pub(crate) number: u64,
+    pub(crate) running_hash: RunningHash,
     pub(crate) origin: Origin,
     pub(crate) place: Place,
     pub(crate) modified_nanos: i64,
@@ -76,6 +78,7 @@ impl Stored {
             content_hash,
             header,
             number: 0,
+            running_hash: RunningHash::from_u64(0),
             origin: Origin::Arrived,
             place: Place::Sharded,
             modified_nanos: 0,
@@ -101,6 +104,7 @@ impl Stored {
             header,
             content_hash: arrived.content_hash,
             number: arrived.number,
+            running_hash: arrived.running_hash,
             origin: arrived.origin,
             place: arrived.place,
             modified_nanos: arrived.modified_nanos,
@@ -111,6 +115,13 @@ impl Stored {
         })
     }
 
+    /// Gives it the next number of a journal.
+    pub(crate) fn follow(&mut self, number: u64, before: RunningHash) -> RunningHash {
+        self.number = number;
+        self.running_hash = before.then(number, self.id(), &self.content_hash);
+        self.running_hash
+    }
+
     /// Writes the record of its arrival.
     pub(crate) fn record(&self) -> Vec<u8> {
         record::arrived(&self.arrived(), &self.bytes)
@@ -119,6 +130,7 @@ impl Stored {
     pub(crate) fn arrived(&self) -> Arrived {
         Arrived {
             number: self.number,
+            running_hash: self.running_hash,
             origin: self.origin,
             place: self.place,
             modified_nanos: self.modified_nanos,

@@ -101,11 +101,13 @@ impl Tail {
         numbers
             .filter_map(|number| self.entries.get(number))
             .filter_map(|entry| {
-                let (_, count) = entry.writes.iter().find(|(id, _)| id == stream_id)?;
+                let writes = &entry.writes;
+                let at = writes.binary_search_by(|(id, _)| id.cmp(stream_id)).ok()?;
+                let (_, count) = writes[at];
                 Some(Posting {
                     created_at: entry.created_at,
                     number: entry.number,
-                    count: *count,
+                    count,
                 })
             })
             .collect()

@@ -6,7 +6,7 @@
 use std::ops::Deref;
 
 use fs_format::{EventId, StreamId, TransactionId};
-use fs_index::{Epoch, Placed, Position, Sequence, Undecodable};
+use fs_index::{Placed, Position, Undecodable};
 use fs_store::{EventDecodeError, ReadError, Schema, StoredEvent};
 
 use crate::detect::ForkId;
@@ -147,10 +147,7 @@ impl From<BlockedFork> for ReadError {
 
 /// Returns an event as every clone tells it.
 pub(crate) fn unplaced(placed: Placed<'_>) -> StoredEvent {
-    let nowhere = Position {
-        sequence: Sequence::new(0, 0),
-        epoch: Epoch::from_u64(0),
-    };
+    let nowhere = Position::from_uuid(uuid::Uuid::nil());
     StoredEvent {
         position: nowhere,
         ..StoredEvent::from(placed)

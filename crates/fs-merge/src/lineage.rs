@@ -2,7 +2,7 @@
 
 use fs_dag::{Dag, TxIx};
 use fs_format::Header;
-use fs_index::{Epoch, History};
+use fs_index::{History, Position};
 
 /// Who descends from whom, and who did what: all that forks follow from.
 ///
@@ -14,11 +14,16 @@ pub trait Lineage {
     /// Returns the header of a transaction of that DAG.
     fn header(&self, ix: TxIx) -> &Header;
 
-    /// Returns the epoch: as long as it is the same, a transaction says what it said.
+    /// Returns the place behind everything: as long as it holds, the transactions up to there say what they said.
     ///
     /// Where transactions never change there is no need of one.
-    fn epoch(&self) -> Option<Epoch> {
+    fn ingestion_end(&self) -> Option<Position> {
         None
+    }
+
+    /// Returns whether a place that was the end once still holds.
+    fn holds(&self, _end: Position) -> bool {
+        true
     }
 }
 
@@ -31,7 +36,11 @@ impl Lineage for History {
         self.get(ix).header()
     }
 
-    fn epoch(&self) -> Option<Epoch> {
-        History::epoch(self)
+    fn ingestion_end(&self) -> Option<Position> {
+        History::ingestion_end(self)
+    }
+
+    fn holds(&self, end: Position) -> bool {
+        History::holds(self, end)
     }
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fs_dag::{Dag, TxIx};
 use fs_format::{Header, StreamId};
-use fs_index::Epoch;
+use fs_index::Position;
 
 use crate::conflict::Conflicts;
 use crate::detect::{ForkId, Shape};
@@ -41,8 +41,8 @@ pub struct OpenForks {
     count: usize,
     /// Their [`Dag::stamp_of_first`].
     stamp: u64,
-    /// The epoch they were read in.
-    epoch: Option<Epoch>,
+    /// The place behind them in the ingestion order.
+    end: Option<Position>,
     slots: HashMap<StreamId, usize>,
     streams: Vec<Stream>,
     forks: BTreeMap<u64, Open>,
@@ -84,13 +84,13 @@ impl OpenForks {
         let dag = history.dag();
         self.count == dag.len()
             && self.stamp == dag.stamp_of_first(self.count)
-            && self.epoch == history.epoch()
+            && self.end == history.ingestion_end()
     }
 
     /// Takes in what `history` has and was not known; returns whether that was all it took.
     ///
     /// The whole history is looked at ([`Course::Recomputed`]) when it is not what was known and more:
-    /// - another history is given: some transactions are gone, or there is another epoch, or they are numbered otherwise;
+    /// - another history is given: some transactions are gone, or there is another epoch, the store was put back, or they are numbered otherwise;
     /// - a transaction arrived that a known one has for a parent, so that ancestry among the known may be another.
     ///
     /// Arrivals that are dated before known ones, or whose own parents are missing, are no such case.
@@ -140,7 +140,7 @@ impl OpenForks {
         }
         self.count = dag.len();
         self.stamp = dag.stamp_of_first(self.count);
-        self.epoch = history.epoch();
+        self.end = history.ingestion_end();
         course
     }
 
@@ -151,7 +151,7 @@ impl OpenForks {
         self.count == 0
             || self.count <= dag.len()
                 && self.stamp == dag.stamp_of_first(self.count)
-                && self.epoch == history.epoch()
+                && self.end.is_none_or(|end| history.holds(end))
                 && !dag
                     .indices_from(self.count)
                     .any(|arrived| dag.children(arrived).any(is_known))

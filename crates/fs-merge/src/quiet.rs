@@ -7,9 +7,10 @@
 //! **Invariant**: it is said only when the whole history would say the same.
 
 use fs_format::{Header, TransactionId};
-use fs_index::{Epoch, History};
-use fs_store::{FileEventStore, Ingested, Preview, RefreshError};
+use fs_index::{History, Position};
+use fs_store::{FileEventStore, Preview, RefreshError};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::above::descends_from_all;
 
@@ -23,12 +24,12 @@ const MOST: usize = 1024;
 #[derive(Debug, Serialize, Deserialize)]
 struct Quiet {
     version: u32,
-    epoch: u64,
-    number: u64,
+    /// The place up to which the history was looked at.
+    position: Uuid,
     heads: Vec<TransactionId>,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Returns whether it can be told without the history that no fork is open.
 pub(crate) fn is_quiet(store: &FileEventStore) -> Result<bool, RefreshError> {
@@ -46,7 +47,7 @@ pub(crate) fn is_quiet_in(preview: &Preview) -> Result<bool, RefreshError> {
 
 fn told(
     kept: Option<Vec<u8>>,
-    headers_since: impl FnOnce(Ingested) -> Result<Option<Vec<Header>>, RefreshError>,
+    headers_since: impl FnOnce(Position) -> Result<Option<Vec<Header>>, RefreshError>,
 ) -> Result<bool, RefreshError> {
     let Some(quiet) = kept.and_then(|kept| serde_json::from_slice::<Quiet>(&kept).ok()) else {
         return Ok(false);
@@ -54,11 +55,7 @@ fn told(
     if quiet.version != VERSION {
         return Ok(false);
     }
-    let since = Ingested {
-        epoch: Epoch::from_u64(quiet.epoch),
-        number: quiet.number,
-    };
-    let Some(arrived) = headers_since(since)? else {
+    let Some(arrived) = headers_since(Position::from_uuid(quiet.position))? else {
         return Ok(false);
     };
     let mut heads = quiet.heads;
@@ -74,13 +71,12 @@ fn told(
 /// Keeps that no fork is open in this history.
 pub(crate) fn keep(store: &FileEventStore, history: &History) {
     let dag = history.dag();
-    let Some(epoch) = history.epoch() else {
+    let Some(end) = history.ingestion_end() else {
         return;
     };
     let quiet = Quiet {
         version: VERSION,
-        epoch: epoch.as_u64(),
-        number: history.last_number(),
+        position: end.to_uuid(),
         heads: dag.heads().into_iter().map(|ix| dag.id(ix)).collect(),
     };
     if let Ok(text) = serde_json::to_vec(&quiet) {

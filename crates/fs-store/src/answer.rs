@@ -5,30 +5,21 @@
 //! **Invariant**: an answer that is given back is the one that was kept, bit by bit.
 
 use fs_format::Header;
-use fs_index::{Epoch, Index, IndexError, Layout};
+use fs_index::{Index, IndexError, Layout, Position};
 use fs_io::{Disk, SyncPolicy};
 
 use crate::error::RefreshError;
 use crate::store::FileEventStore;
 
-/// How far this working copy's ingestion had come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ingested {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// The highest number of a transaction.
-    pub number: u64,
-}
-
 impl FileEventStore {
-    /// Returns the headers of the transactions that were ingested since, in ingestion order, without loading the
-    /// history; `None` when another epoch has begun, or they are more than `most`.
+    /// Returns the headers of the transactions that were ingested after a position, in ingestion order, without loading the
+    /// history; `None` when what the position stands on is not there any more, or they are more than `most`.
     ///
     /// # Errors
     /// [`RefreshError`].
     pub fn headers_since(
         &self,
-        since: Ingested,
+        since: Position,
         most: usize,
     ) -> Result<Option<Vec<Header>>, RefreshError> {
         self.inner.ask(|index| headers_since(index, since, most))
@@ -56,14 +47,13 @@ impl FileEventStore {
 
 pub(crate) fn headers_since(
     index: &Index,
-    since: Ingested,
+    since: Position,
     most: usize,
 ) -> Result<Option<Vec<Header>>, IndexError> {
-    let is_known = index.epoch() == Some(since.epoch) && since.number <= index.last_number();
-    if is_known {
-        index.headers_after(since.number, most)
-    } else {
-        Ok(None)
+    match index.sequence_of(since) {
+        Ok(since) => index.headers_after(since.number(), most),
+        Err(IndexError::Stale(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

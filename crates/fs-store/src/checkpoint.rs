@@ -42,7 +42,7 @@ impl FileEventStore {
         let path = self.inner.state_path(Kind::Checkpoint, name);
         let content = Content {
             name: name.to_owned(),
-            position: position.as_uuid(),
+            position: position.to_uuid(),
         };
         let bytes = serde_json::to_vec(&content).map_err(|source| StateError::Write {
             path: path.clone(),
@@ -68,7 +68,7 @@ impl CheckpointStore for FileEventStore {
     async fn load(&self, name: &str) -> Result<Option<StreamPosition>, Self::Error> {
         let (store, name) = (self.clone(), name.to_owned());
         let position = blocking(move || store.checkpoint(&name)).await?;
-        Ok(position.map(|position| StreamPosition::new(position.as_uuid())))
+        Ok(position.map(|position| StreamPosition::new(position.to_uuid())))
     }
 
     async fn save(&self, name: &str, position: StreamPosition) -> Result<(), Self::Error> {

@@ -157,12 +157,13 @@ pub enum RefreshError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The position belongs to another epoch.
+    /// What the position stands on is not there: events were removed, the index was rebuilt, or the store was put back to an earlier
+    /// state.
     #[error(transparent)]
     StalePosition(#[from] StalePosition),
     /// The index could not be brought up to date.
     #[error(transparent)]
-    Refresh(#[from] RefreshError),
+    Refresh(RefreshError),
     /// The bytes of a transaction in memory are not those that were verified.
     #[error(transparent)]
     Damaged(#[from] Undecodable),
@@ -194,6 +195,15 @@ pub enum ReadError {
         /// Why not.
         source: Box<EventDecodeError>,
     },
+}
+
+impl From<RefreshError> for ReadError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Index(IndexError::Stale(stale)) => Self::StalePosition(stale),
+            error => Self::Refresh(error),
+        }
+    }
 }
 
 impl ReadError {

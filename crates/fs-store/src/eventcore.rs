@@ -217,7 +217,7 @@ impl EventReader for FileEventStore {
                 let position = event.position;
                 match filter.read::<E>(event) {
                     Some(Ok(value)) => {
-                        decoded.push((value, StreamPosition::new(position.as_uuid())));
+                        decoded.push((value, StreamPosition::new(position.to_uuid())));
                     }
                     Some(Err(undecoded)) => return Err(undecoded.named(self).await),
                     None => {}

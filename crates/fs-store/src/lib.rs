@@ -67,7 +67,6 @@ mod verify;
 mod wal;
 
 pub use adopt::{AdoptError, Adopted};
-pub use answer::Ingested;
 pub use append::{MergeDraft, SettleError};
 pub use command::ContentDifference;
 pub use completeness::Candidate;

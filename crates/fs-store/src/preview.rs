@@ -8,10 +8,10 @@
 use std::path::Path;
 
 use fs_format::Header;
-use fs_index::{Foreseen, Incoming, Layout, Progress};
+use fs_index::{Foreseen, Incoming, Layout, Position, Progress};
 use fs_io::System;
 
-use crate::answer::{self, Ingested};
+use crate::answer;
 use crate::error::{OpenError, RefreshError};
 use crate::open::{check_requires, layout_of, must_be_there};
 use crate::store::FileEventStore;
@@ -54,7 +54,7 @@ impl Preview {
     /// [`RefreshError`].
     pub fn headers_since(
         &self,
-        since: Ingested,
+        since: Position,
         most: usize,
     ) -> Result<Option<Vec<Header>>, RefreshError> {
         match self.preview.index() {

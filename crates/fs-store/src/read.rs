@@ -4,7 +4,7 @@
 
 use fs_format::{CommandId, Header, StreamId};
 use fs_index::{
-    All, Effort, Index, IndexError, Placed, Position, RawEvents, Select, StalePosition, Undecodable,
+    All, Effort, Index, IndexError, Placed, Position, RawEvents, Select, Sequence, Undecodable,
 };
 
 use crate::command;
@@ -51,7 +51,7 @@ impl FileEventStore {
     /// Returns at most `limit` of the selected events after `position`, in this working copy's ingestion order.
     ///
     /// # Errors
-    /// [`ReadError::StalePosition`] when `position` is of another epoch, else as [`FileEventStore::stream_events`].
+    /// [`ReadError::StalePosition`] when what `position` stands on is not there, else as [`FileEventStore::stream_events`].
     ///
     /// # Complexity
     /// The transactions from `position` to the last one returned. Where few streams or event types are selected, only the
@@ -63,7 +63,21 @@ impl FileEventStore {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, ReadError> {
         let read = |index: &Index| ingested(index, position, select, limit);
-        Ok(self.inner.ask(read)??)
+        Ok(self.inner.ask(read)?)
+    }
+
+    /// As [`FileEventStore::ingested_events`], with the event at `position`.
+    pub(crate) fn ingested_events_from(
+        &self,
+        position: Position,
+        select: &impl Select,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, ReadError> {
+        let read = |index: &Index| {
+            let before = index.sequence_of(position)?.before();
+            ingested_after(index, Some(before), select, limit)
+        };
+        Ok(self.inner.ask(read)?)
     }
 
     /// Returns the data of the events that [`FileEventStore::ingested_events`] returns; `None` when that is more than the
@@ -76,13 +90,10 @@ impl FileEventStore {
         effort: Effort,
     ) -> Result<Option<RawEvents>, ReadError> {
         let read = |index: &Index| {
-            let after = match position.map(|it| index.sequence_of(it)).transpose() {
-                Ok(after) => after,
-                Err(stale) => return Ok(Err(stale)),
-            };
-            Ok(Ok(index.scan_ingested(after, select, limit, effort)?))
+            let after = position.map(|it| index.sequence_of(it)).transpose()?;
+            index.scan_ingested(after, select, limit, effort)
         };
-        Ok(self.inner.ask_with(effort, read)?.transpose()?.flatten())
+        Ok(self.inner.ask_with(effort, read)?.flatten())
     }
 
     /// Returns the data of the events that [`FileEventStore::stream_events_after`] returns; `None` when that is more than
@@ -97,13 +108,15 @@ impl FileEventStore {
         Ok(self.inner.ask_with(effort, read)?.flatten())
     }
 
+    /// Returns whether what a position stands on is there, and that could be told.
+    pub(crate) fn holds(&self, position: Position) -> bool {
+        let known = self.inner.ask(|index| index.sequence_of(position));
+        known.is_ok()
+    }
+
     /// Returns the event at a position.
     pub(crate) fn event_at(&self, position: Position) -> Result<Option<StoredEvent>, ReadError> {
-        let before = Position {
-            sequence: position.sequence.before(),
-            ..position
-        };
-        Ok(self.ingested_events(Some(before), &All, 1)?.pop())
+        Ok(self.ingested_events_from(position, &All, 1)?.pop())
     }
 
     /// Returns every stream with its version, in byte order of the stream ids.
@@ -143,15 +156,21 @@ pub(crate) fn ingested(
     position: Option<Position>,
     select: &impl Select,
     limit: usize,
-) -> Result<Result<Vec<StoredEvent>, StalePosition>, IndexError> {
-    let after = match position.map(|it| index.sequence_of(it)).transpose() {
-        Ok(after) => after,
-        Err(stale) => return Ok(Err(stale)),
-    };
+) -> Result<Vec<StoredEvent>, IndexError> {
+    let after = position.map(|it| index.sequence_of(it)).transpose()?;
+    ingested_after(index, after, select, limit)
+}
+
+fn ingested_after(
+    index: &Index,
+    after: Option<Sequence>,
+    select: &impl Select,
+    limit: usize,
+) -> Result<Vec<StoredEvent>, IndexError> {
     let owned = |placed: Placed<'_>| StoredEvent::from(placed);
     let mut events = index.read_ingested(after, select, limit, owned)?;
     number(index, &mut events)?;
-    Ok(Ok(events))
+    Ok(events)
 }
 
 /// Sets the canonical versions of events that were read in ingestion order.

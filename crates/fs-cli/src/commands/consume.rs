@@ -77,7 +77,7 @@ fn moved(consumer: &Consumer, output: &mut Output) -> anyhow::Result<Ending> {
 fn told(name: &str, position: Option<Position>, output: &mut Output) -> anyhow::Result<()> {
     let out = ConsumerOut {
         name,
-        position: position.map(Position::as_uuid),
+        position: position.map(Position::to_uuid),
     };
     output.answer(&out, || match position {
         Some(position) => format!("{position}  {}", plain(name)),

@@ -51,7 +51,7 @@ impl<'a> EventOut<'a> {
 
     fn with_position(event: &'a StoredEvent) -> Self {
         Self {
-            position: Some(event.position.as_uuid()),
+            position: Some(event.position.to_uuid()),
             ..Self::new(event)
         }
     }

@@ -31,6 +31,21 @@ impl<'h, 'a> Events<'h, 'a> {
         Self::below(Declared::Streams(streams), bytes)
     }
 
+    /// As [`Events::of_streams`], from the event at place `count` on, whose line begins at byte `begin`.
+    pub fn of_streams_from(
+        streams: &'h [(StreamId, u64)],
+        bytes: &'a [u8],
+        begin: usize,
+        count: u64,
+    ) -> Self {
+        Self {
+            declared: Declared::Streams(streams),
+            lines: Lines::new(bytes.get(begin..).unwrap_or_default()),
+            count,
+            ended: false,
+        }
+    }
+
     fn below(declared: Declared<'h>, bytes: &'a [u8]) -> Self {
         let mut lines = Lines::new(bytes);
         let ended = lines.next().is_none();

@@ -18,7 +18,7 @@ use crate::error::IndexError;
 use crate::file::Watched;
 use crate::history::History;
 use crate::journal::Journal;
-use crate::position::Epoch;
+use crate::position::{Epoch, RunningHash};
 use crate::record::{self, Origin};
 use crate::stored::Stored;
 use crate::trouble::{Reason, Trouble};
@@ -156,6 +156,12 @@ impl Census {
         self.gone.clear();
         self.cyclic.clear();
         self.next_number = 1;
+        let mut id = [0; 16];
+        self.system
+            .random
+            .fill(&mut id)
+            .map_err(IndexError::Random)?;
+        self.running_hash = RunningHash::of_empty(&id);
         self.places.clear();
         self.last_appended.clear();
         self.once_vanished = vanished::kept(self.system.disk.as_ref(), &self.layout);
@@ -173,11 +179,6 @@ impl Census {
         self.once_vanished.extend(self.candidates.keys());
         payloads.extend(self.once_vanished.iter().map(|id| record::vanished(*id)));
         payloads.extend(settled.joined.iter().map(|stored| stored.record()));
-        let mut id = [0; 16];
-        self.system
-            .random
-            .fill(&mut id)
-            .map_err(IndexError::Random)?;
         self.journal
             .replace(&self.layout, id, &payloads, SyncPolicy::Durable)?;
         let offsets = Journal::offsets_in_new(&payloads);
@@ -258,7 +259,7 @@ impl Census {
         let mut numbered = Vec::with_capacity(order.len());
         for id in order {
             if let Some(mut stored) = self.candidates.remove(&id) {
-                stored.number = self.next_number;
+                self.running_hash = stored.follow(self.next_number, self.running_hash);
                 self.next_number += 1;
                 if self.own.contains(&stored.header.replica_id) {
                     // A process died after it published its own file and before it journaled it.

@@ -29,6 +29,7 @@ use crate::history::History;
 use crate::journal::{self, Entry, Journal, Tail};
 use crate::layout::Layout;
 use crate::look::{Depth, Observed};
+use crate::position::RunningHash;
 use crate::progress::Progress;
 use crate::record::{Arrived, Origin, Record, Seen};
 use crate::scan::Stamp;
@@ -44,6 +45,8 @@ pub(crate) struct Census {
     pub(crate) history: History,
     claims: Claims,
     pub(crate) next_number: u64,
+    /// That of the journal behind the last number that was given.
+    pub(crate) running_hash: RunningHash,
     /// By number: where the records of the members lie in the journal, and their lengths.
     pub(crate) places: BTreeMap<u64, (u64, u32)>,
     /// The boot that the journal was last written in.
@@ -87,6 +90,7 @@ impl Census {
             history: History::default(),
             claims: Claims::default(),
             next_number: 1,
+            running_hash: RunningHash::from_u64(0),
             places: BTreeMap::new(),
             boot_id: None,
             cut: false,
@@ -200,13 +204,17 @@ impl Census {
                 self.cut = cut;
                 self.replay(entries)
             }
-            Tail::Replaced | Tail::Unusable => Ok(false),
+            Tail::Replaced | Tail::PutBack | Tail::Unusable => Ok(false),
         }
     }
 
     /// Takes over the records of the journal; returns whether they fit together.
     fn replay(&mut self, entries: Vec<Entry>) -> Result<bool, IndexError> {
         let mut epoch = None;
+        let Some(journal_id) = self.journal.id() else {
+            return Ok(false);
+        };
+        self.running_hash = RunningHash::of_empty(&journal_id);
         let mut generation = 0;
         let mut members: BTreeMap<TransactionId, Entry> = BTreeMap::new();
         for entry in entries {
@@ -223,9 +231,12 @@ impl Census {
                 }
                 Record::Arrived(arrived) => {
                     let summary = &arrived.summary;
-                    if arrived.number < self.next_number {
+                    let (number, content) = (arrived.number, &arrived.content_hash);
+                    let hash = self.running_hash.then(number, summary.id, content);
+                    if number < self.next_number || arrived.running_hash != hash {
                         return Ok(false);
                     }
+                    self.running_hash = hash;
                     self.next_number = arrived.number + 1;
                     let len = u32::try_from(entry.payload.len())
                         .expect("payloads are bounded by the file limit");

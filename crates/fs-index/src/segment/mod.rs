@@ -19,6 +19,7 @@ mod write;
 
 use fs_format::{CommandId, ReplicaId, StreamId, Timestamp, TransactionId};
 
+use crate::position::RunningHash;
 pub(crate) use error::SegmentError;
 pub(crate) use merge::{merge, sort};
 pub(crate) use pages::PageCache;
@@ -33,6 +34,8 @@ pub(crate) type SegmentId = [u8; 16];
 pub(crate) struct Entry {
     /// Its place in the ingestion order; unique, whatever vanishes and comes back.
     pub(crate) number: u64,
+    /// That of the journal up to and with this transaction.
+    pub(crate) running_hash: RunningHash,
     pub(crate) id: TransactionId,
     pub(crate) replica_id: ReplicaId,
     pub(crate) created_at: Timestamp,
@@ -53,6 +56,8 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Located {
     pub(crate) number: u64,
+    /// That of the journal up to and with this transaction.
+    pub(crate) running_hash: RunningHash,
     pub(crate) id: TransactionId,
     pub(crate) replica_id: ReplicaId,
     pub(crate) created_at: Timestamp,
@@ -66,6 +71,7 @@ impl Located {
     pub(crate) fn of(entry: &Entry) -> Self {
         Self {
             number: entry.number,
+            running_hash: entry.running_hash,
             id: entry.id,
             replica_id: entry.replica_id,
             created_at: entry.created_at,

@@ -107,11 +107,19 @@ impl Pages {
         Ok(())
     }
 
+    /// Returns a reader for bytes that lie close to each other.
+    pub(super) fn nearby(&self) -> Nearby<'_> {
+        Nearby {
+            pages: self,
+            last: None,
+        }
+    }
+
     fn page(&self, number: u64) -> Result<Page, SegmentError> {
         if number >= self.count {
             return Err(self.damaged());
         }
-        if let Some(page) = self.cache.0.get((self.id, number)) {
+        if let Some(page) = self.cache.0.get(&(self.id, number)) {
             return Ok(page);
         }
         let read = self.file.read_at(number * PAGE as u64, PAGE);
@@ -133,6 +141,28 @@ impl Pages {
             .0
             .insert((self.id, number), Arc::clone(&page), PAGE);
         Ok(page)
+    }
+}
+
+/// Reads bytes as [`Pages::read`] does, and remembers the page that it read last: most steps of a search stay on one.
+pub(super) struct Nearby<'a> {
+    pages: &'a Pages,
+    last: Option<(u64, Page)>,
+}
+
+impl Nearby<'_> {
+    /// Fills `into` with the bytes from `at` on.
+    pub(super) fn read(&mut self, at: u64, into: &mut [u8]) -> Result<(), SegmentError> {
+        let (number, start) = (at / PAYLOAD as u64, (at % PAYLOAD as u64) as usize);
+        if start + into.len() > PAYLOAD {
+            return self.pages.read(at, into);
+        }
+        let page = match &self.last {
+            Some((last, page)) if *last == number => page,
+            _ => &self.last.insert((number, self.pages.page(number)?)).1,
+        };
+        into.copy_from_slice(&page[start..start + into.len()]);
+        Ok(())
     }
 }
 

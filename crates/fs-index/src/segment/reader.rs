@@ -1,6 +1,5 @@
 //! Reading a segment.
 
-use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -205,17 +204,25 @@ impl Segment {
         let Some(bytes) = self.entry(section, at)? else {
             return Ok(None);
         };
-        let named = table::read_named(&bytes[..section.width()]);
-        let named = named.ok_or_else(|| self.pages.damaged())?;
+        let (named, (begin, len)) = self.name_in(&bytes[..section.width()])?;
+        let mut name = vec![0; len];
+        self.pages.read(begin, &mut name)?;
+        let name = String::from_utf8(name).map_err(|_| self.pages.damaged())?;
+        Ok(Some((named, name)))
+    }
+
+    /// Returns what an entry of names says, and where its name begins and how long it is.
+    fn name_in(&self, entry: &[u8]) -> Result<(Named, (u64, usize)), SegmentError> {
+        let named = table::read_named(entry).ok_or_else(|| self.pages.damaged())?;
         let names = self.head.spans[Section::Names as usize];
         let end = named.name_at.checked_add(u64::from(named.name_len));
         if end.is_none_or(|end| end > names.count) {
             return Err(self.pages.damaged());
         }
-        let mut name = vec![0; named.name_len as usize];
-        self.pages.read(names.start + named.name_at, &mut name)?;
-        let name = String::from_utf8(name).map_err(|_| self.pages.damaged())?;
-        Ok(Some((named, name)))
+        Ok((
+            named,
+            (names.start + named.name_at, named.name_len as usize),
+        ))
     }
 
     pub(super) fn count(&self, section: Section) -> u64 {
@@ -319,9 +326,17 @@ impl Segment {
 
     /// Returns the place of the first name that is `name` or greater.
     fn first_name(&self, section: Section, name: &str) -> Result<u64, SegmentError> {
-        self.search(self.count(section), |at| {
-            let found = self.name_at(section, at)?;
-            Ok(found.is_none_or(|(_, found)| found.as_str().cmp(name) != Ordering::Less))
+        let (span, width) = (self.head.spans[section as usize], section.width());
+        let (mut entries, mut names) = (self.pages.nearby(), self.pages.nearby());
+        let mut found = Vec::new();
+        self.search(span.count, |at| {
+            let mut entry = [0; WIDEST];
+            entries.read(span.start + at * width as u64, &mut entry[..width])?;
+            let (begin, len) = self.name_in(&entry[..width])?.1;
+            found.resize(len, 0);
+            names.read(begin, &mut found)?;
+            // Names sort as their bytes do.
+            Ok(found.as_slice() >= name.as_bytes())
         })
     }
 
@@ -329,7 +344,7 @@ impl Segment {
     fn search(
         &self,
         count: u64,
-        is_there: impl Fn(u64) -> Result<bool, SegmentError>,
+        mut is_there: impl FnMut(u64) -> Result<bool, SegmentError>,
     ) -> Result<u64, SegmentError> {
         let (mut low, mut high) = (0, count);
         while low < high {

@@ -2,7 +2,7 @@
 //!
 //! | section | entry | sorted by |
 //! |---|---|---|
-//! | transactions | number u64, id, replica id, time i64, offset u64, length u32, events u32, flags u8 | number |
+//! | transactions | number u64, running hash u64, id, replica id, time i64, offset u64, length u32, events u32, flags u8 | number |
 //! | ids | id, number u64 | both |
 //! | children | parent's id, number u64 | both |
 //! | commands | first 16 bytes of the SHA-256 of the command id, number u64 | both |
@@ -20,8 +20,9 @@ use uuid::Uuid;
 
 use super::{Located, Posting, SegmentId};
 use crate::codec::{Fields, Writer};
+use crate::position::RunningHash;
 
-const MAGIC: [u8; 8] = *b"tribseg\x01";
+const MAGIC: [u8; 8] = *b"tribseg\x02";
 
 /// The sections, in the order in which they lie in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl Section {
     /// Returns how many bytes an entry has.
     pub(super) fn width(self) -> usize {
         match self {
-            Section::Transactions => 65,
+            Section::Transactions => 73,
             Section::Ids | Section::Children | Section::Commands | Section::Postings => 24,
             Section::TypeNumbers => 8,
             Section::Streams | Section::Types => 36,
@@ -63,7 +64,7 @@ impl Section {
 }
 
 /// The widest entry.
-pub(super) const WIDEST: usize = 65;
+pub(super) const WIDEST: usize = 73;
 
 /// Where a section lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,6 +158,7 @@ pub(super) fn command_key(id: &CommandId) -> [u8; 16] {
 pub(super) fn located(it: &Located) -> Vec<u8> {
     let mut to = Writer::default();
     to.u64(it.number)
+        .u64(it.running_hash.to_u64())
         .id(it.id)
         .replica(it.replica_id)
         .i64(it.created_at.unix_nanos())
@@ -170,11 +172,13 @@ pub(super) fn located(it: &Located) -> Vec<u8> {
 pub(super) fn read_located(bytes: &[u8]) -> Option<Located> {
     let mut from = Fields::new(bytes);
     let number = from.u64()?;
+    let running_hash = RunningHash::from_u64(from.u64()?);
     let id = from.id()?;
     let replica_id: ReplicaId = from.replica()?;
     let created_at: Timestamp = from.time()?;
     Some(Located {
         number,
+        running_hash,
         id,
         replica_id,
         created_at,

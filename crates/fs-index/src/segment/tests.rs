@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{Entry, PageCache, Posting, Segment, SegmentError, merge, write};
+use crate::position::RunningHash;
 use crate::tail::Tail;
 
 const ID: [u8; 16] = [7; 16];
@@ -27,6 +28,7 @@ fn id(n: u64) -> TransactionId {
 fn entry(number: u64, made_of: &Shape) -> Entry {
     Entry {
         number,
+        running_hash: RunningHash::from_u64(number * 3),
         id: id(made_of.id),
         replica_id: ReplicaId::from_uuid(Uuid::from_u128(u128::from(made_of.id % 3))),
         created_at: Timestamp::from_unix_nanos(1_000 + i64::from(made_of.time)).unwrap(),
@@ -50,7 +52,8 @@ fn entry(number: u64, made_of: &Shape) -> Entry {
 }
 
 fn streams(bits: u8) -> impl Iterator<Item = StreamId> {
-    let names = ["", "a", "ab", "a/\0", "é", "z"];
+    // In byte order, as headers have them.
+    let names = ["", "a", "a/\0", "ab", "z", "é"];
     (0..6)
         .filter(move |n| bits >> n & 1 == 1 && *n > 0)
         .map(move |n| StreamId::new(names[n]).unwrap())

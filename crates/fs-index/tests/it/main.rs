@@ -16,6 +16,7 @@ mod laws;
 mod model;
 mod omissions;
 mod positions;
+mod put_back;
 mod real;
 mod scan;
 mod selective;

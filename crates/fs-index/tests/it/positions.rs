@@ -1,14 +1,29 @@
 //! Numbers and epochs.
 
-use fs_index::{Epoch, Index, Position, Sequence};
+use fs_index::{All, Index, IndexError, Position, StalePosition};
+use uuid::Uuid;
 
 use crate::build::{format_2, id, tx};
 use crate::world::{Shown, Witness, World, epoch, ingested, numbered, own};
 
+/// The position of the first event of transaction number `number`.
 fn position(index: &Index, number: u64) -> Position {
-    Position {
-        sequence: Sequence::new(number, 0),
-        epoch: epoch(index),
+    let read = index.read_ingested(None, &All, usize::MAX, |placed| placed.position);
+    let mut read = read.unwrap().into_iter();
+    read.find(|position| position.sequence.number() == number)
+        .unwrap()
+}
+
+/// The position with another number in its high half, and what its low half is changed by.
+fn altered(position: Position, number: u64, event: u64, change: u64) -> Position {
+    let (_, proof) = position.to_uuid().as_u64_pair();
+    Position::from_uuid(Uuid::from_u64_pair(number << 16 | event, proof ^ change))
+}
+
+fn stale(index: &Index, position: Position) -> StalePosition {
+    match index.sequence_of(position) {
+        Err(IndexError::Stale(stale)) => stale,
+        other => panic!("{position} is refused, got {other:?}"),
     }
 }
 
@@ -87,46 +102,59 @@ fn transactions_that_stay_out_take_no_numbers_from_others() {
 }
 
 #[test]
-fn only_positions_that_were_given_out_in_this_epoch_are_taken() {
+fn only_positions_that_were_given_out_and_hold_are_taken() {
     let world = World::new();
     let mut index = world.handle();
-    let early = Position {
-        sequence: Sequence::new(0, 0),
-        epoch: Epoch::from_u64(0),
-    };
-    index.sequence_of(early).unwrap_err();
+    stale(&index, Position::from_uuid(Uuid::nil()));
     world.refresh(&mut index);
-    world.append(&mut index, &tx(1).encode());
+    let first = tx(1).writing(&[("a", 2)]).encode();
+    world.append(&mut index, &first);
     let given = position(&index, 1);
-    assert_eq!(
-        index.sequence_of(given),
-        Ok(given.sequence),
-        "it was given out"
-    );
-    let beyond = index.sequence_of(position(&index, 2)).unwrap_err();
+    let taken = |index: &Index, position: Position| {
+        let sequence = index.sequence_of(position).unwrap();
+        assert_eq!(sequence, position.sequence, "it was given out and holds");
+    };
+    taken(&index, given);
+    taken(&index, altered(given, 1, 1, 0));
+    let behind = altered(given, 1, 0xffff, 0);
+    taken(&index, behind);
+    assert_eq!(index.ingestion_end(), Some(behind), "nothing comes behind");
+    let beyond = stale(&index, altered(given, 2, 0, 0));
     assert_eq!(
         beyond.epoch,
         Some(epoch(&index)),
         "the error names the present epoch"
     );
-    let other = Position {
-        epoch: Epoch::from_u64(epoch(&index).as_u64() ^ 1),
-        ..given
-    };
-    assert_eq!(
-        index.sequence_of(other).unwrap_err().position,
-        other,
-        "the error names the position"
-    );
-    world.append(&mut index, &tx(2).encode());
-    assert_eq!(
-        index.sequence_of(given),
-        Ok(given.sequence),
-        "appending keeps the epoch"
-    );
+    for (what, other) in [
+        ("another proof", altered(given, 1, 0, 1 << 63)),
+        (
+            "an event that the transaction does not have",
+            altered(given, 1, 2, 0),
+        ),
+        ("no transaction", altered(given, 0, 0, 0)),
+    ] {
+        assert_eq!(stale(&index, other).position, other, "{what} is refused");
+    }
+    world.append(&mut index, &tx(2).on(&[&first]).encode());
+    taken(&index, given);
+    stale(&index, altered(given, 2, 0, 0));
+    let second = position(&index, 2);
+    stale(&index, altered(second, 1, 0, 0));
     world.remove(id(2));
     world.refresh(&mut index);
-    index.sequence_of(given).unwrap_err();
+    stale(&index, given);
+    stale(&index, second);
+    taken(&index, position(&index, 1));
+    assert_eq!(
+        index.ingestion_end().map(|end| end.sequence.number()),
+        Some(1),
+        "the end is behind the last that is there"
+    );
+    assert_eq!(
+        world.open().ingestion_end(),
+        index.ingestion_end(),
+        "the journal says the same"
+    );
 }
 
 #[test]

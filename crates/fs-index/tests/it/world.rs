@@ -11,7 +11,7 @@ use fs_index::{
     RawEvents, Reason, Stored,
 };
 use fs_io::sim::Simulation;
-use fs_io::{Disk, LockGuard, Site, Stat, SyncPolicy, Wait};
+use fs_io::{Disk, FileKind, LockGuard, Site, Stat, SyncPolicy, Wait};
 
 use crate::build::replica;
 
@@ -165,6 +165,44 @@ impl World {
     pub(crate) fn overwrite_journal(&self, bytes: &[u8]) {
         let mut file = self.sim.disk.open_log(&self.layout.journal()).unwrap();
         file.write_at(0, bytes).unwrap();
+    }
+
+    /// Returns every file of the store.
+    pub(crate) fn backup(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let mut directories = vec![self.layout.root().to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in self.sim.disk.list(&directory).unwrap() {
+                let path = directory.join(&entry.name);
+                match entry.kind {
+                    FileKind::Directory => directories.push(path),
+                    _ => {
+                        _ = files.insert(path.clone(), self.sim.disk.read(&path, u64::MAX).unwrap())
+                    }
+                }
+            }
+        }
+        files
+    }
+
+    /// Writes a backup over the files that are there, as `rsync --inplace --delete` does: the journal stays the same file.
+    pub(crate) fn put_back(&self, backup: &BTreeMap<PathBuf, Vec<u8>>) {
+        self.pass();
+        for path in self
+            .backup()
+            .keys()
+            .filter(|path| !backup.contains_key(*path))
+        {
+            self.sim.disk.remove_file(path).unwrap();
+        }
+        for (path, bytes) in backup {
+            let mut file = match self.sim.disk.open_log(path) {
+                Ok(file) => file,
+                Err(_) => self.sim.disk.create_new(path).unwrap(),
+            };
+            file.truncate(0).unwrap();
+            file.write_at(0, bytes).unwrap();
+        }
     }
 
     /// Returns what `local/vanished/` keeps, by name.

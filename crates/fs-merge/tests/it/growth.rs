@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use fs_format::{FormatVersion, Header, StreamId};
-use fs_index::Epoch;
+use fs_index::Position;
 use fs_merge::{Course, ForkId, Lineage, OpenForks, Shape, descends_from_all};
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use crate::memory::{Memory, header};
 use crate::model::{Draft, Model, Tx, stream};
@@ -160,13 +161,14 @@ proptest! {
 
     #[test]
     fn another_history_is_noticed(one in histories(), other in histories(), lost: prop::sample::Index) {
-        let whole = of_all(&one);
+        let mut whole = of_all(&one);
+        whole.end = Some(Position::from_uuid(Uuid::from_u128(1)));
         let mut part = Memory::default();
         let count = whole.dag().len().max(1);
         let others = one.present().enumerate().filter(|(at, _)| *at != lost.index(count));
         part.arrive(headers(others.map(|(_, (_, tx))| tx)));
         let mut anew = of_all(&other);
-        anew.epoch = Some(Epoch::from_u64(7));
+        anew.end = Some(Position::from_uuid(Uuid::from_u128(7)));
         for (history, is_empty) in [(&part, whole.dag().is_empty()), (&anew, false)] {
             let mut open = open_forks_of(&whole);
             prop_assert!(is_empty || !open.are_of(history), "the histories differ");

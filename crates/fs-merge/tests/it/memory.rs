@@ -4,7 +4,7 @@ use fs_dag::{Dag, Node, TxIx};
 use fs_format::{
     FormatVersion, Header, Json, Parent, ReplicaId, StreamBase, StreamId, Timestamp, TransactionId,
 };
-use fs_index::Epoch;
+use fs_index::Position;
 use fs_merge::Lineage;
 
 /// Headers beside a DAG; it takes transactions in any order.
@@ -12,7 +12,8 @@ use fs_merge::Lineage;
 pub(crate) struct Memory {
     dag: Dag,
     headers: Vec<Header>,
-    pub(crate) epoch: Option<Epoch>,
+    /// The place behind everything, where there is an ingestion order.
+    pub(crate) end: Option<Position>,
 }
 
 impl Lineage for Memory {
@@ -24,8 +25,12 @@ impl Lineage for Memory {
         &self.headers[ix.as_usize()]
     }
 
-    fn epoch(&self) -> Option<Epoch> {
-        self.epoch
+    fn ingestion_end(&self) -> Option<Position> {
+        self.end
+    }
+
+    fn holds(&self, end: Position) -> bool {
+        self.end == Some(end)
     }
 }
 

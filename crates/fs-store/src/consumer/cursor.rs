@@ -105,7 +105,7 @@ impl Inner {
         drawn.map_err(ConsumerError::Random)?;
         let content = Content {
             name: name.to_owned(),
-            position: position.map(Position::as_uuid),
+            position: position.map(Position::to_uuid),
             mark: Uuid::from_bytes(mark),
         };
         let bytes = serde_json::to_vec(&content).map_err(|source| StateError::Write {

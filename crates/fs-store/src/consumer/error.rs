@@ -13,7 +13,8 @@ use crate::state::StateError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConsumerError {
-    /// What the consumer had read is not the history that is there: events went away (`git reset`, `git switch`), or the index was rebuilt.
+    /// What the consumer had read is not the history that is there: events went away (`git reset`, `git switch`), the index was rebuilt, or
+    /// the store was put back to an earlier state.
     #[error(
         "consumer {name} has read another history than the one that is there now; forget what was made of it and reset the consumer"
     )]

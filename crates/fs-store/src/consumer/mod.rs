@@ -127,7 +127,8 @@ impl Consumer {
     /// Returns at most `limit` of the selected events after the cursor, in ingestion order; the cursor stays.
     ///
     /// # Errors
-    /// [`ConsumerError::NewEpoch`] when events went away (`git reset`, `git switch`) or the index was rebuilt, unless it is to
+    /// [`ConsumerError::NewEpoch`] when events went away (`git reset`, `git switch`), the index was rebuilt, or the store was put back to an
+    /// earlier state, unless it is to
     /// [start over](ConsumerOptions::start_over_on_new_epoch) by itself.
     pub fn fetch(&self, limit: usize) -> Result<Batch, ConsumerError> {
         self.fetch_after(self.cursor()?, limit)
@@ -153,12 +154,12 @@ impl Consumer {
     /// For a part of a batch, or where the batch is not at hand. Everything up to there counts as seen.
     ///
     /// # Errors
-    /// [`ConsumerError::Behind`] when the cursor is further already, [`ConsumerError::NewEpoch`] when the cursor is of another epoch,
-    /// [`ConsumerError::UnknownPosition`] when only the position is. Nothing is changed then.
+    /// [`ConsumerError::Behind`] when the cursor is further already, [`ConsumerError::NewEpoch`] when what the cursor stands on is not there
+    /// any more, [`ConsumerError::UnknownPosition`] when only what the position stands on is not. Nothing is changed then.
     pub fn ack_through(&self, position: Position) -> Result<(), ConsumerError> {
         let _lock = self.lock()?;
         let reached = match self.cursor()?.position {
-            Some(reached) => match self.of_this_epoch(reached)? {
+            Some(reached) => match self.holds(reached)? {
                 Ok(()) => Some(reached),
                 Err(_) if self.options.starts_over => None,
                 Err(source) => return Err(self.new_epoch(source)),
@@ -166,7 +167,7 @@ impl Consumer {
             None => None,
         };
         let name = self.name.clone();
-        if self.of_this_epoch(position)?.is_err() {
+        if self.holds(position)?.is_err() {
             return Err(ConsumerError::UnknownPosition { name, position });
         }
         match reached {
@@ -229,10 +230,7 @@ impl Consumer {
     }
 
     fn page(&self, after: Option<Position>, limit: usize) -> Result<Page, ConsumerError> {
-        let page = self.ask(|| {
-            let end = self.store.ingestion_end()?;
-            self.store.page(after, end, &self.options.select, limit)
-        });
+        let page = self.ask(|| self.store.page(after, &self.options.select, limit));
         match page {
             Err(ReadError::StalePosition(source)) => Err(self.new_epoch(source)),
             page => Ok(page?),
@@ -263,15 +261,11 @@ impl Consumer {
         self.write(self.start()?)
     }
 
-    /// Returns whether a position is of the epoch of now.
-    fn of_this_epoch(
-        &self,
-        position: Position,
-    ) -> Result<Result<(), StalePosition>, ConsumerError> {
+    /// Returns whether what a position stands on is there now.
+    fn holds(&self, position: Position) -> Result<Result<(), StalePosition>, ConsumerError> {
         let known = self.ask(|| {
             let inner = &self.store.inner;
-            let sequence = inner.ask(|index| Ok(index.sequence_of(position)))?;
-            Ok(sequence.map(drop)?)
+            Ok(inner.ask(|index| index.sequence_of(position).map(drop))?)
         });
         match known {
             Err(ReadError::StalePosition(stale)) => Ok(Err(stale)),

@@ -74,7 +74,8 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
                     break;
                 }
             };
-            if reached.is_none_or(|reached| at.epoch != reached.epoch || at > reached) {
+            let is_dealt_with = |reached: Position| at <= reached && self.store.holds(reached);
+            if !reached.is_some_and(is_dealt_with) {
                 break;
             }
         }

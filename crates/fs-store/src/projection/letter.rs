@@ -19,7 +19,7 @@ pub struct DeadLetter {
     pub event_type: String,
     /// The transaction it belongs to.
     pub transaction_id: TransactionId,
-    /// Its place in the ingestion order; see [`Position::as_uuid`](fs_index::Position::as_uuid).
+    /// Its place in the ingestion order; see [`Position::to_uuid`](fs_index::Position::to_uuid).
     pub position: Uuid,
     /// How many times it was tried.
     pub attempts: u32,
@@ -35,7 +35,7 @@ impl DeadLetter {
             version: event.version,
             event_type: event.event_type.clone(),
             transaction_id: event.transaction_id,
-            position: event.position.as_uuid(),
+            position: event.position.to_uuid(),
             attempts,
             error,
         }

@@ -31,8 +31,13 @@ pub(crate) enum Cursor {
     /// In the ingestion order.
     Ingested(Option<Uuid>),
     /// In the canonical order, while the state is built in that: so many whole transactions, and so many events of the
-    /// next one. Within an epoch and a generation that order only grows at its end.
-    Canonical { transactions: usize, events: usize },
+    /// next one. Within an epoch and a generation that order only grows at its end, as long as the place in the ingestion order up to
+    /// which it was known holds.
+    Canonical {
+        transactions: usize,
+        events: usize,
+        known: Option<Uuid>,
+    },
 }
 
 impl Progress {
@@ -48,6 +53,7 @@ impl Progress {
                 Order::Canonical => Cursor::Canonical {
                     transactions: 0,
                     events: 0,
+                    known: None,
                 },
             },
             applied: 0,

@@ -21,7 +21,7 @@ pub enum Rebuild {
     },
     /// It was built in the other order.
     Order,
-    /// Events went away, or the index was built again: the cursor means nothing any more.
+    /// Events went away, the index was built again, or the store was put back to an earlier state: the cursor means nothing any more.
     Epoch {
         /// The epoch that it was built in.
         from: Option<Epoch>,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use fs_index::{Epoch, History, Index, Position, Select, Sequence};
+use fs_index::{Epoch, History, Index, Position, Select, StalePosition};
 
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
@@ -19,6 +19,8 @@ pub(crate) struct Standing {
     pub(crate) epoch: Option<Epoch>,
     pub(crate) generation: u64,
     pub(crate) last_number: u64,
+    /// The place behind everything.
+    end: Option<Position>,
 }
 
 impl Standing {
@@ -27,6 +29,7 @@ impl Standing {
             epoch: index.epoch(),
             generation: index.topology_generation(),
             last_number: index.last_number(),
+            end: index.ingestion_end(),
         }
     }
 
@@ -35,16 +38,13 @@ impl Standing {
             epoch: history.epoch(),
             generation: history.topology_generation(),
             last_number: history.last_number(),
+            end: history.ingestion_end(),
         }
     }
 
     /// Returns the place behind everything.
     fn end(&self) -> Cursor {
-        let position = self.epoch.map(|epoch| Position {
-            sequence: Sequence::new(self.last_number, u16::MAX),
-            epoch,
-        });
-        Cursor::Ingested(position.map(Position::as_uuid))
+        Cursor::Ingested(self.end.map(Position::to_uuid))
     }
 
     /// Returns how many transactions were not dealt with.
@@ -110,7 +110,11 @@ impl FileEventStore {
             Cursor::Canonical {
                 transactions,
                 events,
-            } => self.canonical_page((transactions, events), select, limit),
+                known,
+            } => {
+                let known = known.map(Position::from_uuid);
+                self.canonical_page((transactions, events), known, select, limit)
+            }
         }
     }
 
@@ -122,11 +126,11 @@ impl FileEventStore {
     ) -> Result<Page, ReadError> {
         let read = |index: &Index| {
             let events = ingested(index, after, select, limit)?;
-            Ok(events.map(|events| (events, Standing::of_index(index))))
+            Ok((events, Standing::of_index(index)))
         };
-        let (events, standing) = self.inner.ask(read)??;
+        let (events, standing) = self.inner.ask(read)?;
         let is_last = events.len() < limit;
-        let behind = |event: &StoredEvent| Cursor::Ingested(Some(event.position.as_uuid()));
+        let behind = |event: &StoredEvent| Cursor::Ingested(Some(event.position.to_uuid()));
         let end = match events.last() {
             Some(event) if !is_last => behind(event),
             _ => standing.end(),
@@ -148,12 +152,21 @@ impl FileEventStore {
     fn canonical_page(
         &self,
         (transactions, events): (usize, usize),
+        known: Option<Position>,
         select: &Arc<dyn Select + Send + Sync>,
         limit: usize,
     ) -> Result<Page, ReadError> {
         self.inner.freshen()?;
         let history = self.inner.history()?;
         let standing = Standing::of_history(&history);
+        if let Some(position) = known
+            && !history.holds(position)
+        {
+            let epoch = history.epoch();
+            return Err(StalePosition { position, epoch }.into());
+        }
+        // What came since sorts behind, or the generation is another one.
+        let known = standing.end.map(Position::to_uuid);
         let mut page = Page {
             events: Vec::new(),
             end: standing.end(),
@@ -171,6 +184,7 @@ impl FileEventStore {
                 let cursor = Cursor::Canonical {
                     transactions: nth,
                     events: place + 1,
+                    known,
                 };
                 page.events.push((event, cursor));
                 if page.events.len() == limit {

@@ -152,7 +152,7 @@ impl Follower {
         let before = *cursor;
         let mut is_read = *cursor == end;
         while !is_read && !self.signal.is_stopped() {
-            let page = store.page(*cursor, end, &AnyOf(&live), PAGE)?;
+            let page = store.page(*cursor, &AnyOf(&live), PAGE)?;
             for event in page.events.into_iter().map(Arc::new) {
                 for member in live.iter().filter(|member| member.wants(&event)) {
                     member.queue.push(Arc::clone(&event));

@@ -28,8 +28,8 @@ pub enum Item {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// The end: positions of the epoch that was followed mean nothing any more, because events went away (`git reset`,
-    /// `git switch`) or the index was rebuilt. The consumer forgets what it derived and subscribes from the beginning.
+    /// The end: the places that were read mean nothing any more, because events went away (`git reset`, `git switch`), the index was
+    /// rebuilt, or the store was put back to an earlier state. The consumer forgets what it derived and subscribes from the beginning.
     #[error(transparent)]
     StalePosition(#[from] StalePosition),
     /// The store could not be read. Nothing is skipped: asked again, the subscription tries again from the same place.

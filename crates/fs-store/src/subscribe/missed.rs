@@ -8,7 +8,7 @@ use crate::event::StoredEvent;
 use crate::store::FileEventStore;
 use crate::subscribe::item::SubscribeError;
 use crate::subscribe::options::Filter;
-use crate::subscribe::page::{PAGE, before};
+use crate::subscribe::page::PAGE;
 
 /// The events that an [`Item::Lagged`](crate::Item::Lagged) stands for, read from the journal page by page.
 ///
@@ -18,7 +18,9 @@ use crate::subscribe::page::{PAGE, before};
 pub struct Missed {
     store: FileEventStore,
     select: Filter,
-    after: Position,
+    from: Position,
+    /// The last event that was read.
+    after: Option<Position>,
     to: Position,
     page: VecDeque<StoredEvent>,
     is_over: bool,
@@ -29,10 +31,11 @@ impl Missed {
         Self {
             store,
             select,
-            after: before(from),
+            from,
+            after: None,
             to,
             page: VecDeque::new(),
-            is_over: from.epoch == to.epoch && from > to,
+            is_over: from > to,
         }
     }
 }
@@ -42,15 +45,17 @@ impl Iterator for Missed {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.page.is_empty() && !self.is_over {
-            match self
-                .store
-                .ingested_events(Some(self.after), &self.select, PAGE)
-            {
+            let (store, select) = (&self.store, &self.select);
+            let read = match self.after {
+                Some(_) => store.ingested_events(self.after, select, PAGE),
+                None => store.ingested_events_from(self.from, select, PAGE),
+            };
+            match read {
                 Ok(mut events) => {
                     events.retain(|event| event.position <= self.to);
                     self.is_over = events.len() < PAGE;
                     if let Some(last) = events.last() {
-                        self.after = last.position;
+                        self.after = Some(last.position);
                     }
                     self.page = events.into();
                 }

@@ -35,7 +35,7 @@ enum Phase {
     /// Waiting to be taken in by the thread.
     Joining(Arc<Queue>),
     /// Pulling what came between the last pull and the taking in.
-    Backlog(Arc<Queue>, Position),
+    Backlog(Arc<Queue>, Option<Position>),
     /// Taking from the queue.
     Live(Arc<Queue>),
 }
@@ -66,8 +66,7 @@ pub(crate) struct Pull {
 
 impl Pull {
     pub(crate) fn run(self) -> Result<Page, ReadError> {
-        let end = self.store.ingestion_end()?;
-        self.store.page(self.after, end, &self.select, PAGE)
+        self.store.page(self.after, &self.select, PAGE)
     }
 }
 
@@ -180,13 +179,14 @@ impl Progress {
     }
 
     /// Returns how to go on when the queue holds what comes after `from`.
+    ///
+    /// Unless the thread stands at the very same place, the journal is asked once more: only there it shows whether the place that was
+    /// reached still holds, be it before the thread's or after it.
     fn after_joining(&self, queue: Arc<Queue>, from: Option<Position>) -> Phase {
-        match (self.after, from) {
-            (Some(after), Some(from)) if after.epoch == from.epoch && after >= from => {
-                Phase::Live(queue)
-            }
-            (_, Some(from)) => Phase::Backlog(queue, from),
-            (_, None) => Phase::Live(queue),
+        if self.after == from {
+            Phase::Live(queue)
+        } else {
+            Phase::Backlog(queue, from)
         }
     }
 
@@ -215,11 +215,11 @@ impl Progress {
     }
 
     /// Takes the events up to `until`; those after it are in the queue.
-    fn take_backlog(&mut self, queue: Arc<Queue>, until: Position, mut page: Page) {
+    fn take_backlog(&mut self, queue: Arc<Queue>, until: Option<Position>, mut page: Page) {
         let read = page.events.len();
-        page.events.retain(|event| event.position <= until);
+        page.events.retain(|event| Some(event.position) <= until);
         if page.is_last || page.events.len() < read {
-            page.through = Some(until);
+            page.through = until.max(self.after);
             self.phase = Phase::Live(queue);
         }
         self.take_over(page);

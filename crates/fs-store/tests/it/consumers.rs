@@ -135,7 +135,7 @@ fn a_position_is_acknowledged_forwards_only() {
         "never back: {back:?}"
     );
     let nowhere = Position {
-        epoch: fs_index::Epoch::from_u64(1),
+        proof: at[2].proof,
         ..at[3]
     };
     let refused = consumer.ack_through(nowhere).unwrap_err();

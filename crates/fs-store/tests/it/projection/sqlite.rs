@@ -276,11 +276,11 @@ fn a_cursor_that_was_never_given_out_means_nothing() {
     note_all(&store, "a", 1..=3);
     let mut runner = store.project(TABLE, database(&store));
     let mut position = runner.catch_up().unwrap().position.unwrap();
-    let before = position.as_uuid().to_string();
+    let before = position.to_uuid().to_string();
     // As after a power cut that took the end of the journal, and not the database.
     position.sequence = Sequence::new(position.sequence.number() + 7, 0);
     let sql = "UPDATE tributary_projections SET progress = replace(progress, ?1, ?2)";
-    let values = params![before, position.as_uuid().to_string()];
+    let values = params![before, position.to_uuid().to_string()];
     runner.model().connection().execute(sql, values).unwrap();
     for applied in [3, 4] {
         let status = runner.catch_up().unwrap();
