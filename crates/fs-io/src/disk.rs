@@ -204,7 +204,14 @@ pub trait Disk: Send + Sync + Debug {
     /// When a sync fails: any of them may not be durable. Not to be repeated, as [`Disk::sync_file`].
     fn sync_all(&self, files: &[PathBuf], directories: &[PathBuf]) -> io::Result<()> {
         let unless_gone = |synced: io::Result<()>| match synced {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(())
+            }
             synced => synced,
         };
         for file in files {

@@ -159,6 +159,9 @@ impl Inner {
 
     /// Takes the write lock and brings everything up to date.
     pub(crate) fn begin(&self) -> Result<Turn<'_>, AppendError> {
+        if let Some(newer) = &self.newer {
+            return Err(AppendError::NewerVersion(newer.clone()));
+        }
         if self.private.is_some() {
             return Err(AppendError::ReadOnly {
                 root: self.layout.root().to_owned(),

@@ -129,6 +129,23 @@ impl From<LockError> for AppendError {
     }
 }
 
+/// A file of `local/` was written by a newer version of the program, which alone knows how to go on with it.
+///
+/// Nothing in `local/` is changed, and nothing is appended; reading goes on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} was written by a newer version (its format is {format}, and this version knows {known}), so nothing is appended; use that version, or append in a clone of your own", path.display()
+)]
+#[non_exhaustive]
+pub struct NewerVersion {
+    /// The file.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: u32,
+    /// The highest format that this version knows.
+    pub known: u32,
+}
+
 /// A refresh that failed; what was known before is still served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -144,13 +161,25 @@ pub enum RefreshError {
     Lock(LockError),
     /// The log of what is not yet durable as files could not be read or put right.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Log(LogError),
+    /// A file of this working copy was written by a newer version.
+    #[error(transparent)]
+    NewerVersion(NewerVersion),
     /// The index could not be read or written.
     #[error(transparent)]
     Index(#[from] IndexError),
     /// What was accepted to be missing could not be read or written.
     #[error(transparent)]
     Accepted(#[from] StateError),
+}
+
+impl From<LogError> for RefreshError {
+    fn from(error: LogError) -> Self {
+        match error.newer_version() {
+            Some(newer) => Self::NewerVersion(newer.clone()),
+            None => Self::Log(error),
+        }
+    }
 }
 
 /// A read that failed.
@@ -238,6 +267,9 @@ pub enum AppendError {
         /// The root of the store.
         root: PathBuf,
     },
+    /// A file of this working copy was written by a newer version. Nothing was written.
+    #[error(transparent)]
+    NewerVersion(NewerVersion),
     /// A stream is not at the version that the caller decided on.
     #[error(
         "stream {stream_id} is at version {actual}, not at {expected} as expected; read it again and decide anew"

@@ -1,46 +1,58 @@
 //! Who this working copy is when it appends.
 //!
-//! `local/identity` names the replicas under which this working copy has appended and binds them to the place: the
-//! device and inode of the store's directory, the machine, and the journal that knows each replica's last transaction.
-//! A copy, a clone, a worktree and a restored backup are other places, so they get replicas of their own. Where only the
-//! contents of the directory were restored, the journal is not in the file that it was made as: fs-index makes another,
-//! and with it begin other replicas.
+//! `local/replicas` names the replicas under which this working copy has appended and binds them to the site of the store's
+//! directory ([`Site`]) and to the journal that knows each replica's last transaction. A copy, a clone, a worktree and a restored
+//! backup are other working copies, so they get replicas of their own. Where only the contents of the directory were restored,
+//! the journal is not in the file that it was made as: fs-index makes another, and with it begin other replicas.
+//!
+//! A store that was moved to another machine and another device goes on as its replicas. It cannot be told from a clone of its
+//! disk, so this is remembered until [`Identity::renew`], and the status says so.
 //!
 //! **Invariant**: one replica's transactions form a chain. A replica goes on only while its own last transaction is
 //! in the history; after `git switch` or `git reset` took it away, another of this working copy's replicas whose last
 //! one is there goes on, or a new one starts. What another process of this working copy decided about it is known here
 //! before the next append.
 
+mod former;
+
 use std::path::{Path, PathBuf};
 
-use fs_format::ReplicaId;
-use fs_index::{Index, JournalId, Layout};
-use fs_io::{FileId, ReadError, SyncPolicy, System};
+use fs_format::{ReplicaId, Timestamp, decode_header, limits};
+use fs_index::{Index, JournalId, Layout, kept_files};
+use fs_io::{FileId, Ownership, ReadError, Site, SyncPolicy, System};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::error::{AppendError, RefreshError};
+use crate::error::{AppendError, NewerVersion, RefreshError};
 
-const VERSION: u32 = 1;
+pub(crate) use former::former;
+
+/// The format of the file. One of another layout gets another name; a higher number under this one is a newer version's.
+const VERSION: u32 = 2;
 const LIMIT: u64 = 1 << 20;
-
-/// The place that an identity is bound to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Binding {
-    device: Option<u64>,
-    inode: Option<u64>,
-    machine_id: Option<String>,
-}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Content {
     version: u32,
-    binding: Binding,
+    /// Where it was last written, as [`Site`] writes itself.
+    site: String,
     journal: Option<Uuid>,
     replicas: Vec<ReplicaId>,
     /// Replicas as which it does not append any more, since other working copies do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     retired: Vec<ReplicaId>,
+    /// When it was found on another machine, on another device and in another boot than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved: Option<Timestamp>,
+    /// Whether the replicas are those of the former identity, which no journal of this version knows yet.
+    #[serde(skip)]
+    is_inherited: bool,
+}
+
+/// The number alone that says how to read the rest.
+#[derive(Deserialize)]
+struct Format {
+    version: u32,
 }
 
 /// The identity of a working copy.
@@ -58,59 +70,91 @@ type Seen = (Option<FileId>, u64, i64);
 
 /// What was found of an identity.
 pub(crate) enum Found {
-    /// It is this place's.
+    /// It is this working copy's, and stands in the file.
     Here(Identity),
-    /// There is none, or it is another place's: the index beside it is not this place's either.
-    Elsewhere(Identity),
+    /// There was none, or another working copy's, or it moved: it is to be written.
+    Unsaved(Identity),
+}
+
+impl Found {
+    pub(crate) fn into_identity(self) -> Identity {
+        match self {
+            Self::Here(identity) | Self::Unsaved(identity) => identity,
+        }
+    }
 }
 
 impl Identity {
-    /// Reads the identity; one that is missing, damaged or bound to another place comes back empty.
+    /// Reads the identity; one that is missing, damaged or of another working copy comes back empty.
     ///
     /// # Errors
-    /// [`AppendError::Identity`] when the file is there but cannot be read.
+    /// [`AppendError::Identity`] when the file is there but cannot be read, [`AppendError::NewerVersion`].
     pub(crate) fn load(system: &System, layout: &Layout) -> Result<Found, AppendError> {
-        let path = layout.local_item("identity");
-        let temp = layout.temp().join("identity");
-        let binding = binding_of(system, layout);
+        let path = layout.local_item("replicas");
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| AppendError::Identity {
+            path: path.clone(),
+            source,
+        };
         // Looked at before the content is read: a file that is put in its place in between is read again.
         let seen = seen(system, &path);
         let read = match system.disk.read(&path, LIMIT) {
-            Ok(bytes) => serde_json::from_slice::<Content>(&bytes).ok(),
-            Err(
-                ReadError::NotFound { .. }
-                | ReadError::TooLarge { .. }
-                | ReadError::NotAFile { .. },
-            ) => None,
-            Err(source) => {
-                return Err(AppendError::Identity {
-                    path,
-                    source: Box::new(source),
-                });
-            }
+            Ok(bytes) => parse(&path, &bytes)?,
+            Err(ReadError::NotFound { .. }) => None,
+            Err(ReadError::TooLarge { .. } | ReadError::NotAFile { .. }) => None,
+            Err(source) => return Err(failed(Box::new(source))),
         };
-        match read {
-            Some(content) if content.version == VERSION && content.binding == binding => {
-                Ok(Found::Here(Self {
-                    path,
-                    temp,
-                    content,
-                    seen,
-                }))
+        let here = Site::of_directory(system, layout.own_root());
+        let here = here.map_err(|source| failed(Box::new(source)))?;
+        let former = seen.is_none().then(|| former(system, layout)).flatten();
+        let with = |content, seen| Self {
+            path: path.clone(),
+            temp: layout.temp().join("replicas"),
+            content,
+            seen,
+        };
+        let ownership = |content: &Content| {
+            let recorded = Site::parse(&content.site);
+            recorded.map_or(Ownership::Copy, |recorded| recorded.judge(&here))
+        };
+        let read = read.map(|content| (ownership(&content), content));
+        Ok(match (read, former) {
+            (Some((Ownership::Ours, content)), _) => Found::Here(with(content, seen)),
+            (Some((Ownership::Moved, mut content)), _) => {
+                content.site = here.to_string();
+                let now = system.clock.now_unix_nanos();
+                content.moved = Timestamp::from_unix_nanos(now).or(content.moved);
+                Found::Unsaved(with(content, None))
             }
-            _ => Ok(Found::Elsewhere(Self {
-                path,
-                temp,
-                content: Content {
-                    version: VERSION,
-                    binding,
-                    journal: None,
-                    replicas: Vec::new(),
-                    retired: Vec::new(),
-                },
-                seen: None,
-            })),
+            (None, Some(former)) if former.is_ours(&here) => {
+                let mut content = Content::new(&here);
+                content.replicas = former.replicas;
+                content.retired = former.retired;
+                content.is_inherited = true;
+                Found::Here(with(content, None))
+            }
+            _ => Found::Unsaved(with(Content::new(&here), None)),
+        })
+    }
+
+    /// Reads the identity, and writes it where it is another now than the file says.
+    ///
+    /// The caller holds the write lock.
+    ///
+    /// # Errors
+    /// As [`Identity::load`].
+    pub(crate) fn load_and_save(system: &System, layout: &Layout) -> Result<Self, AppendError> {
+        match Self::load(system, layout)? {
+            Found::Here(identity) => Ok(identity),
+            Found::Unsaved(mut identity) => {
+                identity.save(system)?;
+                Ok(identity)
+            }
         }
+    }
+
+    /// Returns when the store was found on another machine, device and boot than before, if nobody has adopted an identity since.
+    pub(crate) fn moved(&self) -> Option<Timestamp> {
+        self.content.moved
     }
 
     /// Writes the identity durably.
@@ -143,11 +187,8 @@ impl Identity {
     /// [`AppendError::Identity`].
     pub(crate) fn reread(&mut self, system: &System, layout: &Layout) -> Result<(), AppendError> {
         let now = seen(system, &self.path);
-        if now.is_some()
-            && now != self.seen
-            && let Found::Here(reread) = Self::load(system, layout)?
-        {
-            *self = reread;
+        if now.is_some() && now != self.seen {
+            *self = Self::load_and_save(system, layout)?;
         }
         Ok(())
     }
@@ -171,6 +212,7 @@ impl Identity {
     ) -> Result<ReplicaId, AppendError> {
         self.reread(system, layout)?;
         let replica_id = draw(system)?;
+        self.empty_former(system, layout)?;
         let before = self.content.clone();
         for replica_id in std::mem::take(&mut self.content.replicas) {
             if !self.content.retired.contains(&replica_id) {
@@ -179,6 +221,8 @@ impl Identity {
         }
         self.content.journal = index.journal_id().map(journal_uuid);
         self.content.replicas.push(replica_id);
+        self.content.moved = None;
+        self.content.is_inherited = false;
         if let Err(error) = self.save(system) {
             self.content = before;
             return Err(error);
@@ -205,7 +249,11 @@ impl Identity {
         index: &mut Index,
     ) -> Result<(ReplicaId, u64), AppendError> {
         self.reread(system, layout)?;
+        if self.content.is_inherited {
+            self.inherit(system, layout, index)?;
+        }
         if let Some(next) = self.continued(index)? {
+            self.refresh_site(system, layout)?;
             return Ok(next);
         }
         let replica_id = draw(system)?;
@@ -218,6 +266,66 @@ impl Identity {
         self.save(system)?;
         index.add_own(replica_id);
         Ok((replica_id, 1))
+    }
+
+    /// Takes the replicas over from the former identity: those whose newest known transaction is in the history.
+    ///
+    /// The former index, which knew them all, is not read. What it saw go away lies in `local/vanished/`.
+    fn inherit(
+        &mut self,
+        system: &System,
+        layout: &Layout,
+        index: &Index,
+    ) -> Result<(), AppendError> {
+        self.empty_former(system, layout)?;
+        let disk = system.disk.as_ref();
+        let kept = kept_files(disk, layout).map_err(RefreshError::from)?;
+        let mut vanished = Some(Vec::new());
+        for file in kept {
+            let bytes = disk.read(&file.path, limits::MAX_FILE_BYTES);
+            let header = bytes.ok().and_then(|bytes| decode_header(&bytes).ok());
+            match (header, &mut vanished) {
+                (Some(header), Some(vanished)) => {
+                    vanished.push((header.replica_id, header.replica_seq));
+                }
+                // It may have been anybody's.
+                (None, _) => vanished = None,
+                (_, None) => {}
+            }
+        }
+        self.content.replicas.retain(|replica_id| {
+            let last = index.last_appended(*replica_id);
+            let later = |(of, sequence): &(ReplicaId, Option<u64>)| {
+                of == replica_id && last.is_none_or(|(last, _)| sequence.is_none_or(|it| it > last))
+            };
+            let vanished = vanished.as_ref();
+            last.is_some() && vanished.is_some_and(|vanished| !vanished.iter().any(later))
+        });
+        self.content.journal = index.journal_id().map(journal_uuid);
+        self.content.is_inherited = false;
+        self.save(system)
+    }
+
+    /// Retires the replicas of the former identity there, before anybody goes on as one of them here.
+    fn empty_former(&self, system: &System, layout: &Layout) -> Result<(), AppendError> {
+        let former = former(system, layout).filter(|_| self.content.is_inherited);
+        former.map_or(Ok(()), |former| former.empty(system, layout))
+    }
+
+    /// Records where the store is now, after another start of the machine or on another device: a later comparison starts from here.
+    fn refresh_site(&mut self, system: &System, layout: &Layout) -> Result<(), AppendError> {
+        let here = Site::of_directory(system, layout.own_root());
+        let here = here.map_err(|source| AppendError::Identity {
+            path: layout.own_root().to_owned(),
+            source: Box::new(source),
+        })?;
+        let recorded = Site::parse(&self.content.site);
+        let is_same = recorded.is_some_and(|recorded| recorded.is_same_session(&here));
+        if is_same || here.boot().is_none() {
+            return Ok(());
+        }
+        self.content.site = here.to_string();
+        self.save(system)
     }
 
     /// Finds the replica that was used last among those whose last transaction is there.
@@ -263,18 +371,33 @@ fn seen(system: &System, path: &Path) -> Option<Seen> {
     Some((stat.file_id, stat.len, stat.modified_nanos))
 }
 
-fn binding_of(system: &System, layout: &Layout) -> Binding {
-    let file_id = system
-        .disk
-        .stat(layout.root())
-        .ok()
-        .flatten()
-        .and_then(|stat| stat.file_id);
-    Binding {
-        device: file_id.map(|id| id.device),
-        inode: file_id.map(|id| id.inode),
-        machine_id: system.machine.machine_id.clone(),
+impl Content {
+    fn new(here: &Site) -> Self {
+        Self {
+            version: VERSION,
+            site: here.to_string(),
+            journal: None,
+            replicas: Vec::new(),
+            retired: Vec::new(),
+            moved: None,
+            is_inherited: false,
+        }
     }
+}
+
+/// Reads the content of the file at `path`; `None` when it is damaged.
+fn parse(path: &Path, bytes: &[u8]) -> Result<Option<Content>, AppendError> {
+    let Ok(Format { version }) = serde_json::from_slice(bytes) else {
+        return Ok(None);
+    };
+    if version > VERSION {
+        return Err(AppendError::NewerVersion(NewerVersion {
+            path: path.to_owned(),
+            format: version,
+            known: VERSION,
+        }));
+    }
+    Ok(serde_json::from_slice(bytes).ok())
 }
 
 fn journal_uuid(id: JournalId) -> Uuid {

@@ -72,7 +72,9 @@ pub use command::ContentDifference;
 pub use completeness::Candidate;
 pub use consumer::{Batch, Consumer, ConsumerError, ConsumerOptions, ConsumerState};
 pub use digest::Digest;
-pub use error::{AppendError, NoStore, OpenError, ReadError, RefreshError, StoreBusy};
+pub use error::{
+    AppendError, NewerVersion, NoStore, OpenError, ReadError, RefreshError, StoreBusy,
+};
 pub use event::StoredEvent;
 pub use fence::FenceError;
 pub use fs_index::{All, Select, Streams};

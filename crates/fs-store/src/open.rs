@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use fs_index::{Index, Layout};
 use fs_io::{FileKind, LockError, PrivateDir, SyncPolicy, System, Wait};
 
-use crate::error::{AppendError, NoStore, OpenError, RefreshError, is_refusal};
+use crate::error::{AppendError, NewerVersion, NoStore, OpenError, RefreshError, is_refusal};
 use crate::git_files;
 use crate::group::Queue;
 use crate::identity::{Found, Identity};
@@ -62,12 +62,15 @@ impl StoreOptions {
         let (system, layout) = (self.system_or_real(), layout_of(root.as_ref())?);
         must_be_there(&system, &layout)?;
         check_requires(&system, &layout)?;
+        if let Some(newer) = newer_version(&system, &layout) {
+            return FileEventStore::start_apart(system, &layout, self.clone(), Some(newer));
+        }
         let opened = create_local(&system, &layout).and_then(|()| {
-            FileEventStore::start(system.clone(), layout.clone(), self.clone(), None)
+            FileEventStore::start(system.clone(), layout.clone(), self.clone(), None, None)
         });
         match opened {
             Err(error) if is_read_only(&error) => {
-                FileEventStore::start_apart(system, &layout, self.clone())
+                FileEventStore::start_apart(system, &layout, self.clone(), None)
             }
             opened => opened,
         }
@@ -80,8 +83,12 @@ impl StoreOptions {
     pub fn create(&self, root: impl AsRef<Path>) -> Result<FileEventStore, OpenError> {
         let (system, layout) = (self.system_or_real(), layout_of(root.as_ref())?);
         check_requires(&system, &layout)?;
+        if let Some(newer) = newer_version(&system, &layout) {
+            must_be_there(&system, &layout)?;
+            return FileEventStore::start_apart(system, &layout, self.clone(), Some(newer));
+        }
         let renewed = set_up(&system, &layout)?;
-        let store = FileEventStore::start(system, layout, self.clone(), None)?;
+        let store = FileEventStore::start(system, layout, self.clone(), None, None)?;
         store.inner.writer().renewed_git_files = renewed;
         Ok(store)
     }
@@ -118,11 +125,13 @@ impl StoreOptions {
 }
 
 impl FileEventStore {
-    /// Opens a store that may not be written to: what is made of it lies elsewhere, and goes away with the handle.
+    /// Opens a store that may not be written to, or whose `local/` a newer version has written: what is made of it lies elsewhere, and goes
+    /// away with the handle.
     fn start_apart(
         system: System,
         layout: &Layout,
         options: StoreOptions,
+        newer: Option<NewerVersion>,
     ) -> Result<Self, OpenError> {
         let private = PrivateDir::new().map_err(|source| OpenError::NoTemporaryPlace {
             root: layout.root().to_owned(),
@@ -130,7 +139,7 @@ impl FileEventStore {
         })?;
         let apart = Layout::apart(layout.root(), private.path());
         create_local(&system, &apart)?;
-        Self::start(system, apart, options, Some(private))
+        Self::start(system, apart, options, Some(private), newer)
     }
 
     fn start(
@@ -138,42 +147,28 @@ impl FileEventStore {
         layout: Layout,
         options: StoreOptions,
         private: Option<PrivateDir>,
+        newer: Option<NewerVersion>,
     ) -> Result<Self, OpenError> {
         let failed = |source: AppendError| OpenError::SetUp {
             root: layout.root().to_owned(),
             source: Box::new(source),
         };
-        let mut found = Identity::load(&system, &layout).map_err(failed)?;
-        if let Found::Elsewhere(_) = found {
-            let wait = Wait::UpTo(options.lock_timeout);
-            let _lock = system
-                .disk
-                .lock(&layout.lock(), wait)
-                .map_err(RefreshError::from)?;
-            found = Identity::load(&system, &layout).map_err(failed)?;
-            if let Found::Elsewhere(identity) = &mut found {
-                let removed = system.disk.remove_file(&layout.journal());
-                removed
-                    .or_else(|error| {
-                        if error.kind() == std::io::ErrorKind::NotFound {
-                            Ok(())
-                        } else {
-                            Err(error)
-                        }
-                    })
-                    .map_err(|source| OpenError::SetUp {
-                        root: layout.root().to_owned(),
-                        source: Box::new(source),
-                    })?;
-                identity.save(&system).map_err(failed)?;
-            }
-        }
+        // Where the store is, is asked only after this: on file systems of layers, the first writing gives the directory another inode.
+        let may_lock = system.disk.open_log(&layout.lock()).is_ok();
         let mut wal = Wal::new(system.clone(), layout.clone(), options.checkpoint_after);
         if wal.wants_recovery() {
             recover(&system, &layout, &options, &mut wal)?;
         }
         let recovered = Mutex::new(wal.take_recovered());
-        let (Found::Here(identity) | Found::Elsewhere(identity)) = found;
+        let identity = match Identity::load(&system, &layout).map_err(failed)? {
+            Found::Here(identity) => identity,
+            Found::Unsaved(_) => {
+                let wait = Wait::UpTo(options.lock_timeout);
+                let lock = system.disk.lock(&layout.lock(), wait);
+                let _lock = lock.map_err(RefreshError::from)?;
+                Identity::load_and_save(&system, &layout).map_err(failed)?
+            }
+        };
         let own: BTreeSet<_> = identity.replicas().chain(options.replica_id).collect();
         let index = Index::new(system.clone(), layout.clone(), own);
         let index = RwLock::new(index.reporting_to(options.progress.clone()));
@@ -197,12 +192,13 @@ impl FileEventStore {
                 recovered,
                 tail: Tail::default(),
                 private,
+                newer,
             }),
         };
         // With an index at hand, the directories are compared by the first read; but what cannot be taken in here has to
         // be known now.
         let is_loaded = store.inner.index_mut().load();
-        if !is_loaded.map_err(RefreshError::from)? || !store.inner.may_lock() {
+        if !is_loaded.map_err(RefreshError::from)? || !may_lock {
             store.inner.freshen()?;
         }
         if store.inner.options.refuses_incomplete {
@@ -224,6 +220,16 @@ impl FileEventStore {
     pub fn look_for(root: impl AsRef<Path>) -> Result<(), OpenError> {
         must_be_there(&System::real(), &layout_of(root.as_ref())?)
     }
+}
+
+/// Returns the file of `local/` that a newer version has written, if there is one: by looking alone.
+fn newer_version(system: &System, layout: &Layout) -> Option<NewerVersion> {
+    let wal = Wal::new(system.clone(), layout.clone(), 1);
+    wal.newer_version()
+        .or_else(|| match Identity::load(system, layout) {
+            Err(AppendError::NewerVersion(newer)) => Some(newer),
+            _ => None,
+        })
 }
 
 /// Writes again what a power cut has taken, before anything of the store is read.

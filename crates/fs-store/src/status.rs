@@ -45,6 +45,10 @@ pub struct StoreStatus {
     pub vanished: u64,
     /// Replicas whose transactions are dated more than a second ahead of this machine's clock.
     pub clock_ahead: Vec<ClockAhead>,
+    /// When the store was found on another machine, on another device and in another boot than before. It was moved there, or its disk was
+    /// cloned, which cannot be told apart: if the other one is still in use, [`adopt`](FileEventStore::adopt) an identity here, which also ends
+    /// this.
+    pub moved: Option<Timestamp>,
     /// The epoch of this working copy's positions.
     pub epoch: Option<Epoch>,
     /// How often the canonical order has changed behind something already ingested.
@@ -140,6 +144,7 @@ impl FileEventStore {
         let kept = self.inner.kept_paths()?.into_keys();
         let vanished = kept.filter(|id| history.find(*id).is_none()).count() as u64;
         let now = self.inner.system.clock.now_unix_nanos();
+        let replicas = self.inner.replicas();
         Ok(StoreStatus {
             transactions: history.len() as u64,
             events: history.event_count(),
@@ -158,7 +163,8 @@ impl FileEventStore {
             quarantined,
             completeness: Completeness::of(&omissions),
             accepted,
-            replica_conflicts: replica_conflicts(history, &self.inner.replicas()),
+            replica_conflicts: replica_conflicts(history, &replicas),
+            moved: replicas.moved,
             recovered: self.recovered(),
             vanished,
             clock_ahead: clock_ahead(history, now),
@@ -175,6 +181,8 @@ struct Replicas {
     own: BTreeSet<ReplicaId>,
     /// As which it has ceased to append.
     retired: BTreeSet<ReplicaId>,
+    /// When they moved here with the store.
+    moved: Option<Timestamp>,
 }
 
 impl Inner {
@@ -182,14 +190,14 @@ impl Inner {
     fn replicas(&self) -> Replicas {
         let mut replicas = Replicas::default();
         replicas.own.extend(self.options.replica_id);
-        match Identity::load(&self.system, &self.layout) {
-            Ok(Found::Here(identity)) => {
+        match Identity::load(&self.system, &self.layout).map(Found::into_identity) {
+            Ok(identity) => {
                 if self.options.replica_id.is_none() {
                     replicas.own.extend(identity.replicas());
                 }
                 replicas.retired.extend(identity.retired());
+                replicas.moved = identity.moved();
             }
-            Ok(Found::Elsewhere(_)) => {}
             // The next append says so.
             Err(error) => tracing::warn!(%error, "it is not known who this working copy is"),
         }

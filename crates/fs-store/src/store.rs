@@ -13,7 +13,7 @@ use fs_format::TransactionId;
 use fs_index::{Depth, Effort, History, Index, IndexError, Layout, Observed};
 use fs_io::{LockError, LockGuard, PrivateDir, System, Wait};
 
-use crate::error::RefreshError;
+use crate::error::{NewerVersion, RefreshError};
 use crate::group::Queue;
 use crate::identity::Identity;
 use crate::open;
@@ -43,6 +43,8 @@ pub(crate) struct Inner {
     pub(crate) tail: Tail,
     /// What holds `index/` and `local/` of a store that may not be written to.
     pub(crate) private: Option<PrivateDir>,
+    /// The file of `local/` that a newer version has written, if that is why the store may not be written to.
+    pub(crate) newer: Option<NewerVersion>,
 }
 
 /// What only an appending thread uses.
@@ -123,7 +125,7 @@ impl Inner {
         match self.lock_within(Wait::Never) {
             Ok(lock) => match self.take_in_what_changed(&mut writer, Depth::Recent, &lock) {
                 // The writer refuses to go on; what is there can be read all the same.
-                Err(RefreshError::Log(error)) => {
+                Err(error @ (RefreshError::Log(_) | RefreshError::NewerVersion(_))) => {
                     tracing::warn!(%error, "the log could not be put right, so nothing that arrived is taken in");
                     Ok(())
                 }
@@ -268,11 +270,6 @@ impl Inner {
         self.recovered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns whether the write lock may be taken here; takes it from nobody.
-    pub(crate) fn may_lock(&self) -> bool {
-        self.system.disk.open_log(&self.layout.lock()).is_ok()
     }
 
     pub(crate) fn lock(&self) -> Result<LockGuard, LockError> {

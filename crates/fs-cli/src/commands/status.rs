@@ -35,6 +35,7 @@ struct Answer {
     git: Vec<FaultOut>,
     vanished: u64,
     accepted: Vec<AcceptedOut>,
+    moved: Option<Timestamp>,
     epoch: Option<String>,
     topology_generation: u64,
 }
@@ -131,6 +132,7 @@ pub(crate) fn run(
         git: faults.iter().map(FaultOut::from).collect(),
         vanished: status.vanished,
         accepted: status.accepted.into_iter().map(AcceptedOut::from).collect(),
+        moved: status.moved,
         epoch: status.epoch.map(|epoch| epoch.to_string()),
         topology_generation: status.topology_generation,
     };
@@ -217,6 +219,11 @@ fn text(answer: &Answer, all: bool) -> String {
         lines.push(format!("recovered: a power cut had taken {transaction_id}, and it was written again from the log"));
     }
     lines.extend(answer.git.iter().map(|fault| fault.message.clone()));
+    if let Some(moved) = answer.moved {
+        lines.push(format!(
+            "moved: since {moved} this store is on another machine and another device than before; if its disk was cloned and the other one is still in use, run `trib adopt` here"
+        ));
+    }
     if answer.vanished > 0 {
         lines.push(format!(
             "{} transaction(s) whose files went away are kept: `trib restore` lists and brings back, `trib forget` lets go",

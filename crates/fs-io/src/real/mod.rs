@@ -251,7 +251,7 @@ fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
 /// Takes what is not there any more for synced.
 fn unless_gone(synced: io::Result<()>) -> io::Result<()> {
     match synced {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if says_nothing_is_there(&error) => Ok(()),
         synced => synced,
     }
 }

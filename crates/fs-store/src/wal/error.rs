@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use fs_io::{PublishError, Step};
 
+use crate::error::NewerVersion;
+
 /// A failure of the log of what is not yet durable as files.
 #[derive(Debug, thiserror::Error)]
 #[error("{step} {} failed", path.display())]
@@ -40,6 +42,17 @@ impl LogError {
             path: self.path,
             source: self.source,
         }
+    }
+
+    /// Returns the error of a file that is of a newer format than this version knows.
+    pub(super) fn newer(error: NewerVersion) -> Self {
+        let path = error.path.clone();
+        Self::new(Step::ReadLog, &path, io::Error::other(error))
+    }
+
+    /// Returns the file of a newer version that was met, if that is what went wrong.
+    pub(crate) fn newer_version(&self) -> Option<&NewerVersion> {
+        self.source.get_ref()?.downcast_ref()
     }
 
     /// Returns whether something was to be written or synced, after which the handle must not go on.

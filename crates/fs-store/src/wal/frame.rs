@@ -1,27 +1,31 @@
 //! The bytes of the log: two heads in turn, a mark, then frames, each at the start of a slot of 4 KiB.
 //!
 //! ```text
-//! slot 0 | "triblog" 0x01 | generation 16 | slots u32 | boot 16 | place 16 | crc32 of all before |     of even generations
-//! slot 1 | the same                                                                               |     of odd ones
-//! slot 2 | "tribsus" 0x01, once a sync has failed                                                 |
+//! slot 0 | "triblog" 0x02 | generation 16 | slots u32 | two sites, each a length u16 and a text | zeros | crc32 of all before |   of even generations
+//! slot 1 | the same                                                                                                          |   of odd ones
+//! slot 2 | "tribsus" 0x01, once a sync has failed                                                                            |
 //! slot n | "tribfrm" 0x01 | generation 16 | slot u32 | length u32 | boot 16 | written i64 | count u32 | crc32 of all else | records |
 //!          a record: transaction id 16 | length u32 | the bytes of its file
 //! ```
+//! The first site is that of the store's directory, the second that of the log's own file ([`Site`]). A head has 512 bytes, a sector.
 //! Numbers are little endian. What a frame leaves of its last slot is zeros.
 //!
 //! **Invariant**: a frame is believed as a whole or not at all, and only at the slot and in the generation that it names. No two frames share a
 //! slot, so that a write which the power cuts off cannot harm what was synced before it.
 
 use fs_format::TransactionId;
+use fs_io::{MAX_SITE_BYTES, Site};
 use uuid::Uuid;
 
 /// Bytes of a slot: a page, so that no write of a frame touches a page with another one in it.
 pub(super) const SLOT: usize = 4096;
 
-const LOG_MAGIC: [u8; 8] = *b"triblog\x01";
+const LOG_MAGIC: [u8; 7] = *b"triblog";
+/// The format of the log. A log of another layout gets another name; a higher number under this one is a newer version's.
+pub(super) const LOG_FORMAT: u8 = 2;
 const FRAME_MAGIC: [u8; 8] = *b"tribfrm\x01";
 /// Bytes of a head, the checksum included.
-const LOG_HEAD: usize = 64;
+const LOG_HEAD: usize = 512;
 const SUSPECT_MAGIC: [u8; 8] = *b"tribsus\x01";
 const SUSPECT_SLOT: u32 = 2;
 /// The first slot of a frame.
@@ -35,7 +39,7 @@ const RECORD_HEAD: usize = 20;
 /// A transaction: its id and the bytes of its file.
 pub(crate) type Body<'a> = (TransactionId, &'a [u8]);
 
-/// The bytes that a boot of the machine, or a place on it, is told by.
+/// The bytes that a boot of the machine is told by.
 pub(super) type Mark = [u8; 16];
 
 /// The log from one time of being empty to the next: counted up, and random, so that it is not taken for another.
@@ -52,6 +56,8 @@ pub(super) struct Front {
     pub(super) head: Option<LogHead>,
     /// Whether a sync has failed, so that what is read may not be what would survive a power cut.
     pub(super) suspect: bool,
+    /// The format of a head that is of a newer version, where none is of this one.
+    pub(super) newer: Option<u8>,
 }
 
 /// What is said of a generation.
@@ -60,8 +66,10 @@ pub(super) struct LogHead {
     pub(super) generation: Generation,
     /// How many slots there are, the first included.
     pub(super) slots: u32,
-    pub(super) boot: Mark,
-    pub(super) place: Mark,
+    /// Where the store was when the generation began.
+    pub(super) directory: Site,
+    /// The log's own file.
+    pub(super) file: Site,
 }
 
 /// The head of a frame that was checked.
@@ -88,11 +96,16 @@ pub(super) struct Record {
 impl Front {
     /// Reads the first [`FRONT`] bytes of a log.
     pub(super) fn parse(bytes: &[u8]) -> Self {
-        let heads = [bytes.get(..LOG_HEAD), bytes.get(SLOT..SLOT + LOG_HEAD)];
-        let heads = heads.into_iter().flatten().filter_map(LogHead::parse);
+        let slots = [bytes.get(..LOG_HEAD), bytes.get(SLOT..SLOT + LOG_HEAD)];
+        let slots = slots.into_iter().flatten();
+        let head = slots.clone().filter_map(LogHead::parse);
+        let head = head.max_by_key(|head| head.generation);
+        let formats = slots.filter_map(|slot| slot.strip_prefix(&LOG_MAGIC)?.first().copied());
+        let newest = formats.max().filter(|format| *format > LOG_FORMAT);
         let mark = bytes.get(SUSPECT_SLOT as usize * SLOT..);
         Self {
-            head: heads.max_by_key(|head| head.generation),
+            newer: newest.filter(|_| head.is_none()),
+            head,
             suspect: mark.is_some_and(|mark| mark.starts_with(&SUSPECT_MAGIC)),
         }
     }
@@ -112,29 +125,35 @@ impl LogHead {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(LOG_HEAD);
         bytes.extend_from_slice(&LOG_MAGIC);
+        bytes.push(LOG_FORMAT);
         bytes.extend_from_slice(&self.generation.number.to_le_bytes());
         bytes.extend_from_slice(&self.generation.nonce.to_le_bytes());
         bytes.extend_from_slice(&self.slots.to_le_bytes());
-        bytes.extend_from_slice(&self.boot);
-        bytes.extend_from_slice(&self.place);
+        for site in [&self.directory, &self.file] {
+            let text = site.to_string();
+            let len = u16::try_from(text.len()).expect("the text of a site is bounded");
+            bytes.extend_from_slice(&len.to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        bytes.resize(LOG_HEAD - 4, 0);
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
         bytes
     }
 
     /// Reads a head; `None` when the bytes are none.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut fields = Fields(bytes.get(..LOG_HEAD)?);
-        let magic = fields.array()?;
-        let generation = fields.generation()?;
-        let slots = fields.u32()?;
-        let (boot, place) = (fields.array()?, fields.array()?);
-        let whole = crc32fast::hash(&bytes[..LOG_HEAD - 4]) == fields.u32()?;
-        (whole && magic == LOG_MAGIC).then_some(Self {
-            generation,
-            slots,
-            boot,
-            place,
-        })
+        let bytes = bytes.get(..LOG_HEAD)?;
+        let mut fields = Fields(bytes);
+        let magic: [u8; 7] = fields.array()?;
+        let [format] = fields.array()?;
+        let head = Self {
+            generation: fields.generation()?,
+            slots: fields.u32()?,
+            directory: fields.site()?,
+            file: fields.site()?,
+        };
+        let is_ours = magic == LOG_MAGIC && format == LOG_FORMAT;
+        (is_ours && head.encode() == bytes).then_some(head)
     }
 }
 
@@ -255,7 +274,7 @@ fn checksum(head: &[u8], rest: &[u8]) -> u32 {
 }
 
 /// Bytes that are read from the front.
-struct Fields<'a>(&'a [u8]);
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
@@ -264,15 +283,21 @@ impl<'a> Fields<'a> {
         Some(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }
 
-    fn u32(&mut self) -> Option<u32> {
+    pub(super) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn generation(&mut self) -> Option<Generation> {
+    fn site(&mut self) -> Option<Site> {
+        let len = usize::from(u16::from_le_bytes(self.array()?));
+        let text = self.take(len).filter(|_| len <= MAX_SITE_BYTES)?;
+        Site::parse(std::str::from_utf8(text).ok()?)
+    }
+
+    pub(super) fn generation(&mut self) -> Option<Generation> {
         let number = u64::from_le_bytes(self.array()?);
         let nonce = u64::from_le_bytes(self.array()?);
         Some(Generation { number, nonce })
@@ -333,8 +358,8 @@ mod tests {
         let head = LogHead {
             generation: GENERATION,
             slots: 16,
-            boot: [1; 16],
-            place: [2; 16],
+            directory: Site::parse("boot=b machine=m device=1 inode=2 born=3").unwrap(),
+            file: Site::parse("inode=4").unwrap(),
         };
         let mut bytes = head.encode();
         assert_eq!(bytes.len(), LOG_HEAD, "the length is fixed");
@@ -344,5 +369,34 @@ mod tests {
             assert_eq!(LogHead::parse(&bytes), None, "byte {at} is covered");
             bytes[at] ^= 1;
         }
+    }
+
+    #[test]
+    fn a_newer_format_is_told_from_damage() {
+        let head = LogHead {
+            generation: GENERATION,
+            slots: 16,
+            directory: Site::default(),
+            file: Site::default(),
+        };
+        let whole = head.encode();
+        let mut newer = whole.clone();
+        newer[7] = LOG_FORMAT + 1;
+        let front = |slots: [&[u8]; 2]| {
+            let mut bytes = vec![0; FRONT];
+            bytes[..LOG_HEAD].copy_from_slice(slots[0]);
+            bytes[SLOT..SLOT + LOG_HEAD].copy_from_slice(slots[1]);
+            Front::parse(&bytes)
+        };
+        let none = [0; LOG_HEAD];
+        assert_eq!(front([&newer, &none]).newer, Some(LOG_FORMAT + 1));
+        assert_eq!(front([&none, &newer]).newer, Some(LOG_FORMAT + 1));
+        let rotten = front([&newer, &whole]);
+        assert_eq!(
+            (rotten.head.is_some(), rotten.newer),
+            (true, None),
+            "a newer version writes both heads, so one such byte is damage"
+        );
+        assert_eq!(front([&none, &none]).newer, None);
     }
 }

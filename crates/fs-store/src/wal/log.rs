@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_index::Layout;
-use fs_io::{Disk, File, FileId, Step, System};
+use fs_io::{Disk, File, FileId, Site, Stat, Step, System};
 use sha2::{Digest, Sha256};
 
 use super::error::LogError;
@@ -61,8 +61,8 @@ impl Log {
         let head = LogHead {
             generation: Generation::default(),
             slots: 0,
-            boot: [0; 16],
-            place: [0; 16],
+            directory: Site::default(),
+            file: Site::default(),
         };
         Ok(Self {
             path: path.to_owned(),
@@ -81,22 +81,22 @@ impl Log {
     pub(super) fn create(
         system: &System,
         layout: &Layout,
-        boot: Mark,
+        here: &Site,
         generation: Generation,
         slots: u32,
     ) -> Result<Self, LogError> {
         let disk = system.disk.as_ref();
         let path = path_of(layout);
         let failed = |step, source| LogError::new(step, &path, source);
-        let temp = layout.temp().join(format!("wal-{:016x}", generation.nonce));
+        let temp = layout.temp().join(format!("log-{:016x}", generation.nonce));
         let mut head = LogHead {
             generation,
             slots,
-            boot,
-            place: [0; 16],
+            directory: here.clone(),
+            file: Site::default(),
         };
         let written = disk.create_new(&temp).and_then(|mut file| {
-            head.place = place_of(system, file.stat()?.file_id);
+            head.file = here.of_file(&file.stat()?);
             // Zeros are written, not only reserved: else the first sync of each page would wait for the file system's own journal.
             let mut bytes = vec![0; usize::try_from(head.offset()).unwrap_or(0)];
             bytes.extend(head.encode());
@@ -128,9 +128,14 @@ impl Log {
         grown.max(now).max(FIRST_FRAME + frame)
     }
 
+    /// Returns the bytes before the frames as they are now.
+    pub(super) fn front_bytes(&self) -> Result<Vec<u8>, LogError> {
+        self.read(0, FRONT)
+    }
+
     /// Reads what stands before the frames as it is now.
     pub(super) fn read_front(&self) -> Result<Front, LogError> {
-        self.read(0, FRONT).map(|bytes| Front::parse(&bytes))
+        self.front_bytes().map(|bytes| Front::parse(&bytes))
     }
 
     /// Takes over a head that another process wrote.
@@ -161,8 +166,21 @@ impl Log {
         Ok(())
     }
 
+    /// Returns the frames of the newest generation there is, where `head` is that of the head: a frame may be newer than a head that the power
+    /// cut kept from being written.
+    pub(super) fn newest_frames(&self, head: Option<Generation>) -> Result<Vec<Frame>, LogError> {
+        let mut frames = self.read_all()?;
+        let newest = frames
+            .iter()
+            .map(|frame| frame.generation)
+            .chain(head)
+            .max();
+        frames.retain(|frame| Some(frame.generation) == newest);
+        Ok(frames)
+    }
+
     /// Reads every slot for frames of any generation, since a power cut may have spared any of them.
-    pub(super) fn read_all(&self) -> Result<Vec<Frame>, LogError> {
+    fn read_all(&self) -> Result<Vec<Frame>, LogError> {
         let failed = |source| LogError::new(Step::ReadLog, &self.path, source);
         let len = usize::try_from(self.file.len().map_err(failed)?).unwrap_or(usize::MAX);
         let bytes = self.read(0, len)?;
@@ -176,6 +194,24 @@ impl Log {
             frames.extend(frame);
         }
         Ok(frames)
+    }
+
+    /// Returns what the system knows of the file.
+    pub(super) fn stat(&self) -> Result<Stat, LogError> {
+        let stat = self.file.stat();
+        stat.map_err(|source| LogError::new(Step::ReadLog, &self.path, source))
+    }
+
+    /// Returns whether there is a frame of a generation, whole or not.
+    pub(super) fn holds_any(&self, generation: Generation) -> Result<bool, LogError> {
+        let head = self.read(offset_of(FIRST_FRAME), FRAME_HEAD)?;
+        Ok(Frame::announced(&head, generation).is_some())
+    }
+
+    /// Writes a few bytes over what is there, durably.
+    pub(super) fn overwrite(&mut self, offset: u64, bytes: &[u8]) -> Result<(), LogError> {
+        let written = self.file.write_at(offset, bytes);
+        self.synced(written)
     }
 
     /// Returns the bytes of a transaction.
@@ -195,11 +231,13 @@ impl Log {
     }
 
     /// Starts a new generation, of which there is no frame yet, durably.
-    pub(super) fn renew(&mut self, boot: Mark, generation: Generation) -> Result<(), LogError> {
+    pub(super) fn renew(&mut self, here: &Site, generation: Generation) -> Result<(), LogError> {
+        let stat = self.stat()?;
         let head = LogHead {
             generation,
-            boot,
-            ..self.head.clone()
+            slots: self.head.slots,
+            directory: here.clone(),
+            file: here.of_file(&stat),
         };
         let written = self.file.write_at(head.offset(), &head.encode());
         self.begin(head);
@@ -247,16 +285,7 @@ impl Log {
 
 /// Returns where the log of a store lies.
 pub(super) fn path_of(layout: &Layout) -> PathBuf {
-    layout.local_item("wal")
-}
-
-/// Returns the mark of the log file `file_id` on this machine: a copy has another.
-///
-/// The device is left out, since its number may be another after each boot.
-pub(super) fn place_of(system: &System, file_id: Option<FileId>) -> Mark {
-    let machine = system.machine.machine_id.as_deref().unwrap_or_default();
-    let inode = file_id.map_or(0, |id| id.inode);
-    mark(&format!("{inode} {machine}"))
+    layout.local_item("log")
 }
 
 /// Returns 16 bytes that stand for a text.

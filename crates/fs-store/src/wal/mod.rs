@@ -1,4 +1,4 @@
-//! The log of what was acknowledged and is not yet durable as files: `local/wal`.
+//! The log of what was acknowledged and is not yet durable as files: `local/log`.
 //!
 //! ```text
 //! under the write lock:   catch up -> write one frame -> sync it -> publish the files, unsynced -> acknowledge
@@ -21,17 +21,19 @@
 //! - *A write or sync fails*: the log is marked as suspect, in the memory that all processes share, and is not written to any more. Whoever comes
 //!   next writes the files of its records anew, as new files, and then a new log: pages whose sync failed may look well and be lost.
 //!
-//! # Boots and places
-//! A record whose file is missing was removed on purpose if the machine has run since it was written, and was lost if it has not. So the log
-//! bears the id of the boot, and without one (only Linux tells) there is no log: appends are durable as files then. A log that lies in another
-//! file than the one it was made as is a copy, made by `cp -r` or restored from a backup. Whether a file that the copy lacks was lost or removed
-//! nobody knows: the bytes are kept in `local/vanished/` and the file is not brought back. The same goes for a log both of whose heads are damaged.
+//! # Sessions and sites
+//! A record whose file is missing was removed on purpose if the machine has run since it was written, and may be lost if it has not, or if the
+//! file system was on another device meanwhile. So frames bear the id of the boot, and without one (only Linux tells) nothing is written to the
+//! log: appends are durable as files then. The head bears the sites of the store and of the log's file ([`Site`]), by which a copy is told, made
+//! by `cp -r` or restored from a backup. Whether a file that is missing beside a copy was lost or removed nobody knows: the bytes are kept in
+//! `local/vanished/`. The same goes for a log both of whose heads are damaged. A file that is there and cut off is written again in any case.
 //!
 //! # Limitations
 //! A file that is removed while no process looks, and before the power is cut, comes back. Deleting `local/` takes the log along: a handle that
 //! is open notices and syncs the files it knew of, but until then they are as durable as the system has made them.
 
 mod error;
+mod former;
 mod frame;
 mod log;
 mod recover;
@@ -40,11 +42,14 @@ use std::path::PathBuf;
 
 use fs_format::TransactionId;
 use fs_index::{Layout, Stored, sweep_temp};
-use fs_io::{LockGuard, Step, System};
+use fs_io::{LockGuard, Ownership, Site, Stat, Step, System};
+
+use crate::error::NewerVersion;
 
 pub use error::LogError;
 use frame::{Body, Frame, Front, Generation, LogHead, Mark};
 use log::{Live, Log};
+use recover::Since;
 
 /// Records older than this are checkpointed by the next append.
 const PATIENCE_NANOS: u64 = 30_000_000_000;
@@ -65,6 +70,8 @@ pub(crate) struct Wal {
     /// A log of so many records is checkpointed.
     most_records: usize,
     log: Option<Log>,
+    /// The log of the versions before, as it was when it was last found or left empty.
+    former_seen: Option<former::Seen>,
     recovered: Vec<TransactionId>,
 }
 
@@ -77,6 +84,7 @@ impl Wal {
             boot,
             most_records: most_records.max(1),
             log: None,
+            former_seen: None,
             recovered: Vec::new(),
         }
     }
@@ -99,7 +107,7 @@ impl Wal {
     /// Returns whether there is a log, empty or not.
     pub(crate) fn is_there(&self) -> bool {
         let stat = self.system.disk.stat(&log::path_of(&self.layout));
-        self.is_usable() && !matches!(stat, Ok(None))
+        !matches!(stat, Ok(None)) || self.former_wants_recovery()
     }
 
     /// Takes the transactions that were written again since the last call.
@@ -107,23 +115,44 @@ impl Wal {
         std::mem::take(&mut self.recovered)
     }
 
+    /// Returns the log's file if it is of a newer format than this version knows: looks without the lock, and writes nothing.
+    pub(crate) fn newer_version(&self) -> Option<NewerVersion> {
+        let path = log::path_of(&self.layout);
+        let bytes = self.system.disk.read_range(&path, 0, frame::FRONT).ok()?;
+        newer(&path, &Front::parse(&bytes))
+    }
+
     /// Returns whether what the log holds may be missing from `events/`: looks without the lock, and writes nothing.
     pub(crate) fn wants_recovery(&self) -> bool {
+        if self.former_wants_recovery() {
+            return true;
+        }
         let path = log::path_of(&self.layout);
         let disk = self.system.disk.as_ref();
-        let Some(boot) = self.boot else { return false };
         let Ok(bytes) = disk.read_range(&path, 0, frame::FRONT) else {
             return false;
         };
-        let file_id = disk
-            .stat(&path)
-            .ok()
-            .flatten()
-            .and_then(|stat| stat.file_id);
         let front = Front::parse(&bytes);
-        let place = log::place_of(&self.system, file_id);
-        let is_current = |head: LogHead| head.boot == boot && head.place == place;
-        front.suspect || !front.head.is_some_and(is_current)
+        let is_current = |head: &LogHead| {
+            let here = self.site().ok();
+            let stat = disk.stat(&path).ok().flatten();
+            here.zip(stat)
+                .is_some_and(|(here, stat)| self.is_current(head, &here, &stat))
+        };
+        match &front.head {
+            Some(head) if !front.suspect && !is_current(head) => {
+                // Where one boot is not told from the next, an empty log is as good as a current one.
+                let first = disk.read_range(
+                    &path,
+                    frame::offset_of(frame::FIRST_FRAME),
+                    frame::FRAME_HEAD,
+                );
+                let is_empty =
+                    first.is_ok_and(|first| Frame::announced(&first, head.generation).is_none());
+                self.is_usable() || !is_empty
+            }
+            head => front.suspect || head.is_none(),
+        }
     }
 
     /// Reads what others wrote, and puts right what a crash has left. At the start of each turn, before anything else.
@@ -131,7 +160,6 @@ impl Wal {
     /// # Errors
     /// [`LogError`]; when it is fatal, the handle must not be used for appends any more.
     pub(crate) fn catch_up(&mut self, lock: &LockGuard) -> Result<(), LogError> {
-        let Some(boot) = self.boot else { return Ok(()) };
         let path = log::path_of(&self.layout);
         let disk = self.system.disk.clone();
         let there = disk
@@ -141,26 +169,57 @@ impl Wal {
         if there.is_none() || known != there.map(|stat| stat.file_id) {
             if let Some(orphaned) = self.log.take() {
                 // It was deleted, with `local/`, or another process has made a new one: then these are durable already.
-                self.sync_files(&orphaned.live)?;
+                self.settle(&orphaned)?;
             }
-            if there.is_none() {
-                return Ok(());
-            }
-            self.log = Some(Log::open(disk.as_ref(), &path)?);
-        }
-        let log = self.log.as_mut().expect("it was opened just above");
-        let front = log.read_front()?;
-        let place = log::place_of(&self.system, log.file_id);
-        match front.head {
-            Some(head) if head.boot == boot && head.place == place && !front.suspect => {
-                if head.generation != log.head.generation {
-                    log.begin(head);
+            if there.is_some() {
+                let opened = Log::open(disk.as_ref(), &path)?;
+                if let Some(newer) = newer(&path, &opened.read_front()?) {
+                    return Err(LogError::newer(newer));
                 }
-                log.read_on()?;
-                self.drop_unpublished(lock)
+                self.log = Some(opened);
             }
-            _ => self.recover(boot, front),
         }
+        self.take_over_former()?;
+        let Some(log) = &mut self.log else {
+            return Ok(());
+        };
+        let front = log.read_front()?;
+        if let Some(newer) = newer(&path, &front) {
+            return Err(LogError::newer(newer));
+        }
+        let stat = log.stat()?;
+        let here = self.site()?;
+        let Some(head) = front.head.clone().filter(|_| !front.suspect) else {
+            return self.recover(&here, front);
+        };
+        let is_current = self.is_current(&head, &here, &stat);
+        let Some(log) = &mut self.log else {
+            return Ok(());
+        };
+        if is_current {
+            if head.generation != log.head.generation {
+                log.begin(head);
+            }
+            log.read_on()?;
+            return self.drop_unpublished(lock);
+        }
+        // Where one boot is not told from the next, an empty log is as good as a current one.
+        if self.boot.is_none() && !log.holds_any(head.generation)? {
+            return Ok(());
+        }
+        self.recover(&here, front)
+    }
+
+    /// Returns where the store is now.
+    fn site(&self) -> Result<Site, LogError> {
+        let root = self.layout.own_root();
+        Site::of_directory(&self.system, root)
+            .map_err(|source| LogError::new(Step::ReadLog, root, source))
+    }
+
+    /// Returns whether nothing that the log holds can have been lost since it was begun.
+    fn is_current(&self, head: &LogHead, here: &Site, file: &Stat) -> bool {
+        is_ours(head, here, file) && head.directory.is_same_session(here)
     }
 
     /// Drops records whose files went away, so that no power cut brings them back.
@@ -203,11 +262,12 @@ impl Wal {
         let boot = self
             .boot
             .expect("the caller has asked whether there can be a log");
+        let here = self.site()?;
         let now = self.system.clock.now_unix_nanos();
         let slots = Frame::slots_for(transactions);
         let room = self.log.as_ref().map_or(0, |log| log.head.slots - log.next);
         if room < slots || self.is_due(transactions, now) {
-            self.restart(boot, slots)?;
+            self.restart(&here, slots)?;
         }
         let log = self
             .log
@@ -230,10 +290,11 @@ impl Wal {
     /// As [`Wal::catch_up`].
     pub(crate) fn checkpoint(&mut self, _lock: &LockGuard) -> Result<(), LogError> {
         let holds_any = self.log.as_ref().is_some_and(|log| !log.live.is_empty());
-        match self.boot {
-            Some(boot) if holds_any => self.restart(boot, 0),
-            _ => Ok(()),
+        if holds_any {
+            let here = self.site()?;
+            self.restart(&here, 0)?;
         }
+        Ok(())
     }
 
     fn is_due(&self, transactions: &[Body<'_>], now: i64) -> bool {
@@ -248,17 +309,20 @@ impl Wal {
     }
 
     /// Empties the log, which has room for a frame of so many slots then, and clears away what killed processes have left.
-    fn restart(&mut self, boot: Mark, slots: u32) -> Result<(), LogError> {
+    fn restart(&mut self, here: &Site, slots: u32) -> Result<(), LogError> {
         let Some(log) = &self.log else {
-            return self.replace(boot, Log::slots_for(0, slots));
+            return self.replace(here, Log::slots_for(0, slots));
         };
-        let (synced, before) = (self.sync_files(&log.live), log.head.slots);
-        if let Err(error) = synced {
-            if let Some(log) = &mut self.log {
+        let (settled, before) = (self.settle(log), log.head.slots);
+        if let Err(error) = settled {
+            if error.is_fatal()
+                && let Some(log) = &mut self.log
+            {
                 log.suspect();
             }
             return Err(error);
         }
+        let log = self.log.as_ref().expect("there was one above");
         sweep_temp(&self.system, &self.layout);
         let is_full = log.head.slots - log.next < slots;
         let after = if is_full {
@@ -267,35 +331,36 @@ impl Wal {
             before
         };
         if after > before {
-            return self.replace(boot, after);
+            return self.replace(here, after);
         }
         let generation = self.next_generation()?;
         match &mut self.log {
-            Some(log) => log.renew(boot, generation),
+            Some(log) => log.renew(here, generation),
             None => Ok(()),
         }
     }
 
     /// Puts a new, empty log in the place of the present one.
-    fn replace(&mut self, boot: Mark, slots: u32) -> Result<(), LogError> {
+    fn replace(&mut self, here: &Site, slots: u32) -> Result<(), LogError> {
         let generation = self.next_generation()?;
-        let log = Log::create(&self.system, &self.layout, boot, generation, slots)?;
+        let log = Log::create(&self.system, &self.layout, here, generation, slots)?;
         self.log = Some(log);
         Ok(())
     }
 
     fn next_generation(&self) -> Result<Generation, LogError> {
-        let number = self
-            .log
-            .as_ref()
-            .map_or(0, |log| log.head.generation.number);
+        let before = self.log.as_ref().map(|log| log.head.generation);
+        self.generation_after(before.unwrap_or_default())
+    }
+
+    fn generation_after(&self, before: Generation) -> Result<Generation, LogError> {
         let mut nonce = [0; 8];
         self.system
             .random
             .fill(&mut nonce)
             .map_err(|source| LogError::new(Step::WriteLog, &log::path_of(&self.layout), source))?;
         Ok(Generation {
-            number: number.saturating_add(1),
+            number: before.number.saturating_add(1),
             nonce: u64::from_le_bytes(nonce),
         })
     }
@@ -323,6 +388,12 @@ impl Wal {
         }
     }
 
+    /// Makes durable what the records of a log stand for: the files that are there, and the bytes of records whose files are not what they were.
+    fn settle(&self, log: &Log) -> Result<(), LogError> {
+        self.put_right(log, &log.live, Since::SameSession, false)?;
+        self.sync_files(&log.live)
+    }
+
     fn sync_files(&self, live: &[Live]) -> Result<(), LogError> {
         let files: Vec<_> = live
             .iter()
@@ -331,6 +402,20 @@ impl Wal {
         let disk = self.system.disk.as_ref();
         fs_io::make_all_durable(disk, self.layout.root(), &files).map_err(LogError::from)
     }
+}
+
+/// Returns whether a log with this head, in this file, is this working copy's.
+fn is_ours(head: &LogHead, here: &Site, file: &Stat) -> bool {
+    head.directory.judge(here) != Ownership::Copy
+        && head.file.judge(&here.of_file(file)) != Ownership::Copy
+}
+
+fn newer(path: &std::path::Path, front: &Front) -> Option<NewerVersion> {
+    Some(NewerVersion {
+        path: path.to_owned(),
+        format: front.newer?.into(),
+        known: frame::LOG_FORMAT.into(),
+    })
 }
 
 fn file_of(layout: &Layout, id: TransactionId) -> PathBuf {

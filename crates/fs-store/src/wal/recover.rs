@@ -1,104 +1,210 @@
-//! Writing again what a power cut has taken.
+//! Putting files right that are not what the log says.
 //!
-//! **Invariant**: the log is started anew only after everything that it gives back is durable in `events/`; until then, doing it all again comes to
-//! the same.
+//! **Invariant**: no record is dropped while its bytes stand nowhere else. Before the log is started anew, everything that its records stand for
+//! was made durable as files; until then, doing it all again comes to the same.
 
-use fs_format::limits;
-use fs_io::{ReadError, Step, SyncPolicy};
+use std::io::ErrorKind;
+
+use fs_format::{Location, TransactionId, decode, limits};
+use fs_io::{ReadError, Site, Step, SyncPolicy};
+use sha2::{Digest, Sha256};
 
 use super::error::LogError;
-use super::frame::{Frame, Front, Mark, Record};
-use super::log::{self, Live, Log};
+use super::frame::{Frame, Front, LogHead, Record};
+use super::log::{Live, Log};
 use super::{Wal, file_of};
 
 /// What is known of the time between the writing of a frame and now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Since {
+pub(super) enum Since {
     /// The machine has run: what is gone was removed.
-    SameBoot,
-    /// The same, and a sync has failed: what is there may not be durable whatever syncs say.
-    SyncFailed,
-    /// The machine was started anew: what is gone was lost.
+    SameSession,
+    /// The machine was started anew, or the file system was on another device: what is gone may have been lost.
     Restarted,
+    /// The log is a copy, or both of its heads are damaged: whether what is gone was lost or removed, nobody knows.
+    Copied,
+}
+
+/// What stands under the name of a record's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FileState {
+    Missing,
+    /// The bytes of the record, or what a checkout made of their ends of lines.
+    Same,
+    /// What a power cut or a checkout leaves: nothing, a beginning, NUL at the end.
+    Incomplete,
+    /// No transaction, and not only cut off.
+    Damaged,
+    /// A whole file with another content, or one of a newer version.
+    Another,
+    /// Something that is no file.
+    NotAFile,
+}
+
+/// What is done about a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remedy {
+    Nothing,
+    /// The file is written again.
+    Rewrite,
+    /// The bytes are kept in `local/vanished/`.
+    KeepAside,
+}
+
+/// Decides what is done about a record; `suspect` when a sync of the log has failed, so that what can be read may not be durable.
+fn remedy(file: FileState, since: Since, suspect: bool) -> Remedy {
+    match (file, since) {
+        (FileState::Same, _) if suspect => Remedy::Rewrite,
+        (FileState::Same, _) | (FileState::Missing, Since::SameSession) => Remedy::Nothing,
+        (FileState::Incomplete, _) => Remedy::Rewrite,
+        (FileState::Missing | FileState::Damaged, Since::Restarted) => Remedy::Rewrite,
+        (FileState::Damaged, Since::Copied) => Remedy::Rewrite,
+        (FileState::Missing, Since::Copied) => Remedy::KeepAside,
+        (FileState::Damaged, Since::SameSession) => Remedy::KeepAside,
+        (FileState::Another | FileState::NotAFile, _) => Remedy::KeepAside,
+    }
 }
 
 impl Wal {
-    /// Brings `events/` into line with a log that was written in another boot, at another place, or that a sync has failed on.
-    pub(super) fn recover(&mut self, boot: Mark, front: Front) -> Result<(), LogError> {
+    /// Brings `events/` into line with a log that was written in another session, that is a copy, or that a sync has failed on.
+    pub(super) fn recover(&mut self, here: &Site, front: Front) -> Result<(), LogError> {
         let Some(log) = &mut self.log else {
             return Ok(());
         };
-        let mut frames = log.read_all()?;
-        // A frame is newer than a head that the power cut kept from being written.
-        let newest = frames.iter().map(|frame| frame.generation);
-        let of_head = front.head.as_ref().map(|head| head.generation);
-        let newest = newest.chain(of_head).max();
-        let newest = newest.unwrap_or_default();
-        frames.retain(|frame| frame.generation == newest);
-        log.head.generation = newest;
-        let place = log::place_of(&self.system, log.file_id);
-        let is_whole = !front.suspect;
-        let Some(head) = front.head.filter(|head| head.place == place) else {
-            self.set_aside(&frames)?;
-            return self.replace(boot, Log::slots_for(0, 0));
-        };
-        let mut given_back = Vec::new();
-        for frame in &frames {
-            let since = match (frame.boot == boot, is_whole) {
-                (false, _) => Since::Restarted,
-                (true, true) => Since::SameBoot,
-                (true, false) => Since::SyncFailed,
-            };
-            for record in &frame.records {
-                self.give_back(record, since, is_whole)?;
-                given_back.push(Live {
-                    record: *record,
-                    written: frame.written,
-                });
+        let known = front.head.as_ref().map(|head| head.generation);
+        let stat = log.stat()?;
+        let head = front.head.filter(|head| super::is_ours(head, here, &stat));
+        let boot = self.boot;
+        let frames = log.newest_frames(known)?;
+        log.head.generation = frames
+            .first()
+            .map(|frame| frame.generation)
+            .or(known)
+            .unwrap_or_default();
+        let recovered = self.give_back(
+            &frames,
+            |frame| since(frame, head.as_ref(), here, boot),
+            front.suspect,
+        )?;
+        self.recovered.extend(recovered);
+        match head {
+            Some(head) if !front.suspect => {
+                let generation = self.next_generation()?;
+                let log = self.log.as_mut().expect("there was one above");
+                log.begin(head);
+                log.renew(here, generation)
             }
+            _ => self.replace(here, Log::slots_for(0, 0)),
         }
-        if let Err(error) = self.sync_files(&given_back) {
-            if let Some(log) = &mut self.log {
-                log.suspect();
-            }
-            return Err(error);
-        }
-        if !is_whole {
-            return self.replace(boot, Log::slots_for(0, 0));
-        }
-        let generation = self.next_generation()?;
-        let log = self.log.as_mut().expect("there was one above");
-        log.begin(head);
-        log.renew(boot, generation)
     }
 
-    /// Compares a record with its file, and writes the file again where it was lost.
-    fn give_back(&mut self, record: &Record, since: Since, is_whole: bool) -> Result<(), LogError> {
-        let Some(log) = &self.log else { return Ok(()) };
-        let bytes = log.bytes_of(record)?;
-        let target = file_of(&self.layout, record.id);
-        let found = self.system.disk.read(&target, limits::MAX_FILE_BYTES);
-        let is_lost = match found {
-            Ok(there) if there == bytes && is_whole => return Ok(()),
-            Ok(there) if there == bytes => false,
-            Ok(_) | Err(ReadError::TooLarge { .. } | ReadError::NotFound { .. })
-                if since != Since::Restarted =>
-            {
-                return Ok(());
+    /// Puts the files of these frames of the log right and makes them durable; returns what was lost.
+    fn give_back(
+        &mut self,
+        frames: &[Frame],
+        since: impl Fn(&Frame) -> Since,
+        suspect: bool,
+    ) -> Result<Vec<TransactionId>, LogError> {
+        let Some(log) = &self.log else {
+            return Ok(Vec::new());
+        };
+        let given_back = self.give_back_from(log, frames, since, suspect);
+        if given_back.as_ref().is_err_and(LogError::is_fatal)
+            && let Some(log) = &mut self.log
+        {
+            log.suspect();
+        }
+        given_back
+    }
+
+    /// As [`Wal::give_back`], of any log.
+    pub(super) fn give_back_from(
+        &self,
+        log: &Log,
+        frames: &[Frame],
+        since: impl Fn(&Frame) -> Since,
+        suspect: bool,
+    ) -> Result<Vec<TransactionId>, LogError> {
+        let mut lost = Vec::new();
+        let mut live = Vec::new();
+        for frame in frames {
+            let records = frame.records.iter();
+            let of_frame: Vec<_> = records
+                .map(|record| Live {
+                    record: *record,
+                    written: frame.written,
+                })
+                .collect();
+            lost.extend(self.put_right(log, &of_frame, since(frame), suspect)?);
+            live.extend(of_frame);
+        }
+        self.sync_files(&live)?;
+        Ok(lost)
+    }
+
+    /// Compares records with their files and puts these right, without making them durable; returns what was written again.
+    ///
+    /// # Complexity
+    /// Reads the file and the bytes of each record.
+    pub(super) fn put_right(
+        &self,
+        log: &Log,
+        live: &[Live],
+        since: Since,
+        suspect: bool,
+    ) -> Result<Vec<TransactionId>, LogError> {
+        let mut lost = Vec::new();
+        for Live { record, .. } in live {
+            let bytes = log.bytes_of(record)?;
+            let file = self.look_at(record, &bytes)?;
+            match remedy(file, since, suspect) {
+                Remedy::Nothing => {}
+                Remedy::KeepAside => self.keep(record, &bytes)?,
+                Remedy::Rewrite => {
+                    self.write_again(record, &bytes)?;
+                    if file != FileState::Same {
+                        tracing::warn!(transaction = %record.id, "written again from the log: the file was {file:?}");
+                        lost.push(record.id);
+                    }
+                }
             }
-            Ok(_) | Err(ReadError::TooLarge { .. } | ReadError::NotFound { .. }) => true,
-            Err(ReadError::NotAFile { .. }) => return self.keep(record, &bytes),
+        }
+        Ok(lost)
+    }
+
+    fn look_at(&self, record: &Record, bytes: &[u8]) -> Result<FileState, LogError> {
+        let target = file_of(&self.layout, record.id);
+        let there = match self.system.disk.read(&target, limits::MAX_FILE_BYTES) {
+            Ok(there) => there,
+            Err(ReadError::NotFound { .. }) => return Ok(FileState::Missing),
+            Err(ReadError::TooLarge { .. }) => return Ok(FileState::Damaged),
+            Err(ReadError::NotAFile { .. }) => return Ok(FileState::NotAFile),
+            // A file stands in the place of a directory above it.
+            Err(ReadError::Io { source, .. }) if source.kind() == ErrorKind::NotADirectory => {
+                return Ok(FileState::NotAFile);
+            }
             Err(ReadError::Io { path, source }) => {
                 return Err(LogError::new(Step::ReadLog, &path, source));
             }
-            Err(_) => return Ok(()),
+            Err(other) => {
+                let source = std::io::Error::other(other);
+                return Err(LogError::new(Step::ReadLog, &target, source));
+            }
         };
-        self.write_again(record, &bytes)?;
-        if is_lost {
-            tracing::warn!(transaction = %record.id, "written again from the log: a power cut had taken it");
-            self.recovered.push(record.id);
+        if there == bytes {
+            return Ok(FileState::Same);
         }
-        Ok(())
+        let whole = decode(&there).and_then(|transaction| {
+            transaction.check_location(Location::Sharded(record.id))?;
+            Ok(transaction.content_hash)
+        });
+        Ok(match whole {
+            Ok(hash) if decode(bytes).is_ok_and(|it| it.content_hash == hash) => FileState::Same,
+            Ok(_) => FileState::Another,
+            Err(error) if error.is_newer() => FileState::Another,
+            Err(error) if error.is_incomplete() => FileState::Incomplete,
+            Err(_) => FileState::Damaged,
+        })
     }
 
     fn write_again(&self, record: &Record, bytes: &[u8]) -> Result<(), LogError> {
@@ -120,36 +226,77 @@ impl Wal {
             .map_err(|error| LogError::new(error.step, &error.path, error.source))
     }
 
-    /// Keeps the bytes of a copied or damaged log whose files are not there.
-    fn set_aside(&mut self, frames: &[Frame]) -> Result<(), LogError> {
-        for record in frames.iter().flat_map(|frame| &frame.records) {
-            let target = file_of(&self.layout, record.id);
-            let stat = self.system.disk.stat(&target);
-            if matches!(stat, Ok(None))
-                && let Some(log) = &self.log
-            {
-                let bytes = log.bytes_of(record)?;
-                self.keep(record, &bytes)?;
-            }
-        }
-        Ok(())
-    }
-
+    /// Keeps the bytes of a record durably. Another content under the same id gets a name of its own.
     fn keep(&self, record: &Record, bytes: &[u8]) -> Result<(), LogError> {
+        let disk = self.system.disk.as_ref();
         let name = record.id.file_name();
         let temp = self.layout.temp().join(format!("kept-{name}"));
-        let target = self.layout.vanished().join(name);
-        let kept = fs_io::publish(
-            self.system.disk.as_ref(),
-            &temp,
-            &target,
-            bytes,
-            SyncPolicy::Durable,
-        );
+        let mut target = self.layout.vanished().join(name);
+        let mut kept = fs_io::publish(disk, &temp, &target, bytes, SyncPolicy::Durable);
+        if let Err(fs_io::PublishError::Occupied { .. }) = kept {
+            let hash = fs_format::ContentHash::from_bytes(Sha256::digest(bytes).into()).to_string();
+            let other = format!("{}-{}.jsonl", record.id, &hash[..16]);
+            target = self.layout.vanished().join(other);
+            kept = fs_io::publish(disk, &temp, &target, bytes, SyncPolicy::Durable);
+        }
         tracing::warn!(transaction = %record.id, path = %target.display(), "found in the log only, and kept beside the store");
         match kept {
-            Ok(_) | Err(fs_io::PublishError::Occupied { .. }) => Ok(()),
+            Ok(_) => Ok(()),
+            // This name holds the hash of the bytes, so what is there was torn by a power cut.
+            Err(fs_io::PublishError::Occupied { .. }) => {
+                fs_io::replace(disk, &temp, &target, bytes, SyncPolicy::Durable)
+                    .map_err(|error| LogError::new(error.step, &error.path, error.source))
+            }
             Err(error) => Err(LogError::from(error)),
+        }
+    }
+}
+
+/// Returns what is known of the time since a frame of a log with this head, `None` when the log is not ours.
+fn since(
+    frame: &Frame,
+    head: Option<&LogHead>,
+    here: &Site,
+    boot: Option<super::frame::Mark>,
+) -> Since {
+    match head {
+        None => Since::Copied,
+        Some(head) if boot == Some(frame.boot) && head.directory.is_same_session(here) => {
+            Since::SameSession
+        }
+        Some(_) => Since::Restarted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_record_is_dropped_that_stands_nowhere_else() {
+        use FileState::{Another, Damaged, Incomplete, Missing, NotAFile, Same};
+        use Remedy::{KeepAside, Nothing, Rewrite};
+        for (file, in_the_same_session, after_a_restart, in_a_copy) in [
+            (Same, Nothing, Nothing, Nothing),
+            (Missing, Nothing, Rewrite, KeepAside),
+            (Incomplete, Rewrite, Rewrite, Rewrite),
+            (Damaged, KeepAside, Rewrite, Rewrite),
+            (Another, KeepAside, KeepAside, KeepAside),
+            (NotAFile, KeepAside, KeepAside, KeepAside),
+        ] {
+            for (since, right) in [
+                (Since::SameSession, in_the_same_session),
+                (Since::Restarted, after_a_restart),
+                (Since::Copied, in_a_copy),
+            ] {
+                assert_eq!(remedy(file, since, false), right, "{file:?}, {since:?}");
+                let suspect = if file == Same { Rewrite } else { right };
+                assert_eq!(
+                    remedy(file, since, true),
+                    suspect,
+                    "{file:?}, {since:?}, after a failed sync nothing that can be read is believed durable"
+                );
+            }
         }
     }
 }

@@ -75,7 +75,7 @@ fn of_those_who_come_together_one_gets_the_version_and_the_others_are_told_so() 
 
 /// Returns how many frames the log holds: each stands for one write and one sync.
 fn frames_of_the_log(store: &FileEventStore) -> u64 {
-    let log = std::fs::read(store.root().join("local/wal")).unwrap();
+    let log = std::fs::read(store.root().join("local/log")).unwrap();
     let frames = log.chunks(4096).filter(|slot| slot.starts_with(b"tribfrm"));
     frames.count() as u64
 }

@@ -42,7 +42,7 @@ impl BrokenDisk {
     }
 
     fn file(&self, path: &Path, file: Box<dyn File>) -> Box<dyn File> {
-        let (broken, is_log) = (self.broken, path.ends_with("local/wal"));
+        let (broken, is_log) = (self.broken, path.ends_with("local/log"));
         Box::new(BrokenFile {
             file,
             broken,

@@ -111,7 +111,7 @@ fn a_machine_that_does_not_tell_its_boots_appends_files() {
     system.machine.boot_id = None;
     let store = open(system, STORE);
     store.append(counted("s", 1)).unwrap();
-    let log = machine.disk.stat(Path::new("/store/local/wal")).unwrap();
+    let log = machine.disk.stat(Path::new("/store/local/log")).unwrap();
     assert_eq!(log, None, "there is no log that could be misunderstood");
     machine.disk.crash(&mut |options| options - 1);
     assert_eq!(
@@ -128,7 +128,7 @@ fn a_handle_whose_log_was_deleted_syncs_what_it_knows_of() {
     store.append(counted("s", 1)).unwrap();
     machine
         .disk
-        .remove_file(Path::new("/store/local/wal"))
+        .remove_file(Path::new("/store/local/log"))
         .unwrap();
     machine.disk.sync_dir(Path::new("/store/local")).unwrap();
     store.append(counted("s", 2)).unwrap();
