@@ -40,26 +40,18 @@ impl Census {
             .history
             .find(id)
             .filter(|it| !self.gone.contains(&it.id()));
-        if Place::of(&location) == Place::Flat {
-            let others = [member, self.candidates.get(&id)];
-            let mut others = others.into_iter().flatten();
-            if others.any(|it| it.place == Place::Sharded) {
-                return match file::decode(&self.system, &self.layout, path, location, &stat) {
-                    Found::Missing(_) => Examined::Gone(location),
-                    Found::Whole(stored) => Examined::Copy(stored),
-                    Found::Trouble(_) => {
-                        let other = id.relative_path();
-                        let reason = Reason::Duplicate { other };
-                        Examined::Trouble(Watched::new(path, Some(&stat), reason))
-                    }
-                };
-            }
-        }
         if member.is_some_and(|it| it.place == Place::of(&location)) {
             return Examined::Unchanged;
         }
+        let others = [member, self.candidates.get(&id)];
+        let is_sharded_too = Place::of(&location) == Place::Flat
+            && others
+                .into_iter()
+                .flatten()
+                .any(|it| it.place == Place::Sharded);
         match file::decode(&self.system, &self.layout, path, location, &stat) {
             Found::Missing(_) => Examined::Gone(location),
+            Found::Whole(stored) if is_sharded_too => Examined::Copy(stored),
             Found::Whole(stored) => Examined::Whole(stored),
             Found::Trouble(watched) => Examined::Trouble(watched),
         }
