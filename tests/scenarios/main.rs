@@ -14,6 +14,7 @@ mod consumed;
 mod converging;
 mod damage;
 mod dangling;
+mod exfat;
 mod following;
 mod foretold;
 mod forks;

@@ -51,6 +51,13 @@ impl World {
         }
     }
 
+    /// Returns an empty world in a directory.
+    pub fn within(directory: &Path) -> Self {
+        Self {
+            dir: tempfile::tempdir_in(directory).unwrap(),
+        }
+    }
+
     /// Returns an empty world on a disk in memory where there is one, for what is synced often and need not be.
     pub fn in_memory() -> Self {
         Self {
@@ -70,7 +77,7 @@ impl World {
         };
         fs::create_dir(&repository.dir).unwrap();
         repository.git(&["init", "--quiet"]);
-        repository.store();
+        FileEventStore::create(repository.root()).unwrap();
         repository.commit("create the store");
         repository
     }

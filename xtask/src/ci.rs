@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::run::{cargo, run as run_command};
 use crate::workspace::Workspace;
-use crate::{bench, demo, deny, layers, lint, targets, test};
+use crate::{bench, demo, deny, fence, layers, lint, targets, test};
 
 struct Step {
     name: &'static str,
@@ -16,7 +16,7 @@ struct Step {
 }
 
 /// Cheap steps first, so that a person who watches sees the simple mistakes early.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         name: "lock file",
         run: lock_file,
@@ -44,6 +44,10 @@ const STEPS: [Step; 10] = [
     Step {
         name: "test",
         run: test::run,
+    },
+    Step {
+        name: "fence",
+        run: fence::run,
     },
     Step {
         name: "targets",

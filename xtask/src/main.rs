@@ -16,6 +16,7 @@ mod bench;
 mod ci;
 mod demo;
 mod deny;
+mod fence;
 mod inheritance;
 mod layers;
 mod lint;
@@ -58,6 +59,8 @@ enum Task {
     Layers,
     /// Type-check the libraries and `trib` for Windows and macOS
     Targets,
+    /// Try the fence against older versions of eventcore-fs
+    Fence,
     /// Run the benchmarks
     Bench {
         /// One topic only: a name in `benches/benches`, without `.rs`
@@ -89,6 +92,7 @@ fn run_task(task: Task) -> Result<()> {
         Task::Deny { advisories: true } => deny::run_with_advisories(&workspace),
         Task::Layers => layers::run(&workspace),
         Task::Targets => targets::run(&workspace),
+        Task::Fence => fence::run(&workspace),
         Task::Bench { topic, rivals } => bench::run(&workspace, topic.as_deref(), &rivals),
         Task::Demo => demo::run(&workspace),
     }

@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, bail, ensure};
-use fs_format::limits;
+use fs_format::{UnknownFeature, limits};
 use fs_index::{Incoming, Reason};
 use fs_io::FileKind;
 
@@ -190,6 +190,34 @@ impl Git {
     pub(crate) fn has_store(&self, commit: &str) -> anyhow::Result<bool> {
         let listed = self.run(&["ls-tree", "-z", commit, "events/"])?;
         Ok(listed.is_ok_and(|listed| !listed.is_empty()))
+    }
+
+    /// Checks that this version would know all that the store asks for, were the commit merged.
+    pub(crate) fn check_requires(&self, commit: &str) -> anyhow::Result<()> {
+        let Ok(listed) = self.run(&["ls-tree", "-z", commit, "requires"])? else {
+            return Ok(());
+        };
+        let listed = String::from_utf8_lossy(&listed).into_owned();
+        let mut words = listed.split([' ', '\t']);
+        let (Some(mode), Some(_), Some(object)) = (words.next(), words.next(), words.next()) else {
+            return Ok(());
+        };
+        let found = if mode.starts_with("100") {
+            match self.run(&["cat-file", "blob", object])? {
+                Ok(bytes) => fs_format::check_requires(&bytes).err(),
+                Err(said) => bail!("git cannot show what {commit} asks of this version: {said}"),
+            }
+        } else {
+            Some(UnknownFeature::NotAFile {
+                found: "no file".to_owned(),
+            })
+        };
+        match found {
+            Some(feature) => bail!(
+                "after the merge, this version of Tributary could not read the store any more, by the file requires of {commit}: {feature}"
+            ),
+            None => Ok(()),
+        }
     }
 
     /// Returns the id of the tree without files, by the kind of hashes that the repository has.

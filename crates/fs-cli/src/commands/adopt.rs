@@ -4,6 +4,7 @@ use fs_format::ReplicaId;
 use fs_store::FileEventStore;
 use serde::Serialize;
 
+use super::notes;
 use crate::outcome::Ending;
 use crate::output::Output;
 
@@ -25,5 +26,6 @@ pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result
             answer.replica_id
         )
     })?;
+    notes::renewed(store, output);
     Ok(Ending::Fine)
 }

@@ -61,6 +61,7 @@ pub(crate) fn run(root: &Path, revision: &str, output: &mut Output) -> anyhow::R
         "git tracks no file of the store {}; commit its events/ directory first",
         root.display()
     );
+    git.check_requires(&commit)?;
     let preview = preview_merge(root, git.read(git.list_new(&commit)?)?, progress::bar())?;
     let has_new = !preview.new.is_empty();
     let answer = Answer::new(commit, preview);

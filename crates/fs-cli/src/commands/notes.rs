@@ -33,6 +33,7 @@ pub(crate) fn written(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     if transactions.is_empty() {
+        renewed(store, output);
         return Ok(());
     }
     let events = store.root().join("events");

@@ -117,6 +117,7 @@ pub(crate) fn forget(
         lines.push(format!("{} transaction(s) forgotten", ids.len()));
         lines.join("\n")
     })?;
+    notes::renewed(store, output);
     Ok(Ending::Fine)
 }
 

@@ -20,7 +20,9 @@ impl Here {
     fn faults(&self) -> Vec<(String, String)> {
         let status = self.json(&["status"]);
         let faults = status["git"].as_array().unwrap();
-        assert_eq!(status["clean"], faults.is_empty(), "a fault is not clean");
+        if !faults.is_empty() {
+            assert_eq!(status["clean"], false, "a fault is not clean");
+        }
         let text = |fault: &Value, key: &str| fault[key].as_str().unwrap().to_owned();
         let faults = faults.iter();
         faults
@@ -392,6 +394,42 @@ fn a_store_that_asks_for_something_unknown_is_refused_by_every_command() {
             "{args:?}: {said}"
         );
     }
+}
+
+#[test]
+fn a_merge_that_would_bring_a_demand_that_is_not_known_is_foretold() {
+    let here = Here::repository();
+    let there = here.cloned();
+    there.write(".tributary/requires", "# nothing\n");
+    there.work("s", "T");
+    here.fetch(&there);
+    here.fine(&["merge-check", "FETCH_HEAD"]);
+    there.write(".tributary/requires", "tomorrow 9.0\n");
+    there.commit();
+    here.fetch(&there);
+    let said = here.refused(&["merge-check", "FETCH_HEAD"], 1);
+    assert!(
+        said.contains("after the merge") && said.contains("`tomorrow`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_union_of_eventcore_fs_is_overruled_by_the_first_append() {
+    let here = old_store();
+    here.write(".tributary/.gitattributes", "events/** merge=union\n");
+    here.git(&["init", "--quiet"]);
+    let faults = here.faults();
+    assert!(
+        faults.len() == 1 && faults[0].1.contains("merge union"),
+        "{faults:?}"
+    );
+    let said = here.told(&["append", "s", "T", "1"]);
+    assert!(
+        said.contains("events/.gitattributes and .gitignore"),
+        "{said}"
+    );
+    assert_eq!(here.faults(), [], "the deeper file wins");
 }
 
 /// Leaves a store as eventcore-fs does.
