@@ -66,7 +66,7 @@ pub(crate) fn hide_own_directories(system: &System, layout: &Layout) {
         None => Some(PRIVATE_GIT_IGNORE.as_bytes().to_vec()),
         Some(_) => None,
     };
-    for directory in [layout.index(), layout.local()] {
+    for directory in [layout.indexes(), layout.local()] {
         let path = directory.join(GIT_IGNORE_NAME);
         if let Ok(Some(_)) = system.disk.stat(&path) {
             continue;
