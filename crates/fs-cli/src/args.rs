@@ -154,7 +154,11 @@ pub(crate) enum Command {
     /// Check every file, hash and link
     Verify,
     /// Print what two clones compare to learn whether they hold the same history
-    Digest,
+    Digest {
+        /// Compare every file first with what was read of it, also those that were written to in their place
+        #[arg(long)]
+        files: bool,
+    },
     /// Watch two git clones append offline, merge, and settle their conflict
     Demo {
         /// A directory that does not exist yet

@@ -14,6 +14,7 @@ mod locate;
 mod outcome;
 mod output;
 mod progress;
+mod rewritten;
 mod view;
 
 use std::process::ExitCode;

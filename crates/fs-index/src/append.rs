@@ -10,9 +10,9 @@ use fs_io::{LockGuard, SyncPolicy};
 use crate::arrivals::key_of;
 use crate::changes::Changes;
 use crate::error::IndexError;
+use crate::file_stamp::FileStamp;
 use crate::index::Index;
 use crate::journal::Entry;
-use crate::look::Depth;
 use crate::record::{self, Origin};
 use crate::replay::Replayed;
 use crate::scan::{self, Stamp};
@@ -43,7 +43,8 @@ impl Index {
             let id = stored.id();
             let path = id.relative_path();
             let stat = self.system.disk.stat(&self.layout.event_file(&path));
-            stored.modified_nanos = stat.ok().flatten().map_or(0, |stat| stat.modified_nanos);
+            let stat = stat.ok().flatten();
+            stored.stamp = stat.as_ref().map_or(FileStamp::UNKNOWN, FileStamp::of);
             running_hash = stored.follow(number, running_hash);
             stored.origin = Origin::Appended;
             if stored.header.replica_id.is_nil() {
@@ -58,7 +59,7 @@ impl Index {
         let mut changes_the_order = false;
         for stored in batch.values() {
             if !self.is_plain(state, &Changes::default(), &batch, stored)? {
-                return self.take_census(Depth::Names);
+                return self.take_census_anyway();
             }
             let header = &stored.header;
             let is_on_all_heads = state
@@ -70,10 +71,6 @@ impl Index {
         }
         let mut appended: Vec<&Stored> = batch.values().collect();
         appended.sort_unstable_by_key(|stored| stored.number);
-        let mut payloads: Vec<_> = appended.into_iter().map(Stored::record).collect();
-        if changes_the_order {
-            payloads.push(record::generation(state.generation + 1));
-        }
         let disk = self.system.disk.as_ref();
         let restamped: BTreeMap<String, Option<Stamp>> = stamps
             .into_iter()
@@ -82,8 +79,14 @@ impl Index {
                 Some((directory, Some(stamp)))
             })
             .collect();
+        let mut payloads = Vec::with_capacity(appended.len() + 2);
         if !restamped.is_empty() {
+            // Before the arrivals, whose files are added to them.
             payloads.push(record::directories(&restamped));
+        }
+        payloads.extend(appended.into_iter().map(Stored::record));
+        if changes_the_order {
+            payloads.push(record::generation(state.generation + 1));
         }
         self.write(&payloads, sync)
     }

@@ -56,7 +56,7 @@ impl Index {
         state: &State,
         changes: &Changes,
     ) -> Result<Option<Plan>, IndexError> {
-        if state.is_irregular {
+        if state.is_irregular || !changes.rewritten.is_empty() {
             return Ok(None);
         }
         let paths: Vec<String> = changes.paths.iter().cloned().collect();
@@ -170,6 +170,10 @@ impl Index {
         let Some(plan) = self.judge(&state, &changes)? else {
             return Ok(false);
         };
+        let stamps = changes.stamps.into_iter();
+        state.directories = stamps
+            .filter_map(|(path, stamp)| Some((path, stamp?)))
+            .collect();
         let mut payloads = vec![record::census(), record::epoch(state.epoch, 0)];
         payloads.extend(state.boot_id.iter().map(|boot_id| record::boot(boot_id)));
         let kept = state.once_vanished.clone();
@@ -195,10 +199,6 @@ impl Index {
             entries.push(entry_of(&arrived, *offset, len));
         }
         state.watched = plan.watched;
-        let stamps = changes.stamps.into_iter();
-        state.directories = stamps
-            .filter_map(|(path, stamp)| Some((path, stamp?)))
-            .collect();
         let mut journal = Journal::new(&self.system, &self.layout);
         let returned = plan.arrived.iter().filter(|it| kept.contains(&it.id()));
         let sync = match returned.clone().next() {
@@ -254,8 +254,9 @@ impl Index {
         if plan.watched != state.watched {
             payloads.push(record::watched(&plan.watched));
         }
-        payloads.extend(plan.arrived.iter().map(Stored::record));
+        // Before the arrivals, whose files are added to them.
         payloads.push(record::directories(&changes.stamps));
+        payloads.extend(plan.arrived.iter().map(Stored::record));
         self.write(&payloads, SyncPolicy::Durable)?;
         for stored in returned {
             vanished::release(self.system.disk.as_ref(), &self.layout, &stored);

@@ -1,7 +1,8 @@
-//! What came and went in `events/` since the directories were stamped.
+//! What came, went and changed in `events/` since the directories were stamped.
 //!
-//! **Invariant**: names are compared, nothing is opened. What is neither a known transaction in its place nor a
-//! watched file that looks as it did is reported.
+//! **Invariant**: names are compared, and the stamps of the files in directories that changed; only files with other
+//! stamps than recorded are opened. What is neither a known transaction in its place nor a watched file that looks as it
+//! did is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -10,10 +11,12 @@ use fs_format::TransactionId;
 use fs_io::FileKind;
 
 use crate::error::IndexError;
+use crate::file::{self, Found};
+use crate::file_stamp::{FileStamp, StampSum};
 use crate::index::Index;
 use crate::look::Depth;
 use crate::record::Place;
-use crate::replay::FLAT;
+use crate::replay::{FLAT, record_of};
 use crate::scan::{self, Listing, Stamp};
 use crate::state::State;
 
@@ -24,14 +27,32 @@ pub(crate) struct Changes {
     pub(crate) paths: BTreeSet<String>,
     /// Transactions whose files are not there.
     pub(crate) gone: BTreeSet<TransactionId>,
+    /// Transactions whose files hold something else than what is known.
+    pub(crate) rewritten: BTreeSet<TransactionId>,
+    /// Whether the stamps of files are others than recorded, for instance of those that were replaced by the same content.
+    pub(crate) has_restamped: bool,
+    /// When a directory that is there changed last.
+    pub(crate) moved_nanos: i64,
     /// The directories that were listed; `None` for those that are gone.
     pub(crate) stamps: BTreeMap<String, Option<Stamp>>,
 }
 
 impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
-        self.paths.is_empty() && self.gone.is_empty()
+        self.paths.is_empty() && !self.takes_away() && !self.has_restamped
     }
+
+    /// Returns whether something that is known would not be any more.
+    pub(crate) fn takes_away(&self) -> bool {
+        !self.gone.is_empty() || !self.rewritten.is_empty()
+    }
+}
+
+/// A known transaction whose file is there.
+struct Member<'a> {
+    id: TransactionId,
+    number: u64,
+    name: &'a str,
 }
 
 impl Index {
@@ -41,42 +62,55 @@ impl Index {
     /// [`IndexError::Read`] when a directory cannot be listed.
     ///
     /// # Complexity
-    /// One `stat` for each directory and each watched file, and the entries of the directories that changed.
+    /// One `stat` for each directory, each watched file, and each file in the directories that changed.
     pub(crate) fn changes(&self, state: &State, depth: Depth) -> Result<Changes, IndexError> {
         let (disk, clock) = (self.system.disk.as_ref(), self.system.clock.as_ref());
-        let listings = scan::scan(disk, clock, &self.layout, &state.directories, depth)?;
-        let mut changes = Changes::default();
-        for listing in listings {
-            self.compare(state, &listing, &mut changes)?;
+        let scan = scan::scan(disk, clock, &self.layout, &state.directories, depth)?;
+        let mut changes = Changes {
+            moved_nanos: scan.moved_nanos,
+            ..Changes::default()
+        };
+        for mut listing in scan.listings {
+            let files = self.compare(state, &listing, &mut changes)?;
+            if let Some(stamp) = &mut listing.stamp {
+                stamp.files = files;
+            }
             changes.stamps.insert(listing.directory, listing.stamp);
         }
         for (path, seen) in &state.watched {
             let stat = disk.stat(&self.layout.event_file(path)).ok().flatten();
-            let now = stat.map(|stat| (stat.len, stat.modified_nanos));
-            if now != seen.stat {
+            let now = stat.as_ref().map(FileStamp::of);
+            if now != seen.stamp {
                 changes.paths.insert(path.clone());
             }
         }
         Ok(changes)
     }
 
+    /// Compares a directory with what is known; returns the sum of the stamps of the known files in it.
     fn compare(
         &self,
         state: &State,
         listing: &Listing,
         changes: &mut Changes,
-    ) -> Result<(), IndexError> {
+    ) -> Result<StampSum, IndexError> {
         let mut members = self.members_in(state, &listing.directory)?;
+        let mut present = Vec::new();
         for (name, kind) in &listing.entries {
             let path = scan::join(&listing.directory, name);
-            let is_member = *kind == FileKind::File
-                && fs_format::check_name(&path)
-                    .is_ok_and(|location| members.remove(&location.transaction_id()));
-            if !is_member && !state.watched.contains_key(&path) {
+            let member = fs_format::check_name(&path)
+                .ok()
+                .filter(|_| *kind == FileKind::File)
+                .map(|location| location.transaction_id())
+                .and_then(|id| Some((id, members.remove(&id)?)));
+            if let Some((id, number)) = member {
+                present.push(Member { id, number, name });
+            } else if !state.watched.contains_key(&path) {
                 changes.paths.insert(path);
             }
         }
-        changes.gone.extend(members);
+        let files = self.compare_files(state, listing, &present, changes)?;
+        changes.gone.extend(members.into_keys());
         let first = scan::join(&listing.directory, "");
         let watched = state
             .watched
@@ -88,30 +122,72 @@ impl Index {
                 directory == listing.directory && !listing.entries.contains_key(name)
             });
         changes.paths.extend(watched.cloned());
-        Ok(())
+        Ok(files)
     }
 
-    /// Returns the transactions whose files are to be in a directory.
+    /// Looks at the files of known transactions, and reads those again that look otherwise than recorded.
+    fn compare_files(
+        &self,
+        state: &State,
+        listing: &Listing,
+        present: &[Member<'_>],
+        changes: &mut Changes,
+    ) -> Result<StampSum, IndexError> {
+        let directory = scan::path_of(&self.layout, &listing.directory);
+        let names: Vec<&str> = present.iter().map(|member| member.name).collect();
+        let stats = self.system.disk.stat_all(&directory, &names);
+        let stamp_of = |stat: std::io::Result<Option<_>>| stat.ok().flatten();
+        let stamps: Vec<_> = stats
+            .into_iter()
+            .map(|stat| stamp_of(stat).as_ref().map(FileStamp::of))
+            .collect();
+        let mut sum = StampSum::default();
+        stamps.iter().flatten().for_each(|stamp| sum.add(*stamp));
+        let known = state.directories.get(&listing.directory);
+        if known.map_or(StampSum::default(), |known| known.files) == sum {
+            return Ok(sum);
+        }
+        changes.has_restamped = true;
+        let mut other = Vec::new();
+        for (member, stamp) in present.iter().zip(stamps) {
+            let record = record_of(&self.journal, &self.catalog, member.number)?;
+            if Some(record.stamp) != stamp {
+                other.push((member.id, record.content_hash, record.place.path(member.id)));
+            }
+        }
+        let paths: Vec<String> = other.iter().map(|(_, _, path)| path.clone()).collect();
+        let looked = file::look_at_all(&self.system, &self.layout, &paths, &self.progress);
+        for ((id, content_hash, _), found) in other.into_iter().zip(looked) {
+            match found {
+                Found::Whole(stored) if stored.content_hash == content_hash => {}
+                Found::Missing(_) => _ = changes.gone.insert(id),
+                Found::Whole(_) | Found::Trouble(_) => _ = changes.rewritten.insert(id),
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Returns the transactions whose files are to be in a directory, with their numbers.
     fn members_in(
         &self,
         state: &State,
         directory: &str,
-    ) -> Result<BTreeSet<TransactionId>, IndexError> {
+    ) -> Result<BTreeMap<TransactionId, u64>, IndexError> {
         let (place, range) = match directory {
             "" if state.flat > 0 => (Place::Flat, Some((0, u128::MAX))),
             _ => (Place::Sharded, range_of(directory)),
         };
         let Some((low, high)) = range else {
-            return Ok(BTreeSet::new());
+            return Ok(BTreeMap::new());
         };
         let ids = self.catalog.ids_between(low, high, &state.dead)?;
         if state.flat == 0 {
-            return Ok(ids.into_keys().collect());
+            return Ok(ids);
         }
-        let mut members = BTreeSet::new();
+        let mut members = BTreeMap::new();
         for (id, number) in ids {
             if self.place_of(number)? == place {
-                members.insert(id);
+                members.insert(id, number);
             }
         }
         Ok(members)

@@ -20,6 +20,7 @@ use crate::index::Index;
 use crate::record::Place;
 use crate::replay::FLAT;
 use crate::trouble::Trouble;
+use crate::working_copy::Unconfirmed;
 
 /// Something that answers lack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +70,7 @@ pub struct Completeness {
 }
 
 impl Tally {
-    fn add(&mut self, path: &str) {
+    pub(crate) fn add(&mut self, path: &str) {
         self.count += 1;
         if self.paths.len() < Completeness::MAX_PATHS {
             self.paths.push(path.to_owned());
@@ -93,6 +94,14 @@ impl Completeness {
             tally.add(&omission.path);
         }
         found
+    }
+
+    /// Adds what version control has taken away for a moment.
+    pub fn while_unconfirmed(mut self, unconfirmed: Option<&Unconfirmed>) -> Self {
+        if let Some(unconfirmed) = unconfirmed {
+            self.git_at_work = unconfirmed.files.clone();
+        }
+        self
     }
 
     /// Returns whether nothing is known to be missing.

@@ -10,6 +10,7 @@ use fs_format::{Location, NameError, limits};
 use fs_io::{FileKind, ReadError, Stat, System};
 use rayon::prelude::*;
 
+use crate::file_stamp::FileStamp;
 use crate::layout::Layout;
 use crate::progress::{Count, Progress};
 use crate::record::Seen;
@@ -41,7 +42,7 @@ impl Watched {
                 reason,
             },
             seen: Seen {
-                stat: stat.map(|stat| (stat.len, stat.modified_nanos)),
+                stamp: stat.map(FileStamp::of),
                 is_newer,
             },
         }
@@ -51,7 +52,7 @@ impl Watched {
         Self {
             trouble,
             seen: Seen {
-                stat: Some((stored.file_bytes().len() as u64, stored.modified_nanos)),
+                stamp: Some(stored.stamp),
                 is_newer: false,
             },
         }
@@ -115,7 +116,7 @@ pub(crate) fn decode(
         .disk
         .read(&layout.event_file(path), limits::MAX_FILE_BYTES)
     {
-        Ok(bytes) => match Stored::of_file(bytes, location, stat.modified_nanos) {
+        Ok(bytes) => match Stored::of_file(bytes, location, FileStamp::of(stat)) {
             Ok(stored) => Found::Whole(Box::new(stored)),
             Err(error) => trouble(Reason::of_content(&error)),
         },
@@ -139,7 +140,7 @@ fn read(system: &System, layout: &Layout, path: &str, location: Location) -> Opt
     let read = system.disk.read_as_said(&path, limits::MAX_FILE_BYTES);
     let (bytes, stat) = read.ok()?;
     let is_whole = bytes.len() as u64 == stat.len;
-    let stored = Stored::of_file(bytes, location, stat.modified_nanos);
+    let stored = Stored::of_file(bytes, location, FileStamp::of(&stat));
     stored.ok().filter(|_| is_whole)
 }
 

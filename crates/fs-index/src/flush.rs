@@ -255,6 +255,12 @@ fn state_of(census: &Census) -> State {
     state.flat = history.shared().iter().filter(is_flat).count() as u64;
     state.is_irregular = census.is_irregular();
     state.directories.clone_from(&census.stamps);
+    for stored in history.shared() {
+        let stamp = census.restamped.get(&stored.id());
+        if let Some(files) = state.files_beside(&stored.relative_path()) {
+            files.add(*stamp.unwrap_or(&stored.stamp));
+        }
+    }
     state.watched = census.watched();
     state
 }

@@ -34,9 +34,11 @@ use crate::parts::PartsCache;
 use crate::position::{Epoch, Position, Sequence};
 use crate::progress::Progress;
 use crate::read::Narrowed;
+use crate::scan;
 use crate::segment::PageCache;
 use crate::state::State;
 use crate::trouble::Trouble;
+use crate::working_copy::Unconfirmed;
 
 /// A position that stands on something else than what this store has ingested.
 ///
@@ -82,6 +84,7 @@ pub struct Index {
     pub(crate) loaded: Option<Loaded>,
     pub(crate) narrowed: Narrowed,
     pub(crate) troubles: Vec<Trouble>,
+    pub(crate) unconfirmed: Option<Unconfirmed>,
     pub(crate) progress: Progress,
 }
 
@@ -107,6 +110,7 @@ impl Index {
             loaded: None,
             narrowed: Narrowed::default(),
             troubles: Vec::new(),
+            unconfirmed: None,
             progress: Progress::default(),
         }
     }
@@ -133,6 +137,17 @@ impl Index {
     /// journal knows; it need not be there any more.
     pub fn last_appended(&self, replica_id: ReplicaId) -> Option<(u64, TransactionId)> {
         self.state.as_ref()?.last_appended.get(&replica_id).copied()
+    }
+
+    /// Returns the path below `events/` of what is known to stand where a directory of a transaction would be.
+    pub fn blocker_of(&self, id: TransactionId) -> Option<String> {
+        let watched = &self.state.as_ref()?.watched;
+        let path = id.relative_path();
+        let (second, _) = scan::split(&path);
+        let (first, _) = scan::split(second);
+        let mut above = [first, second].into_iter();
+        let blocker = above.find(|path| watched.contains_key(*path))?;
+        Some(blocker.to_owned())
     }
 
     /// Says that `replica_id` is one of this working copy's.
@@ -205,6 +220,7 @@ impl Index {
         self.cut = false;
         self.compared_nanos = None;
         self.found = None;
+        self.unconfirmed = None;
     }
 
     pub(crate) fn draw_journal_id(&self) -> Result<JournalId, IndexError> {

@@ -16,6 +16,7 @@ use crate::look::Depth;
 use crate::record;
 use crate::state::State;
 use crate::stored::Stored;
+use crate::working_copy::Unconfirmed;
 
 impl Index {
     /// Brings the index up to date with the files.
@@ -27,7 +28,7 @@ impl Index {
         let result = match self.try_ingest(depth) {
             Err(IndexError::Damaged { .. }) => {
                 self.forget();
-                self.take_census(depth)
+                self.take_census()
             }
             other => other,
         };
@@ -60,6 +61,19 @@ impl Index {
             self.note(changes.stamps, looked);
             return write_boot(self);
         }
+        if changes.takes_away()
+            && let Some(activity) = self.doubt(changes.moved_nanos)
+        {
+            let ids = changes.gone.iter().chain(&changes.rewritten);
+            let paths: Result<Vec<_>, _> = ids.map(|id| self.path_of(*id)).collect();
+            self.unconfirmed = Some(Unconfirmed::new(paths?, activity));
+            return Ok(());
+        }
+        self.unconfirmed = None;
+        if !changes.takes_away() && changes.paths.is_empty() {
+            self.compared_nanos = Some(looked);
+            return self.write(&[record::directories(&changes.stamps)], SyncPolicy::None);
+        }
         let Some(state) = &self.state else {
             return Ok(());
         };
@@ -70,7 +84,7 @@ impl Index {
         self.compared_nanos = Some(looked);
         match plan {
             Some(plan) if is_plain => self.commit(plan, changes),
-            _ => self.take_census(depth),
+            _ => self.take_census(),
         }
     }
 
@@ -82,7 +96,7 @@ impl Index {
         if is_new && self.build()? {
             return Ok(());
         }
-        self.take_census(depth)
+        self.take_census()
     }
 
     /// Creates what somebody may have deleted with the index.
@@ -107,18 +121,42 @@ impl Index {
     /// As [`Index::ingest`].
     pub fn repair(&mut self, _lock: &LockGuard) -> Result<(), IndexError> {
         self.forget();
-        let result = self.take_census(Depth::Names);
+        let result = self.take_census();
         if result.is_err() {
             self.forget();
         }
         result
     }
 
-    /// Works everything out from the files and the journal, and writes the index anew.
-    pub(crate) fn take_census(&mut self, depth: Depth) -> Result<(), IndexError> {
+    /// Works everything out from the files and the journal, and writes the index anew; what is known stays where something
+    /// would be taken away that may come back in a moment.
+    pub(crate) fn take_census(&mut self) -> Result<(), IndexError> {
         self.create_directories()?;
         let mut census = self.new_census();
-        census.ingest(depth)?;
+        let usable = census.look()?;
+        let taken_away = census.taken_away();
+        if self.state.is_some()
+            && !taken_away.is_empty()
+            && let Some(activity) = self.doubt(census.moved_nanos)
+        {
+            self.troubles = census.troubles();
+            self.unconfirmed = Some(Unconfirmed::new(taken_away, activity));
+            return Ok(());
+        }
+        self.conclude(census, usable)
+    }
+
+    /// As [`Index::take_census`], and believes that what is missing is gone.
+    pub(crate) fn take_census_anyway(&mut self) -> Result<(), IndexError> {
+        self.create_directories()?;
+        let mut census = self.new_census();
+        let usable = census.look()?;
+        self.conclude(census, usable)
+    }
+
+    fn conclude(&mut self, mut census: Census, usable: bool) -> Result<(), IndexError> {
+        census.ingest(usable)?;
+        self.unconfirmed = None;
         self.troubles = census.troubles();
         self.adopt(census)
     }

@@ -5,13 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use fs_io::LockGuard;
+
 use crate::catch_up::Caught;
 use crate::changes::Changes;
 use crate::error::IndexError;
 use crate::index::Index;
 use crate::journal::JournalId;
 use crate::load::Loaded;
-use crate::scan::Stamp;
+use crate::scan::{self, Stamp};
+use crate::working_copy::{self, Activity, Unconfirmed, WorkingCopy};
 
 /// Up to so many directories are compared at every look.
 const FEW_DIRECTORIES: usize = 16;
@@ -22,12 +25,12 @@ const PATIENCE_NANOS_PER_DIRECTORY: i64 = 50_000;
 /// How closely files are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Names that came and went; where there are many directories or large ones, not more often than a fraction of the
-    /// time allows.
+    /// Names that came and went, and files that were replaced; where there are many directories or large ones, not more
+    /// often than a fraction of the time allows.
     Recent,
-    /// Names that came and went.
+    /// Names that came and went, and files that were replaced.
     Names,
-    /// Also the length and time of every known file; where they differ, its content.
+    /// Also every known file that was written to in its place, by its length and times; where they differ, its content.
     Files,
 }
 
@@ -81,6 +84,9 @@ impl Index {
         };
         let now = self.system.clock.now_unix_nanos();
         let changes = self.changes(state, depth)?;
+        if !changes.takes_away() {
+            self.unconfirmed = None;
+        }
         if changes.is_empty() {
             self.note(changes.stamps, now);
             return Ok(Observed::Current);
@@ -95,7 +101,7 @@ impl Index {
     }
 
     /// Returns what came and went, as the look before this call found it if nothing was recorded since, and when that
-    /// was looked for. What came since then is found by the next look.
+    /// was looked for. What came since then is found by the next look. What would take something away is looked for anew.
     pub(crate) fn changes_now(
         &mut self,
         depth: Depth,
@@ -106,17 +112,10 @@ impl Index {
         let is_current = |found: &FoundChanges| {
             found.journal_id == self.journal.id() && found.journal_end == self.journal.end()
         };
-        if let Some(found) = self.found.take().filter(is_current) {
-            let mut changes = found.changes;
-            // One may be back: a checkout writes files anew.
-            for id in std::mem::take(&mut changes.gone) {
-                let path = self.path_of(id)?;
-                let stat = self.system.disk.stat(&self.layout.event_file(&path));
-                if matches!(stat, Ok(None)) {
-                    changes.gone.insert(id);
-                }
-            }
-            return Ok(Some((changes, found.looked_nanos)));
+        if let Some(found) = self.found.take().filter(is_current)
+            && !found.changes.takes_away()
+        {
+            return Ok(Some((found.changes, found.looked_nanos)));
         }
         let now = self.system.clock.now_unix_nanos();
         Ok(Some((self.changes(state, depth)?, now)))
@@ -133,16 +132,55 @@ impl Index {
                 || few && matches!(self.observe(Depth::Recent), Ok(Observed::Current)))
     }
 
+    /// Returns what is missing, or holds something else than before, and is not believed to be so for good: version control
+    /// removes files before it writes them. Answers are those of the history before.
+    pub fn unconfirmed(&self) -> Option<&Unconfirmed> {
+        self.unconfirmed.as_ref()
+    }
+
+    /// Returns whether something is missing, or holds something else than before, that may not be so for good; looks again,
+    /// and writes nothing. Without an index that is so while version control is at work.
+    ///
+    /// # Errors
+    /// As [`Index::observe`].
+    pub fn is_unconfirmed(&self, _lock: &LockGuard) -> Result<bool, IndexError> {
+        let takes_away = |changes: &Changes| changes.takes_away().then_some(changes.moved_nanos);
+        let moved = match (&self.found, &self.state) {
+            (Some(found), _) => takes_away(&found.changes),
+            (None, Some(state)) => takes_away(&self.changes(state, Depth::Names)?),
+            (None, None) => {
+                let activity = self.doubt(i64::MIN);
+                return Ok(activity.is_some_and(|it| !matches!(it, Activity::Moving { .. })));
+            }
+        };
+        Ok(moved.is_some_and(|moved| self.doubt(moved).is_some()))
+    }
+
+    /// Returns why what is missing is not believed yet; `moved_nanos` is when a directory changed last.
+    pub(crate) fn doubt(&self, moved_nanos: i64) -> Option<Activity> {
+        let (disk, root) = (self.system.disk.as_ref(), self.layout.root());
+        let root_moved = disk.stat(root).ok().flatten();
+        let root_moved = root_moved.as_ref().map_or(i64::MIN, scan::stamp_of);
+        let moved = moved_nanos.max(root_moved);
+        let now = self.system.clock.now_unix_nanos();
+        let working_copy = WorkingCopy::around(disk, root);
+        working_copy.activity(disk, now, moved).or_else(|| {
+            let rest = working_copy::rest_after(now, moved)?;
+            Some(Activity::Moving { rest })
+        })
+    }
+
     /// Looks at every file; what is known of the whole is not touched.
     fn inspect(&mut self) -> Result<Observed, IndexError> {
         let mut census = self.new_census();
-        let observed = census.observe(Depth::Files)?;
+        let observed = census.observe()?;
         let state = self.state.as_ref();
         if state.is_some_and(|state| state.watched != census.watched()) {
             // What is left out belongs to every answer.
             return Ok(Observed::Changed);
         }
         if observed == Observed::Current {
+            self.unconfirmed = None;
             self.troubles = census.troubles();
             if self.loaded.is_none() {
                 self.loaded = Some(Loaded::of(census.history));

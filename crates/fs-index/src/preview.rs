@@ -18,6 +18,7 @@ use fs_io::System;
 use crate::census::Census;
 use crate::error::IndexError;
 use crate::file::{self, Found};
+use crate::file_stamp::FileStamp;
 use crate::history::History;
 use crate::index::Index;
 use crate::layout::Layout;
@@ -231,7 +232,7 @@ impl Index {
             return Ok(None);
         };
         let mut changes = self.changes(state, Depth::Names)?;
-        if !changes.gone.is_empty() {
+        if changes.takes_away() {
             return Ok(None);
         }
         let (mut batch, mut there, mut troubles) =
@@ -346,7 +347,7 @@ pub(crate) fn stored_of(path: &str, bytes: Vec<u8>) -> Result<Stored, Reason> {
         let len = bytes.len() as u64;
         return Err(Reason::TooLarge { len });
     }
-    Stored::of_file(bytes, location, 0).map_err(|error| Reason::of_content(&error))
+    Stored::of_file(bytes, location, FileStamp::UNKNOWN).map_err(|error| Reason::of_content(&error))
 }
 
 pub(crate) fn another_content() -> Reason {

@@ -5,13 +5,13 @@
 //! | kind | record | fields |
 //! |---|---|---|
 //! | 1 | epoch | epoch u64, topology generation u64 |
-//! | 2 | arrived | number u64, running hash u64, origin u8, place u8, modified i64 ns, content hash, summary, the file's bytes |
+//! | 2 | arrived | number u64, running hash u64, origin u8, place u8, stamp of the file u64, content hash, summary, the file's bytes |
 //! | 3 | vanished | id 16 bytes |
 //! | 4 | generation | topology generation u64 |
 //! | 5 | boot | boot id, UTF-8, empty where the machine has none |
 //! | 6 | census | nothing: what follows in the batch was decided with a view to all files (`census`) |
 //! | 7 | directories | a list: path, then nothing for one that is gone, or its stamp |
-//! | 8 | watched | a list: path of a file that is left out, then its length u64 and time i64 when it was looked at, and whether a newer version wrote it |
+//! | 8 | watched | a list: path of a file that is left out, then its stamp u64 when it was looked at, and whether a newer version wrote it |
 //!
 //! The summary says what the index needs of a transaction, so that no JSON is read to replay it: id, replica, its
 //! sequence, time, number of events, parents, streams written with the number of events each, event types, command id,
@@ -27,6 +27,7 @@ use fs_format::{
 use smallvec::SmallVec;
 
 use crate::codec::{Fields, Writer};
+use crate::file_stamp::FileStamp;
 use crate::position::{Epoch, RunningHash};
 use crate::scan::Stamp;
 
@@ -51,8 +52,8 @@ pub(crate) enum Place {
 /// A file that is left out, as it was when it was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// Length and time; `None` when there was nothing to look at.
-    pub(crate) stat: Option<(u64, i64)>,
+    /// What it looked like; `None` when there was nothing to look at.
+    pub(crate) stamp: Option<FileStamp>,
     /// Whether a newer version wrote it.
     pub(crate) is_newer: bool,
 }
@@ -218,7 +219,7 @@ impl<'a> View<'a> {
         }
         let number = from.u64()?;
         let running_hash = RunningHash::from_u64(from.u64()?);
-        // Origin, place, time of the file, content hash.
+        // Origin, place, stamp of the file, content hash.
         from.skip(1 + 1 + 8 + 32)?;
         let id = from.id()?;
         from.skip(16)?;
@@ -292,7 +293,7 @@ pub(crate) struct Arrived {
     pub(crate) running_hash: RunningHash,
     pub(crate) origin: Origin,
     pub(crate) place: Place,
-    pub(crate) modified_nanos: i64,
+    pub(crate) stamp: FileStamp,
     pub(crate) content_hash: ContentHash,
     pub(crate) summary: Summary,
     pub(crate) bytes: Range<usize>,
@@ -316,7 +317,7 @@ pub(crate) fn arrived(arrived: &Arrived, bytes: &[u8]) -> Vec<u8> {
         Place::Sharded => 1,
         Place::Flat => 2,
     });
-    to.i64(arrived.modified_nanos).hash(&arrived.content_hash);
+    to.u64(arrived.stamp.0).hash(&arrived.content_hash);
     arrived.summary.write(&mut to);
     to.raw(bytes);
     to.finish()
@@ -362,7 +363,7 @@ pub(crate) fn watched(seen: &BTreeMap<String, Seen>) -> Vec<u8> {
 pub(crate) fn write_seen(to: &mut Writer, seen: &BTreeMap<String, Seen>) {
     to.list(seen.iter(), |to, (path, seen)| {
         to.text(path);
-        to.option(seen.stat, |to, (len, nanos)| _ = to.u64(len).i64(nanos));
+        to.option(seen.stamp, |to, stamp| _ = to.u64(stamp.0));
         to.byte(u8::from(seen.is_newer));
     });
 }
@@ -371,7 +372,7 @@ pub(crate) fn read_seen(from: &mut Fields<'_>) -> Option<BTreeMap<String, Seen>>
     from.list(|from| {
         let path = from.text()?.to_owned();
         let seen = Seen {
-            stat: from.option(|from| Some((from.u64()?, from.i64()?)))?,
+            stamp: from.option(|from| Some(FileStamp(from.u64()?)))?,
             is_newer: from.flag()?,
         };
         Some((path, seen))
@@ -400,7 +401,7 @@ pub(crate) fn parse(payload: &[u8]) -> Option<Record> {
                     2 => Place::Flat,
                     _ => return None,
                 },
-                modified_nanos: from.i64()?,
+                stamp: FileStamp(from.u64()?),
                 content_hash: from.hash()?,
                 summary: Summary::read(&mut from)?,
                 bytes: payload.len() - from.rest().len()..payload.len(),

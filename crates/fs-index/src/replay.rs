@@ -121,6 +121,9 @@ impl Index {
         state.transactions -= 1;
         state.events -= u64::from(gone.summary.event_count);
         state.flat -= u64::from(gone.place == Place::Flat);
+        if let Some(files) = state.files_beside(&gone.place.path(id)) {
+            files.subtract(gone.stamp);
+        }
         for parent in gone.summary.parents {
             if let Some(children) = state.awaited.get_mut(&parent) {
                 children.remove(&number);

@@ -18,6 +18,7 @@ use fs_io::{Clock, Disk, FileKind, Stat};
 
 use crate::codec::{Fields, Writer};
 use crate::error::IndexError;
+use crate::file_stamp::StampSum;
 use crate::layout::Layout;
 use crate::look::Depth;
 
@@ -53,6 +54,17 @@ pub(crate) struct Stamp {
     is_racy: bool,
     listed_nanos: i64,
     entries: u32,
+    /// Of the files of the transactions that are known to lie in it.
+    pub(crate) files: StampSum,
+}
+
+/// What a scan found.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    /// The directories that have changed, or may have.
+    pub(crate) listings: Vec<Listing>,
+    /// When a directory that is there changed last.
+    pub(crate) moved_nanos: i64,
 }
 
 /// A directory that has changed, or may have.
@@ -81,13 +93,16 @@ pub(crate) fn scan(
     layout: &Layout,
     known: &BTreeMap<String, Stamp>,
     depth: Depth,
-) -> Result<Vec<Listing>, IndexError> {
+) -> Result<Scan, IndexError> {
     let mut scanning = Scanning {
         disk,
         layout,
         known,
         now: clock.now_unix_nanos(),
-        listings: Vec::new(),
+        found: Scan {
+            listings: Vec::new(),
+            moved_nanos: i64::MIN,
+        },
         waiting: Vec::new(),
     };
     let names: Vec<&str> = known.keys().map(String::as_str).collect();
@@ -98,10 +113,12 @@ pub(crate) fn scan(
             continue;
         }
         let stat = stat.map_err(|source| scanning.unreadable(directory, source))?;
-        match stat.filter(|stat| stat.kind == FileKind::Directory) {
+        let stat = stat.filter(|stat| stat.kind == FileKind::Directory);
+        scanning.found.has_moved(stat.as_ref());
+        match stat {
             None => {
                 missing.push(directory);
-                scanning.listings.extend(gone(directory, known));
+                scanning.found.listings.extend(gone(directory, known));
             }
             Some(stat) if !stamp.is_current(stamp_of(&stat), scanning.now, depth) => {
                 scanning.list(directory.clone(), &stat)?;
@@ -116,10 +133,19 @@ pub(crate) fn scan(
         let stat = disk.stat(&path_of(layout, &directory));
         let stat = stat.map_err(|source| scanning.unreadable(&directory, source))?;
         if let Some(stat) = stat.filter(|stat| stat.kind == FileKind::Directory) {
+            scanning.found.has_moved(Some(&stat));
             scanning.list(directory, &stat)?;
         }
     }
-    Ok(scanning.listings)
+    Ok(scanning.found)
+}
+
+impl Scan {
+    fn has_moved(&mut self, directory: Option<&Stat>) {
+        if let Some(directory) = directory {
+            self.moved_nanos = self.moved_nanos.max(stamp_of(directory));
+        }
+    }
 }
 
 /// A scan under way.
@@ -129,7 +155,7 @@ struct Scanning<'a> {
     known: &'a BTreeMap<String, Stamp>,
     /// When it began.
     now: i64,
-    listings: Vec<Listing>,
+    found: Scan,
     /// Directories that were not known.
     waiting: Vec<String>,
 }
@@ -159,8 +185,9 @@ impl Scanning<'_> {
             is_racy: is_racy(changed_nanos, self.now),
             listed_nanos: self.now,
             entries: count,
+            files: StampSum::default(),
         };
-        self.listings.push(Listing {
+        self.found.listings.push(Listing {
             directory,
             stamp: Some(stamp),
             entries,
@@ -228,6 +255,7 @@ impl Stamp {
         is_racy: true,
         listed_nanos: i64::MIN,
         entries: 0,
+        files: StampSum(0),
     };
 
     fn is_current(&self, changed_nanos: i64, now: i64, depth: Depth) -> bool {
@@ -245,7 +273,8 @@ impl Stamp {
         to.i64(self.changed_nanos)
             .byte(u8::from(self.is_racy))
             .i64(self.listed_nanos)
-            .u32(self.entries);
+            .u32(self.entries)
+            .u64(self.files.0);
     }
 
     pub(crate) fn read(from: &mut Fields<'_>) -> Option<Self> {
@@ -254,11 +283,12 @@ impl Stamp {
             is_racy: from.flag()?,
             listed_nanos: from.i64()?,
             entries: from.u32()?,
+            files: StampSum(from.u64()?),
         })
     }
 }
 
-fn path_of(layout: &Layout, directory: &str) -> PathBuf {
+pub(crate) fn path_of(layout: &Layout, directory: &str) -> PathBuf {
     if directory.is_empty() {
         layout.events()
     } else {
@@ -302,17 +332,22 @@ fn level_of(directory: &str) -> usize {
     }
 }
 
-fn stamp_of(stat: &Stat) -> i64 {
+/// Returns when a file or directory changed last, as far as the system says.
+pub(crate) fn stamp_of(stat: &Stat) -> i64 {
     stat.changed_nanos.map_or(stat.modified_nanos, |changed| {
         changed.max(stat.modified_nanos)
     })
 }
 
-fn is_racy(stamp: i64, now: i64) -> bool {
-    let step = if stamp % 1_000_000_000 == 0 {
+/// Returns by how much a stamp may be older than the change that it stands for.
+pub(crate) fn coarseness(stamp: i64) -> i64 {
+    if stamp % 1_000_000_000 == 0 {
         COARSE_NANOS
     } else {
         FINE_NANOS
-    };
-    stamp > now.saturating_sub(step)
+    }
+}
+
+fn is_racy(stamp: i64, now: i64) -> bool {
+    stamp > now.saturating_sub(coarseness(stamp))
 }

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use fs_format::{ContentHash, ReplicaId, Timestamp, TransactionId};
 
 use crate::codec::{Fields, Writer};
+use crate::file_stamp::StampSum;
 use crate::position::{Epoch, Position, RunningHash, Sequence};
 use crate::record::{self, Arrived, Origin, Place, Seen};
-use crate::scan::Stamp;
+use crate::scan::{self, Stamp};
 
 /// A transaction that no other descends from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,16 @@ impl State {
             }
             inner = directory;
         }
+        if let Some(files) = self.files_beside(&path) {
+            files.add(arrived.stamp);
+        }
+    }
+
+    /// Returns the sum of the stamps of the files in the directory of a file.
+    pub(crate) fn files_beside(&mut self, path: &str) -> Option<&mut StampSum> {
+        let (directory, _) = scan::split(path);
+        let stamp = self.directories.get_mut(directory)?;
+        Some(&mut stamp.files)
     }
 
     /// Returns the state before anything came.

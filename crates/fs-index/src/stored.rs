@@ -6,6 +6,7 @@ use fs_format::{
 };
 
 use crate::bytes::Bytes;
+use crate::file_stamp::FileStamp;
 use crate::position::RunningHash;
 use crate::record::{self, Arrived, EventPlace, Origin, Place, Summary};
 
@@ -20,7 +21,7 @@ pub struct Stored {
     pub(crate) running_hash: RunningHash,
     pub(crate) origin: Origin,
     pub(crate) place: Place,
-    pub(crate) modified_nanos: i64,
+    pub(crate) stamp: FileStamp,
     pub(crate) bytes: Bytes,
     pub(crate) event_count: u32,
     pub(crate) event_types: Vec<Box<str>>,
@@ -35,7 +36,7 @@ impl Stored {
     pub(crate) fn of_file(
         bytes: Vec<u8>,
         location: Location,
-        modified_nanos: i64,
+        stamp: FileStamp,
     ) -> Result<Self, DecodeError> {
         let transaction = fs_format::decode(&bytes)?;
         transaction.check_location(location)?;
@@ -44,7 +45,7 @@ impl Stored {
         let summary = Summary::of(header, events, data);
         let (header, content_hash) = (transaction.header, transaction.content_hash);
         Ok(Self {
-            modified_nanos,
+            stamp,
             place: Place::of(&location),
             ..Self::new(header, content_hash, summary, bytes)
         })
@@ -69,7 +70,7 @@ impl Stored {
     }
 
     fn of_own(bytes: &[u8], id: TransactionId) -> Self {
-        Self::of_file(bytes.to_vec(), Location::Sharded(id), 0)
+        Self::of_file(bytes.to_vec(), Location::Sharded(id), FileStamp::UNKNOWN)
             .expect("the bytes were encoded by this process")
     }
 
@@ -81,7 +82,7 @@ impl Stored {
             running_hash: RunningHash::from_u64(0),
             origin: Origin::Arrived,
             place: Place::Sharded,
-            modified_nanos: 0,
+            stamp: FileStamp::UNKNOWN,
             event_count: summary.event_count,
             event_types: summary.event_types,
             event_places: summary.events,
@@ -107,7 +108,7 @@ impl Stored {
             running_hash: arrived.running_hash,
             origin: arrived.origin,
             place: arrived.place,
-            modified_nanos: arrived.modified_nanos,
+            stamp: arrived.stamp,
             event_count: arrived.summary.event_count,
             event_types: arrived.summary.event_types,
             event_places: arrived.summary.events,
@@ -133,7 +134,7 @@ impl Stored {
             running_hash: self.running_hash,
             origin: self.origin,
             place: self.place,
-            modified_nanos: self.modified_nanos,
+            stamp: self.stamp,
             content_hash: self.content_hash,
             summary: self.summary(),
             bytes: 0..self.bytes.len(),
@@ -195,9 +196,9 @@ impl Stored {
         &self.bytes
     }
 
-    /// Returns whether `other` is of the same place and content.
+    /// Returns whether `other` is of the same place and content, whatever a checkout made of its line ends.
     pub(crate) fn is_same_file(&self, other: &Stored) -> bool {
-        self.place == other.place && self.file_bytes() == other.file_bytes()
+        self.place == other.place && self.content_hash == other.content_hash
     }
 
     /// Returns the path of its file below `events/`, with `/` between the parts.

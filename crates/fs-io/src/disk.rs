@@ -8,7 +8,7 @@ use std::fmt::{self, Debug};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::{ReadError, RenameError};
+use crate::error::{ReadError, RenameError, says_nothing_is_there};
 use crate::lock::{LockError, LockGuard, Wait};
 use crate::watch::{Changed, Watch};
 
@@ -165,6 +165,14 @@ pub trait Disk: Send + Sync + Debug {
         true
     }
 
+    /// Returns the path of a file or directory without links on the way there, where the disk has links.
+    ///
+    /// # Errors
+    /// When nothing is there, or the system does not say.
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(path.to_owned())
+    }
+
     /// Renames a file atomically if the new name is free. Where the system cannot do both in one, it looks first, so that the callers need a
     /// lock around this.
     ///
@@ -204,14 +212,7 @@ pub trait Disk: Send + Sync + Debug {
     /// When a sync fails: any of them may not be durable. Not to be repeated, as [`Disk::sync_file`].
     fn sync_all(&self, files: &[PathBuf], directories: &[PathBuf]) -> io::Result<()> {
         let unless_gone = |synced: io::Result<()>| match synced {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                Ok(())
-            }
+            Err(error) if says_nothing_is_there(&error) => Ok(()),
             synced => synced,
         };
         for file in files {

@@ -59,9 +59,10 @@ impl ReadError {
     /// Sorts an error of the system, where a path that leads through a file leads nowhere.
     pub(crate) fn from_io(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
-        match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotFound { path },
-            _ => Self::Io { path, source },
+        if says_nothing_is_there(&source) {
+            Self::NotFound { path }
+        } else {
+            Self::Io { path, source }
         }
     }
 }
@@ -98,5 +99,13 @@ pub(crate) fn refused(wanted: &'static str, found: FileKind) -> io::Error {
     io::Error::new(
         kind,
         format!("{found} stands where {wanted} is expected; move it away"),
+    )
+}
+
+/// Returns whether an error says that nothing stands under a path, also where something else than a directory is on the way.
+pub(crate) fn says_nothing_is_there(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
 }

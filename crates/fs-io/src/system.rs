@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::disk::Disk;
 use crate::real::RealDisk;
@@ -66,6 +66,9 @@ fn id_in(path: &str) -> Option<String> {
 pub trait Clock: Send + Sync + Debug {
     /// Returns the nanoseconds since 1970 in UTC; it may stand still or run backwards.
     fn now_unix_nanos(&self) -> i64;
+
+    /// Lets so much time pass, on the thread of the caller.
+    fn wait(&self, time: Duration);
 }
 
 /// A source of randomness.
@@ -83,6 +86,10 @@ struct RealClock;
 impl Clock for RealClock {
     fn now_unix_nanos(&self) -> i64 {
         nanos_since_1970(SystemTime::now())
+    }
+
+    fn wait(&self, time: Duration) {
+        std::thread::sleep(time);
     }
 }
 
@@ -106,7 +113,6 @@ pub(crate) fn nanos_since_1970(time: SystemTime) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn times_before_1970_are_negative() {

@@ -8,6 +8,7 @@
 //! `events/` under its final name, and has survived what [`Durability`](crate::Durability) says.
 
 use std::sync::MutexGuard;
+use std::time::Duration;
 
 use fs_format::{Event, Header, TransactionId};
 use fs_index::{Depth, History, IndexError, Stored};
@@ -15,13 +16,16 @@ use fs_io::LockGuard;
 
 use crate::commit::MOST_TOGETHER;
 use crate::draft::{Ahead, check_versions};
-use crate::error::{AppendError, RefreshError, chain};
+use crate::error::{AppendError, GitBusy, RefreshError, chain};
 use crate::git_files;
 use crate::request::{Append, Appended};
 use crate::store::{FileEventStore, Inner, Writer};
 
 /// A lock that is deleted again and again is taken anew so many times.
 const LOCKS_LOST: usize = 16;
+
+/// Time between two looks at files that are missing while version control holds its lock.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A merge transaction to be written: its header and events, whose ids and versions are derived when it is encoded.
 #[derive(Clone, Debug)]
@@ -110,6 +114,7 @@ impl FileEventStore {
         let transaction_id = merge.id();
         let known = history.find(transaction_id).is_some();
         if !known {
+            self.inner.refuse_when_blocked(transaction_id)?;
             for outcome in turn.commit(vec![merge]) {
                 outcome?;
             }
@@ -127,8 +132,9 @@ impl FileEventStore {
         if writer.unsynced.is_empty() && !writer.wal.is_there() {
             return Ok(());
         }
-        let lock = self.inner.lock_to_write()?;
-        self.inner.take_in(&mut writer, Depth::Names, &lock)?;
+        let lock = self
+            .inner
+            .lock_on_what_is_there(&mut writer, Depth::Names)?;
         let unsynced = std::mem::take(&mut writer.unsynced);
         let disk = self.inner.system.disk.as_ref();
         if let Err(source) = fs_io::make_all_durable(disk, self.inner.layout.root(), &unsynced) {
@@ -169,15 +175,7 @@ impl Inner {
         }
         let mut writer = self.writer();
         writer.refuse_when_poisoned()?;
-        let mut lock = self.lock_to_write()?;
-        // Taking in may take long enough for `git clean` to delete the lock, and for somebody else to take the new one.
-        for _ in 0..LOCKS_LOST {
-            if !self.take_in(&mut writer, Depth::Recent, &lock)? || lock.is_named() {
-                break;
-            }
-            drop(lock);
-            lock = self.lock_to_write()?;
-        }
+        let lock = self.lock_on_what_is_there(&mut writer, Depth::Recent)?;
         self.renew_git_files(&mut writer);
         Ok(Turn {
             inner: self,
@@ -185,6 +183,57 @@ impl Inner {
             lock,
             ahead: Ahead::default(),
         })
+    }
+
+    /// Takes the write lock and brings everything up to date; where files are missing while version control is at work,
+    /// waits until they are back or gone for good, no longer than for the lock.
+    fn lock_on_what_is_there(
+        &self,
+        writer: &mut Writer,
+        depth: Depth,
+    ) -> Result<LockGuard, AppendError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let lock = self.lock_and_take_in(writer, depth)?;
+            let Some(unconfirmed) = self.index().unconfirmed().cloned() else {
+                return Ok(lock);
+            };
+            drop(lock);
+            let left = self.options.lock_timeout.saturating_sub(waited);
+            if left.is_zero() {
+                return Err(AppendError::GitBusy(GitBusy::of(&self.layout, unconfirmed)));
+            }
+            let pause = unconfirmed.rest().unwrap_or(PAUSE).min(left);
+            self.system.clock.wait(pause);
+            waited += pause;
+        }
+    }
+
+    /// Refuses a transaction in the place of one of whose directories something else is known to stand.
+    fn refuse_when_blocked(&self, id: TransactionId) -> Result<(), AppendError> {
+        match self.index().blocker_of(id) {
+            Some(path) => Err(AppendError::Blocked {
+                path: self.layout.event_file(&path),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn lock_and_take_in(
+        &self,
+        writer: &mut Writer,
+        depth: Depth,
+    ) -> Result<LockGuard, AppendError> {
+        let mut lock = self.lock_to_write()?;
+        // Taking in may take long enough for `git clean` to delete the lock, and for somebody else to take the new one.
+        for _ in 0..LOCKS_LOST {
+            if !self.take_in(writer, depth, &lock)? || lock.is_named() {
+                break;
+            }
+            drop(lock);
+            lock = self.lock_to_write()?;
+        }
+        Ok(lock)
     }
 }
 
@@ -283,6 +332,7 @@ impl Turn<'_> {
             Err(error) => Err(error),
         };
         let encoded = drafted.and_then(|(header, events)| {
+            self.inner.refuse_when_blocked(header.transaction_id)?;
             let encoded = fs_format::encode(&header, &events)?;
             Ok(Box::new(Stored::of_encoded(header, &events, encoded)))
         });

@@ -25,7 +25,8 @@ impl FileEventStore {
     /// # Complexity
     /// That of a look for what is new; no file is opened for this.
     pub fn completeness(&self) -> Result<Completeness, RefreshError> {
-        Ok(Completeness::of(&self.omissions()?))
+        let omissions = self.omissions()?;
+        Ok(Completeness::of(&omissions).while_unconfirmed(self.inner.index().unconfirmed()))
     }
 
     /// Returns all that makes answers incomplete, as of now: files that cannot be used by path, then missing parents by id.

@@ -1,6 +1,7 @@
 //! Comparing two clones.
 
 use fs_format::{ContentHash, TransactionId};
+use fs_index::Depth;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::RefreshError;
@@ -20,7 +21,24 @@ pub struct Digest {
 }
 
 impl FileEventStore {
+    /// As [`FileEventStore::digest`], after every known file was compared with what was read of it, also those that were
+    /// written to in their place.
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    ///
+    /// # Complexity
+    /// One look at each file.
+    pub fn digest_of_files(&self) -> Result<Digest, RefreshError> {
+        self.inner.refresh(Depth::Files)?;
+        self.digest()
+    }
+
     /// Returns what two clones compare to learn whether they hold the same history.
+    ///
+    /// It is that of what is known, which includes files that came, went or were replaced. A file that was written to in
+    /// its place is found by [`FileEventStore::digest_of_files`], by [`status`](FileEventStore::status) and by
+    /// [`verify`](FileEventStore::verify).
     ///
     /// # Errors
     /// [`RefreshError`].

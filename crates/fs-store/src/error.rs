@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_format::{CommandId, EncodeError, EventId, StreamId, TransactionId};
-use fs_index::{Completeness, IndexError, Position, StalePosition, Undecodable};
+use fs_index::{
+    Activity, Completeness, IndexError, Layout, Position, StalePosition, Unconfirmed, Undecodable,
+};
 use fs_io::{FileKind, LockError, PublishError};
 
 use crate::command::ContentDifference;
@@ -38,6 +40,14 @@ pub enum OpenError {
     NoneAbove {
         /// Where the search began.
         from: PathBuf,
+    },
+    /// The root of the store is a symbolic link.
+    #[error(
+        "{root} is a symbolic link, and a store is not looked for where one leads; name the directory itself, or remove the link"
+    )]
+    Link {
+        /// The link.
+        root: PathBuf,
     },
     /// Whether there is a store could not be told.
     #[error("cannot look for an event store at {root}; see that this user may read the directory")]
@@ -109,6 +119,43 @@ pub struct StoreBusy {
     pub path: PathBuf,
     /// Who holds it, as the file says: `pid 123 since 2026-11-20T20:31:00Z`.
     pub holder: Option<String>,
+}
+
+/// Files of known transactions are missing, or hold something else than before, and version control is at work: what is
+/// there is not yet what it is going to be. They were waited for as long as for the write lock.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "git is at work: {} of the known files are missing or changed, like {}, and {}; nothing was stored: try again when git is done{}",
+    unconfirmed.files.count,
+    path.display(),
+    unconfirmed.activity,
+    advice(&unconfirmed.activity)
+)]
+#[non_exhaustive]
+pub struct GitBusy {
+    /// The first of the files.
+    pub path: PathBuf,
+    /// What is missing, and what is at work.
+    pub unconfirmed: Unconfirmed,
+}
+
+impl GitBusy {
+    pub(crate) fn of(layout: &Layout, unconfirmed: Unconfirmed) -> Self {
+        let first = unconfirmed.files.paths.first().map_or("", String::as_str);
+        Self {
+            path: layout.event_file(first),
+            unconfirmed,
+        }
+    }
+}
+
+/// Returns what may be done where version control died at work.
+fn advice(activity: &Activity) -> &'static str {
+    match activity {
+        Activity::Locked { .. } => ", or delete the lock if no git runs",
+        Activity::Sequence { .. } => ", or a minute after its last step",
+        _ => "",
+    }
 }
 
 impl From<LockError> for RefreshError {
@@ -325,6 +372,17 @@ pub enum AppendError {
     /// Another process held the write lock for too long. Nothing was written.
     #[error(transparent)]
     Busy(StoreBusy),
+    /// Something stands where a directory of the transaction would be. Nothing was written.
+    #[error(
+        "{path} stands where a directory of transactions belongs, so nothing can be stored there now; move it away"
+    )]
+    Blocked {
+        /// What stands there.
+        path: PathBuf,
+    },
+    /// Files are missing while version control is at work. Nothing was written.
+    #[error(transparent)]
+    GitBusy(GitBusy),
     /// The write lock could not be taken. Nothing was written.
     #[error(transparent)]
     Lock(LockError),

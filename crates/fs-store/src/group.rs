@@ -300,6 +300,7 @@ fn again(error: &AppendError) -> AppendError {
         AppendError::Poisoned { reason } => AppendError::Poisoned {
             reason: reason.clone(),
         },
+        AppendError::GitBusy(busy) => AppendError::GitBusy(busy.clone()),
         other => AppendError::NotBegun {
             reason: crate::error::chain(other),
         },

@@ -56,6 +56,7 @@ mod recorder;
 mod replicas;
 mod request;
 mod requires;
+mod rewritten;
 mod schema;
 mod snapshot;
 mod state;
@@ -73,12 +74,12 @@ pub use completeness::Candidate;
 pub use consumer::{Batch, Consumer, ConsumerError, ConsumerOptions, ConsumerState};
 pub use digest::Digest;
 pub use error::{
-    AppendError, NewerVersion, NoStore, OpenError, ReadError, RefreshError, StoreBusy,
+    AppendError, GitBusy, NewerVersion, NoStore, OpenError, ReadError, RefreshError, StoreBusy,
 };
 pub use event::StoredEvent;
 pub use fence::FenceError;
+pub use fs_index::{Activity, Completeness, Omission, OmissionKind, Progress, Tally, Unconfirmed};
 pub use fs_index::{All, Select, Streams};
-pub use fs_index::{Completeness, Omission, OmissionKind, Progress, Tally};
 pub use lease::{Lease, LeaseError};
 pub use open::STORE_DIR;
 pub use options::{Durability, ForkDetector, OnFork, OnHole, Reads, StoreOptions};
@@ -90,6 +91,7 @@ pub use recorder::{
 pub use replicas::{ReplicaFeed, ReplicaItem};
 pub use request::{Append, Appended, ExpectedVersion};
 pub use requires::RequiresError;
+pub use rewritten::Rewritten;
 pub use schema::{
     Chain, EventDecodeError, Schema, SchemaFailure, SchemaReport, TypeReport, UpcastError, Upcasted,
 };

@@ -82,6 +82,7 @@ impl StoreOptions {
     /// [`OpenError::SetUp`] when a directory or file cannot be created, else as [`StoreOptions::open`].
     pub fn create(&self, root: impl AsRef<Path>) -> Result<FileEventStore, OpenError> {
         let (system, layout) = (self.system_or_real(), layout_of(root.as_ref())?);
+        must_be_no_link(&system, &layout)?;
         check_requires(&system, &layout)?;
         if let Some(newer) = newer_version(&system, &layout) {
             must_be_there(&system, &layout)?;
@@ -266,7 +267,8 @@ fn is_read_only(error: &OpenError) -> bool {
 
 /// Returns the layout of the store at `root`, wherever the process goes from here.
 pub(crate) fn layout_of(root: &Path) -> Result<Layout, OpenError> {
-    absolute(root).map(Layout::new)
+    // A path that ends in a slash stands for what a link points to.
+    absolute(root).map(|root| Layout::new(root.components().collect::<PathBuf>()))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
@@ -276,21 +278,35 @@ fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
     })
 }
 
+/// Checks that the root of a store is no link: a clone may bring one that leads anywhere.
+fn must_be_no_link(system: &System, layout: &Layout) -> Result<(), OpenError> {
+    match look(system, layout, layout.root())? {
+        Some(FileKind::Symlink) => Err(OpenError::Link {
+            root: layout.root().to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Returns what stands under a path of a store.
+fn look(system: &System, layout: &Layout, path: &Path) -> Result<Option<FileKind>, OpenError> {
+    let stat = system.disk.stat(path);
+    let stat = stat.map_err(|source| OpenError::Unreadable {
+        root: layout.root().to_owned(),
+        source,
+    })?;
+    Ok(stat.map(|stat| stat.kind))
+}
+
 /// Checks that there is a store, by looking alone.
 pub(crate) fn must_be_there(system: &System, layout: &Layout) -> Result<(), OpenError> {
-    let look = |path: &Path| {
-        let stat = system.disk.stat(path);
-        stat.map_err(|source| OpenError::Unreadable {
-            root: layout.root().to_owned(),
-            source,
-        })
-    };
-    let found = match look(&layout.events())?.map(|stat| stat.kind) {
+    must_be_no_link(system, layout)?;
+    let found = match look(system, layout, &layout.events())? {
         Some(FileKind::Directory) => return Ok(()),
         Some(other) => NoStore::OtherEvents(other),
-        None => match look(layout.root())?.map(|stat| stat.kind) {
+        None => match look(system, layout, layout.root())? {
             None => NoStore::Nothing,
-            Some(FileKind::Directory | FileKind::Symlink) => NoStore::NoEvents,
+            Some(FileKind::Directory) => NoStore::NoEvents,
             Some(other) => NoStore::Other(other),
         },
     };

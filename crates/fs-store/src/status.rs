@@ -9,6 +9,7 @@ use fs_index::{Completeness, Depth, Epoch, History, Omission, Trouble};
 use crate::error::RefreshError;
 use crate::identity::{Found, Identity};
 use crate::identity_conflict::{Pair, identity_conflicts};
+use crate::rewritten::Rewritten;
 use crate::store::{FileEventStore, Inner};
 
 /// How far ahead of the wall clock a transaction may be dated before the status says so.
@@ -36,6 +37,8 @@ pub struct StoreStatus {
     /// What [`forget`](FileEventStore::forget) accepted in this working copy and is missing or damaged still; it is in none
     /// of the lists above.
     pub accepted: Vec<Omission>,
+    /// Transactions whose files were rewritten since this working copy read them.
+    pub rewritten: Vec<Rewritten>,
     /// Replicas whose transactions form no chain. They stay listed; whether anything is to be done, each says.
     pub replica_conflicts: Vec<ReplicaIdentityConflict>,
     /// Transactions that a power cut had taken and this handle has written again, as
@@ -111,6 +114,7 @@ impl StoreStatus {
             && self.completeness.is_complete()
             && self.incomplete.is_empty()
             && self.quarantined.is_empty()
+            && self.rewritten.is_empty()
             && self
                 .replica_conflicts
                 .iter()
@@ -121,7 +125,7 @@ impl StoreStatus {
 impl FileEventStore {
     /// Looks at every file of the store and reports what it found.
     ///
-    /// Files that are known are compared by length and time, and by content where those differ;
+    /// Files that are known are compared by inode, length and times, and by content where those differ;
     /// [`verify`](FileEventStore::verify) reads them all.
     ///
     /// # Errors
@@ -161,8 +165,9 @@ impl FileEventStore {
                 .collect(),
             incomplete,
             quarantined,
-            completeness: Completeness::of(&omissions),
+            completeness: Completeness::of(&omissions).while_unconfirmed(index.unconfirmed()),
             accepted,
+            rewritten: self.inner.rewritten(history)?,
             replica_conflicts: replica_conflicts(history, &replicas),
             moved: replicas.moved,
             recovered: self.recovered(),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use fs_format::TransactionId;
-use fs_index::{Depth, Effort, History, Index, IndexError, Layout, Observed};
+use fs_index::{Depth, Effort, History, Index, IndexError, Layout, Observed, Unconfirmed};
 use fs_io::{LockError, LockGuard, PrivateDir, System, Wait};
 
 use crate::error::{NewerVersion, RefreshError};
@@ -99,12 +99,25 @@ impl Inner {
     /// Brings the index up to date, taking the write lock only when something came or went.
     pub(crate) fn refresh(&self, depth: Depth) -> Result<(), RefreshError> {
         if self.index_mut().observe(depth)? == Observed::Changed {
-            let mut writer = self.writer();
-            let lock = self.lock()?;
-            self.take_in_what_changed(&mut writer, depth, &lock)?;
+            let take_in = || {
+                let mut writer = self.writer();
+                let lock = self.lock()?;
+                self.take_in_what_changed(&mut writer, depth, &lock)
+            };
+            take_in()?;
+            if self.has_waited_for_rest() {
+                take_in()?;
+            }
             self.tail.wake();
         }
         Ok(())
+    }
+
+    /// Waits until directories have rested from which something was just removed, so that another look may believe it;
+    /// returns whether there was something to wait for.
+    fn has_waited_for_rest(&self) -> bool {
+        let rest = self.index().unconfirmed().and_then(Unconfirmed::rest);
+        rest.inspect(|rest| self.system.clock.wait(*rest)).is_some()
     }
 
     /// Brings the index up to date for a read, which never waits: what arrived while another process holds the write
@@ -119,6 +132,14 @@ impl Inner {
         if self.index().epoch().is_none() {
             return self.refresh(Depth::Names);
         }
+        self.take_in_unless_busy()?;
+        if self.has_waited_for_rest() {
+            self.take_in_unless_busy()?;
+        }
+        Ok(())
+    }
+
+    fn take_in_unless_busy(&self) -> Result<(), RefreshError> {
         let Ok(mut writer) = self.writer.try_lock() else {
             return Ok(());
         };
@@ -249,13 +270,16 @@ impl Inner {
     /// Takes in what came or went.
     ///
     /// A transaction that went away leaves the log before the index says that it is gone: after that, no power cut brings it back.
+    /// What is missing while version control is at work stays in both.
     fn ingest(
         &self,
         writer: &mut Writer,
         depth: Depth,
         lock: &LockGuard,
     ) -> Result<(), RefreshError> {
-        writer.log(|wal| wal.drop_missing(lock))?;
+        if !self.index().is_unconfirmed(lock)? {
+            writer.log(|wal| wal.drop_missing(lock))?;
+        }
         let epoch = self.index().epoch();
         self.index_mut().ingest(depth, lock)?;
         self.drop_accepted(lock)?;

@@ -183,10 +183,11 @@ enum Occupant {
     Another,
 }
 
-struct Whole {
+/// Kept bytes that are the transaction that their name says.
+pub(crate) struct Whole {
     header: Header,
     events: u64,
-    content_hash: ContentHash,
+    pub(crate) content_hash: ContentHash,
     bytes: Vec<u8>,
 }
 
@@ -351,7 +352,7 @@ impl Inner {
     }
 
     /// Reads a kept file; the inner error says what is wrong with it.
-    fn read_kept(
+    pub(crate) fn read_kept(
         &self,
         id: TransactionId,
         path: &Path,

@@ -7,6 +7,7 @@ use fs_index::{Depth, OmissionKind, Reason, Remedy};
 
 use crate::error::{RefreshError, chain};
 use crate::identity_conflict::{above_gaps, counted};
+use crate::rewritten::Rewritten;
 use crate::store::FileEventStore;
 
 /// What a full check found.
@@ -19,6 +20,8 @@ pub struct Verification {
     /// Files whose line endings, byte order mark or last line end were changed on the way here; they are read as
     /// usual. Paths below `events/`.
     pub altered_in_transit: Vec<String>,
+    /// Transactions whose files were rewritten since this working copy read them.
+    pub rewritten: Vec<Rewritten>,
 }
 
 /// Something that a full check found.
@@ -33,9 +36,9 @@ pub struct Problem {
 }
 
 impl Verification {
-    /// Returns whether nothing is damaged.
+    /// Returns whether nothing is damaged, and nothing rewritten.
     pub fn is_ok(&self) -> bool {
-        self.problems.is_empty()
+        self.problems.is_empty() && self.rewritten.is_empty()
     }
 }
 
@@ -56,7 +59,10 @@ impl FileEventStore {
             id.is_some() && accepted.iter().any(|it| it.transaction_id == id)
         };
         let index = self.inner.index();
-        let mut found = Verification::default();
+        let mut found = Verification {
+            rewritten: self.inner.rewritten(history)?,
+            ..Verification::default()
+        };
         let above_gaps = above_gaps(history);
         // Of each replica: equal numbers are an identity conflict, which the status tells of.
         let mut newest = HashMap::new();

@@ -102,7 +102,14 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         Command::Fence => fence::run(&open()?, output),
         Command::Adopt => adopt::run(&open()?, output),
         Command::Verify => verify::run(&open()?, output),
-        Command::Digest => digest::run(&open()?, output),
+        Command::Digest { files } => {
+            let files = if files {
+                digest::Files::Compared
+            } else {
+                digest::Files::NotCompared
+            };
+            digest::run(&open()?, files, output)
+        }
         Command::Demo { dir } => demo::run(&dir, output),
     };
     match opened.get().filter(|_| !follows) {

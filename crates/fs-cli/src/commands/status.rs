@@ -11,6 +11,7 @@ use crate::commands::vanished::AcceptedOut;
 use crate::git::{self, FaultOut};
 use crate::outcome::Ending;
 use crate::output::{Output, plain};
+use crate::rewritten::RewrittenOut;
 
 /// How a replica identity conflict stands that is not past.
 const OURS: &str = "ours";
@@ -29,6 +30,7 @@ struct Answer {
     dangling: Vec<DanglingOut>,
     incomplete: Vec<FileOut>,
     quarantined: Vec<FileOut>,
+    rewritten: Vec<RewrittenOut>,
     replica_conflicts: Vec<ConflictOut>,
     clock_ahead: Vec<ClockOut>,
     recovered: Vec<TransactionId>,
@@ -111,6 +113,11 @@ pub(crate) fn run(
         dangling,
         incomplete,
         quarantined,
+        rewritten: status
+            .rewritten
+            .into_iter()
+            .map(RewrittenOut::from)
+            .collect(),
         replica_conflicts: status
             .replica_conflicts
             .into_iter()
@@ -193,6 +200,7 @@ fn text(answer: &Answer, all: bool) -> String {
     for file in answer.incomplete.iter().chain(&answer.quarantined) {
         lines.push(format!("{}: {}", plain(&file.path), plain(&file.reason)));
     }
+    lines.extend(answer.rewritten.iter().map(RewrittenOut::text));
     for conflict in &answer.replica_conflicts {
         let [one, other] = conflict.transactions;
         let what_to_do = match conflict.standing {

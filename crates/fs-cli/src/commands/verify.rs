@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::advice::Adviser;
 use crate::outcome::Ending;
 use crate::output::{Output, plain};
+use crate::rewritten::RewrittenOut;
 
 #[derive(Serialize)]
 struct Answer {
@@ -13,6 +14,7 @@ struct Answer {
     checked: u64,
     problems: Vec<ProblemOut>,
     altered_in_transit: Vec<String>,
+    rewritten: Vec<RewrittenOut>,
 }
 
 #[derive(Serialize)]
@@ -41,6 +43,11 @@ pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result
             .altered_in_transit
             .iter()
             .map(|path| format!("events/{path}"))
+            .collect(),
+        rewritten: found
+            .rewritten
+            .into_iter()
+            .map(RewrittenOut::from)
             .collect(),
     };
     let mut unconverted = Vec::new();
@@ -73,10 +80,11 @@ fn text(answer: &Answer, unconverted: &[Option<String>]) -> String {
         }
         lines.push(line);
     }
-    let verdict = if answer.ok {
-        "everything verifies"
-    } else {
-        "damaged"
+    lines.extend(answer.rewritten.iter().map(RewrittenOut::text));
+    let verdict = match (answer.ok, answer.problems.is_empty()) {
+        (true, _) => "everything verifies",
+        (false, true) => "rewritten",
+        (false, false) => "damaged",
     };
     lines.push(format!("{} files checked: {verdict}", answer.checked));
     lines.join("\n")

@@ -80,7 +80,7 @@ fn a_store_without_trouble() {
     assert_says(
         &here,
         &["digest"],
-        "2 transactions\nset    <sha256>\norder  <sha256>\nheads  <id>\n",
+        "2 transactions\nset    <sha256>\norder  <sha256>\nheads  <id>\nfiles  not compared; `trib digest --files` compares them\n",
     );
 }
 

@@ -25,10 +25,11 @@ use fs_io::{FileKind, System};
 use self::claims::Claims;
 use crate::error::IndexError;
 use crate::file::{self, Watched};
+use crate::file_stamp::FileStamp;
 use crate::history::History;
 use crate::journal::{self, Entry, Journal, Tail};
 use crate::layout::Layout;
-use crate::look::{Depth, Observed};
+use crate::look::Observed;
 use crate::position::RunningHash;
 use crate::progress::Progress;
 use crate::record::{Arrived, Origin, Record, Seen};
@@ -59,6 +60,10 @@ pub(crate) struct Census {
     pub(crate) once_vanished: BTreeSet<TransactionId>,
     /// The directories as they were listed.
     pub(crate) stamps: BTreeMap<String, Stamp>,
+    /// When one of them changed last.
+    pub(crate) moved_nanos: i64,
+    /// Members whose files look otherwise than recorded and hold the same content.
+    pub(crate) restamped: BTreeMap<TransactionId, FileStamp>,
     /// What is in them.
     listed: BTreeMap<String, FileKind>,
     /// Paths that have not been looked at yet.
@@ -98,6 +103,8 @@ impl Census {
             last_appended: BTreeMap::new(),
             once_vanished: BTreeSet::new(),
             stamps: BTreeMap::new(),
+            moved_nanos: i64::MIN,
+            restamped: BTreeMap::new(),
             listed: BTreeMap::new(),
             pending: BTreeSet::new(),
             troubles: BTreeMap::new(),
@@ -145,9 +152,8 @@ impl Census {
     ///
     /// # Errors
     /// [`IndexError`] when a directory or the journal cannot be read.
-    pub(crate) fn observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
-        let usable = self.catch_up()?;
-        self.survey(depth)?;
+    pub(crate) fn observe(&mut self) -> Result<Observed, IndexError> {
+        let usable = self.look()?;
         let current = usable && self.plan().is_empty() && !self.has_lost_its_end();
         if current {
             self.list_rejected();
@@ -159,14 +165,22 @@ impl Census {
         })
     }
 
-    /// Looks at everything and brings journal and history up to date; the caller holds the write lock.
+    /// Reads the journal and looks at every file; returns whether the journal can be used.
+    ///
+    /// # Errors
+    /// As [`Census::observe`].
+    pub(crate) fn look(&mut self) -> Result<bool, IndexError> {
+        let usable = self.catch_up()?;
+        self.survey()?;
+        Ok(usable)
+    }
+
+    /// Brings journal and history up to date after [`Census::look`]; the caller holds the write lock.
     ///
     /// # Errors
     /// As [`Census::observe`], and [`IndexError`] when the journal or the bytes of vanished transactions cannot be
     /// written.
-    pub(crate) fn ingest(&mut self, depth: Depth) -> Result<(), IndexError> {
-        let usable = self.catch_up()?;
-        self.survey(depth)?;
+    pub(crate) fn ingest(&mut self, usable: bool) -> Result<(), IndexError> {
         if usable && !self.has_lost_its_end() && !self.is_overgrown() {
             self.apply()
         } else {

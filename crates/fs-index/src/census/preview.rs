@@ -8,7 +8,6 @@ use fs_format::TransactionId;
 
 use super::Census;
 use crate::error::IndexError;
-use crate::look::Depth;
 use crate::preview::{Incoming, Merged, another_content, stored_of};
 use crate::stored::Stored;
 use crate::trouble::{Reason, Trouble};
@@ -21,7 +20,7 @@ impl Census {
     pub(crate) fn look_without(&mut self, incoming: &[Incoming]) -> Result<(), IndexError> {
         // Without a usable journal every file is read.
         let _ = self.catch_up()?;
-        self.survey(Depth::Names)?;
+        self.survey()?;
         for Incoming { path, content, .. } in incoming.iter().filter(|it| it.is_theirs) {
             let Ok(stored) = content.clone().and_then(|bytes| stored_of(path, bytes)) else {
                 // It is no transaction, whether it stands here already or not.

@@ -16,18 +16,21 @@ use super::Census;
 use super::examine::Examined;
 use crate::error::IndexError;
 use crate::file::{self, Found};
+use crate::file_stamp::FileStamp;
 use crate::look::Depth;
 use crate::record::Place;
 use crate::scan;
 use crate::stored::Stored;
 
 impl Census {
-    /// Looks at every path.
-    pub(super) fn survey(&mut self, depth: Depth) -> Result<(), IndexError> {
+    /// Looks at every file.
+    pub(super) fn survey(&mut self) -> Result<(), IndexError> {
         let (disk, clock) = (self.system.disk.as_ref(), self.system.clock.as_ref());
         self.listed.clear();
         self.stamps.clear();
-        for listing in scan::scan(disk, clock, &self.layout, &BTreeMap::new(), depth)? {
+        let scan = scan::scan(disk, clock, &self.layout, &BTreeMap::new(), Depth::Files)?;
+        self.moved_nanos = scan.moved_nanos;
+        for listing in scan.listings {
             let entries = listing.entries.iter();
             self.listed
                 .extend(entries.map(|(name, kind)| (scan::join(&listing.directory, name), *kind)));
@@ -38,9 +41,7 @@ impl Census {
         self.pending
             .extend(members.map(|stored| stored.relative_path()));
         self.pending.extend(self.listed.keys().cloned());
-        if depth == Depth::Files {
-            self.compare_files();
-        }
+        self.compare_files();
         self.pass_over_members();
         self.take_new_files();
         while let Some(path) = self.pending.pop_first() {
@@ -150,23 +151,38 @@ impl Census {
         self.candidates.insert(id, stored);
     }
 
-    /// Marks the members as gone whose files have another length or time than recorded, and another content.
+    /// Marks the members as gone whose files look otherwise than recorded, and hold another content.
     fn compare_files(&mut self) {
-        let (disk, limit) = (&self.system.disk, fs_format::limits::MAX_FILE_BYTES);
-        let is_same = |stored: &Arc<Stored>| {
-            let path = self.layout.event_file(&stored.relative_path());
-            let stat = disk.stat(&path);
-            let looks_alike = matches!(stat, Ok(Some(stat)) if stat.kind == FileKind::File
-                && stat.len == stored.bytes.len() as u64
-                && stat.modified_nanos == stored.modified_nanos);
-            let bytes = || disk.read(&path, limit);
-            looks_alike || bytes().is_ok_and(|bytes| bytes == stored.file_bytes())
+        let compare = |stored: &Arc<Stored>| {
+            let path = stored.relative_path();
+            let stat = self.system.disk.stat(&self.layout.event_file(&path));
+            let stat = stat.ok().flatten();
+            let stat = stat.filter(|stat| stat.kind == FileKind::File)?;
+            let stamp = FileStamp::of(&stat);
+            if stamp == stored.stamp {
+                return Some(stamp);
+            }
+            match file::look(&self.system, &self.layout, &path) {
+                Found::Whole(now) => now.is_same_file(stored).then_some(stamp),
+                Found::Missing(_) | Found::Trouble(_) => None,
+            }
         };
         let members = self.history.shared();
-        for (stored, is_same) in members.iter().zip(file::each(members, is_same)) {
-            if !is_same && self.gone.insert(stored.id()) {
-                self.pending.insert(stored.relative_path());
+        for (stored, stamp) in members.iter().zip(file::each(members, compare)) {
+            match stamp {
+                Some(stamp) if stamp == stored.stamp => {}
+                Some(stamp) => _ = self.restamped.insert(stored.id(), stamp),
+                None if self.gone.insert(stored.id()) => {
+                    self.pending.insert(stored.relative_path());
+                }
+                None => {}
             }
         }
+    }
+
+    /// Returns the paths of the members that would be none any more for what happened to their files.
+    pub(crate) fn taken_away(&self) -> Vec<String> {
+        let gone = self.gone.iter().filter_map(|id| self.history.find(*id));
+        gone.map(Stored::relative_path).collect()
     }
 }

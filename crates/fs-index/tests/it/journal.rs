@@ -223,6 +223,7 @@ fn a_disk_that_is_full_while_a_change_is_journaled_hides_no_half_of_it() {
         world.remove(transactions[0].transaction_id);
         world.remove(transactions[3].transaction_id);
         world.put(&tx(1).encode());
+        world.pass();
         let len = world.journal().len();
         world.sim.disk.fail_at(fails_at, Fault::WriteFails);
         let failed = index.ingest(Depth::Names, &world.lock()).is_err();
@@ -266,7 +267,7 @@ fn a_torn_record_of_an_append_that_reordered_hides_no_new_generation() {
     let generation = index.shown().topology_generation();
     let early = tx(1).by(own()).encode();
     let lock = world.lock();
-    take_in(&mut index, Depth::Names, &lock);
+    take_in(&world.sim.clock, &mut index, Depth::Names, &lock);
     world.put(&early);
     let len = world.journal().len();
     world.sim.disk.fail_at(1, Fault::WriteFails);

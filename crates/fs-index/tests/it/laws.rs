@@ -203,7 +203,12 @@ impl Run {
             return;
         }
         let lock = self.world.lock();
-        take_in(&mut self.handles[handle], Depth::Files, &lock);
+        take_in(
+            &self.world.sim.clock,
+            &mut self.handles[handle],
+            Depth::Files,
+            &lock,
+        );
         self.check(handle);
         self.write(path, encoded.bytes.clone());
         self.handles[handle]

@@ -39,11 +39,9 @@ impl Real {
 
     fn refresh(&self, index: &mut Index) {
         if look(index, Depth::Names) == Observed::Changed {
-            let lock = System::real()
-                .disk
-                .lock(&self.layout.lock(), Wait::Never)
-                .unwrap();
-            take_in(index, Depth::Names, &lock);
+            let system = System::real();
+            let lock = system.disk.lock(&self.layout.lock(), Wait::Never).unwrap();
+            take_in(system.clock.as_ref(), index, Depth::Names, &lock);
         }
     }
 

@@ -212,7 +212,7 @@ fn an_arrival_during_an_append_is_seen() {
     world.pass();
     let appended = tx(2).encode();
     let lock = world.lock();
-    take_in(&mut index, Depth::Names, &lock);
+    take_in(&world.sim.clock, &mut index, Depth::Names, &lock);
     world.put(&tx(3).encode());
     world.put(&appended);
     // The process is stopped for a while between publishing and recording.

@@ -8,10 +8,10 @@ use std::time::Duration;
 use fs_format::{ContentHash, Encoded, EventId, ReplicaId, TransactionId};
 use fs_index::{
     All, Depth, Effort, Epoch, History, Index, IndexError, Layout, Observed, Placed, Position,
-    RawEvents, Reason, Stored,
+    RawEvents, Reason, Stored, Unconfirmed,
 };
 use fs_io::sim::Simulation;
-use fs_io::{Disk, FileKind, LockGuard, Site, Stat, SyncPolicy, Wait};
+use fs_io::{Clock, Disk, FileKind, LockGuard, Site, Stat, SyncPolicy, Wait};
 
 use crate::build::replica;
 
@@ -85,7 +85,7 @@ impl World {
 
     pub(crate) fn refresh_to(&self, index: &mut Index, depth: Depth) {
         if index.observe(depth).unwrap() == Observed::Changed {
-            index.ingest(depth, &self.lock()).unwrap();
+            ingest(&self.sim.clock, index, depth, &self.lock());
         }
         if let Err(IndexError::Damaged { .. }) = index.load_history() {
             index.repair(&self.lock()).unwrap();
@@ -102,7 +102,7 @@ impl World {
     /// Appends, and compares nothing; for many.
     pub(crate) fn append_unread(&self, index: &mut Index, encoded: &Encoded) {
         let lock = self.lock();
-        index.ingest(Depth::Names, &lock).unwrap();
+        ingest(&self.sim.clock, index, Depth::Names, &lock);
         self.put(encoded);
         let stored = Stored::of_encoded_bytes(encoded.clone());
         index.record_appends(vec![stored], &lock).unwrap();
@@ -317,9 +317,18 @@ pub(crate) fn look(index: &mut Index, depth: Depth) -> Observed {
     observed
 }
 
-pub(crate) fn take_in(index: &mut Index, depth: Depth, lock: &LockGuard) {
-    index.ingest(depth, lock).unwrap();
+pub(crate) fn take_in(clock: &dyn Clock, index: &mut Index, depth: Depth, lock: &LockGuard) {
+    ingest(clock, index, depth, lock);
     load(index);
+}
+
+/// Ingests, and once more after the directories have rested where that is asked for.
+fn ingest(clock: &dyn Clock, index: &mut Index, depth: Depth, lock: &LockGuard) {
+    index.ingest(depth, lock).unwrap();
+    if let Some(rest) = index.unconfirmed().and_then(Unconfirmed::rest) {
+        clock.wait(rest);
+        index.ingest(depth, lock).unwrap();
+    }
 }
 
 /// Bytes of the head of a journal.

@@ -20,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Created, DirEntry, Disk, File, FileKind, Stat};
-use crate::error::{ReadError, RenameError, refused};
+use crate::error::{ReadError, RenameError, refused, says_nothing_is_there};
 use crate::lock::{LockError, LockGuard, Wait};
 use crate::watch::{Changed, Watch};
 use file::RealFile;
@@ -141,6 +141,11 @@ impl Disk for RealDisk {
 
     fn keeps_inodes(&self, path: &Path) -> bool {
         platform::keeps_inodes(path)
+    }
+
+    #[cfg(unix)]
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(path)
     }
 
     fn rename_new(&self, from: &Path, to: &Path) -> Result<(), RenameError> {
@@ -329,13 +334,6 @@ fn kind_of(found: FileType) -> FileKind {
         found if found.is_dir() => FileKind::Directory,
         _ => FileKind::Other,
     }
-}
-
-fn says_nothing_is_there(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
 }
 
 /// Returns the directory itself; the parent of a bare name is the empty path, which the system does not know.

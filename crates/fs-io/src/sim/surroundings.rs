@@ -96,6 +96,10 @@ impl Clock for SimClock {
     fn now_unix_nanos(&self) -> i64 {
         self.nanos.load(Ordering::SeqCst)
     }
+
+    fn wait(&self, time: Duration) {
+        self.advance(time);
+    }
 }
 
 /// Randomness that is the same for the same seed (SplitMix64). Clones draw from the same sequence.

@@ -1,0 +1,55 @@
+//! Transactions whose files hold another content than they held before.
+//!
+//! A file under its name never changes; one that does was rewritten by somebody, and sealed anew. The history takes what is
+//! there now, as a fresh clone would, and the index keeps what was read before in `local/vanished/`. So what is kept of a
+//! transaction that is in the history with another content tells that it was rewritten, until the user lets go of it.
+//!
+//! *Not done here*: finding out (fs-index), and what children have to say (the Merkle rule of `docs/format.md`).
+
+use fs_format::{ContentHash, TransactionId};
+use fs_index::History;
+
+use crate::error::RefreshError;
+use crate::store::Inner;
+
+/// A transaction in the history whose file held another content before, which is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The transaction.
+    pub transaction_id: TransactionId,
+    /// The path of its file below `events/`.
+    pub path: String,
+    /// The hash of the content that it had, and that is kept until it is [forgotten](crate::FileEventStore::forget).
+    pub old_hash: ContentHash,
+    /// The hash of the content that its file has now.
+    pub new_hash: ContentHash,
+}
+
+impl Inner {
+    /// Returns the transactions of a history that were rewritten, in the order of their ids.
+    ///
+    /// # Complexity
+    /// Reads what is kept of transactions that are in the history.
+    pub(crate) fn rewritten(&self, history: &History) -> Result<Vec<Rewritten>, RefreshError> {
+        let mut rewritten = Vec::new();
+        for (transaction_id, paths) in self.kept_paths()? {
+            let Some(stored) = history.find(transaction_id) else {
+                continue;
+            };
+            let new_hash = stored.content_hash();
+            // What cannot be read there is an obstacle to restoring it, and says nothing of the file.
+            let kept = paths.iter().filter_map(|path| {
+                let kept = self.read_kept(transaction_id, path).ok()?;
+                Some(kept.ok()?.content_hash)
+            });
+            let others = kept.filter(|old_hash| *old_hash != new_hash);
+            rewritten.extend(others.map(|old_hash| Rewritten {
+                transaction_id,
+                path: stored.relative_path(),
+                old_hash,
+                new_hash,
+            }));
+        }
+        Ok(rewritten)
+    }
+}
