@@ -17,13 +17,9 @@ fn old_store() -> PathBuf {
     fs::remove_dir_all(&root).unwrap();
     fs::create_dir_all(root.join("events")).unwrap();
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fs-format/tests/golden/v2");
-    let id = "01a1fd21-d4f8-70bd-9977-306ff692b65f";
+    let id = "01a1fd21-d4f6-72d8-ba72-9f6719366aec";
     let name = format!("{id}.jsonl");
-    fs::copy(
-        golden.join("two-streams.jsonl"),
-        root.join("events").join(name),
-    )
-    .unwrap();
+    fs::copy(golden.join("minimal.jsonl"), root.join("events").join(name)).unwrap();
     fs::write(
         root.join(".gitignore"),
         "# only events/\n/tmp/\n/index/\n/.lock\n",
