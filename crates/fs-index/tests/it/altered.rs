@@ -220,3 +220,24 @@ fn a_file_that_is_left_out_and_edited_again_stops_saying_what_it_said() {
     );
     agrees_with_the_files(&world, &index);
 }
+
+#[test]
+fn what_a_transaction_that_is_left_out_records_of_its_parents_counts() {
+    //   P -- C -- D      C belies P, and D belies C.
+    let world = World::new();
+    let parent = tx(1).encode();
+    let child = tx(2).belying(&parent).encode();
+    world.put(&tx(3).belying(&child).encode());
+    world.put(&child);
+    world.put(&parent);
+    let mut index = world.open();
+    world.refresh(&mut index);
+    assert_eq!(
+        ingested(&index.shown()),
+        [id(3)],
+        "which of them is true is not for us to say"
+    );
+    assert_eq!(altered(&index, id(1)), [id(2)]);
+    assert_eq!(altered(&index, id(2)), [id(3)]);
+    agrees_with_the_files(&world, &index);
+}

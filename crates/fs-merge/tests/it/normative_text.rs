@@ -106,6 +106,7 @@ fn order_and_digests_are_those_of_the_text() {
     });
     let [(_, without), (order, with)] = rows;
     let said = format!("the order of the example is {order}, though");
+
     assert!(text.contains(&said), "the text must say {said:?}");
     let keys = [
         "transactions",
@@ -146,6 +147,10 @@ fn the_fork_is_that_of_the_text() {
     );
     assert!(text().contains(&said), "the text must say {said:?}");
     assert!(fork.common.is_empty() && forks.len() == 1);
+    assert!(
+        example.store.verify().unwrap().is_ok(),
+        "format 2 is not asked to date a child after its parent"
+    );
     let stale = &fork.stale_reads[0];
     let said = format!(
         "In the example {} makes one of `{}`, which {} wrote.",

@@ -7,6 +7,11 @@ use fs_store::{AppendError, FileEventStore, StoreOptions};
 use crate::forged::{Forged, id, replica};
 use crate::support::{count, counted, new_store, numbers};
 
+const DATED_TOO_LATE: &[u8] =
+    include_bytes!("../../../fs-format/tests/golden/damaged/dated-in-the-last-day.jsonl");
+const NUMBERED_TOO_HIGH: &[u8] =
+    include_bytes!("../../../fs-format/tests/golden/damaged/highest-replica-seq.jsonl");
+
 #[test]
 fn a_clock_outside_of_the_range_makes_appends_fail_and_nothing_else() {
     let machine = Simulation::new(1);
@@ -31,6 +36,28 @@ fn a_clock_outside_of_the_range_makes_appends_fail_and_nothing_else() {
     count(&store, "s", 3);
     assert_eq!(numbers(&store, "s"), [1, 2, 3]);
     assert!(store.verify().unwrap().is_ok(), "what was written is right");
+}
+
+#[test]
+fn a_file_beyond_the_ranges_is_left_out_and_everybody_goes_on() {
+    for bytes in [DATED_TOO_LATE, NUMBERED_TOO_HIGH] {
+        let store = new_store();
+        let before = count(&store, "s", 1);
+        let path = "01a1/fa/01a1faa7-bfa1-7000-8000-000000000001.jsonl";
+        let file = store.root().join("events").join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+        let after = count(&store, "s", 2);
+        assert!(
+            after.created_at.unix_millis() < before.created_at.unix_millis() + 3_600_000,
+            "nobody's clock follows it: {}",
+            after.created_at
+        );
+        let quarantined = store.status().unwrap().quarantined;
+        let paths: Vec<_> = quarantined.iter().map(|it| it.path.as_str()).collect();
+        assert_eq!(paths, [path], "it is reported");
+        assert_eq!(numbers(&store, "s"), [1, 2]);
+    }
 }
 
 #[test]
