@@ -4,6 +4,10 @@
 mod broken;
 mod failures;
 mod fates;
+mod former;
+mod kept;
+mod newer;
 mod places;
 mod power;
+mod sites;
 mod story;

@@ -17,7 +17,7 @@ fn open(system: System, root: &str) -> FileEventStore {
 }
 
 /// Copies a directory as `cp -r` does; the copy is durable.
-fn copy(disk: &dyn Disk, from: &Path, to: &Path) {
+pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path) {
     disk.create_dir(to).unwrap();
     for entry in disk.list(from).unwrap() {
         let (from, to) = (from.join(&entry.name), to.join(&entry.name));

@@ -1,0 +1,111 @@
+//! A `local/` that a newer version of the program has written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fs_store::{AppendError, FileEventStore, RefreshError};
+
+use crate::support::{count, counted, new_store, numbers};
+
+/// Reads every file below a directory.
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![directory.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else {
+                found.insert(path.clone(), fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// Makes files of a newer version of those of a store.
+fn make_newer(root: &Path, name: &str) {
+    let path = root.join("local").join(name);
+    let mut bytes = fs::read(&path).unwrap();
+    if name == "log" {
+        for head in [0, 4096] {
+            if bytes[head..].starts_with(b"triblog") {
+                bytes[head + 7] = 9;
+            }
+        }
+    } else {
+        let text = String::from_utf8(bytes).unwrap();
+        bytes = text.replace("\"version\":2", "\"version\":9").into_bytes();
+    }
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_newer_version_is_left_alone_and_named_and_reading_goes_on() {
+    for name in ["log", "replicas"] {
+        let open = new_store();
+        count(&open, "s", 1);
+        let root = open.root().to_owned();
+        make_newer(&root, name);
+        let before = contents(&root.join("local"));
+        let store = FileEventStore::open(&root).unwrap();
+        assert_eq!(numbers(&store, "s"), [1], "{name}: reading goes on");
+        let refused = store.append(counted("s", 2)).unwrap_err();
+        let message = refused.to_string();
+        assert!(
+            matches!(&refused, AppendError::NewerVersion(newer)
+                if newer.path == root.join("local").join(name) && newer.format == 9 && newer.known == 2),
+            "{name}: {refused:?}"
+        );
+        assert!(
+            message.contains(name) && message.contains("written by a newer version"),
+            "{message}"
+        );
+        assert!(store.adopt().is_err());
+        let created = FileEventStore::create(&root).unwrap();
+        assert!(created.append(counted("s", 2)).is_err());
+        assert_eq!(
+            contents(&root.join("local")),
+            before,
+            "{name}: nothing in local/ is changed"
+        );
+        // A handle from before meets it at its next turn.
+        let refused = open.append(counted("s", 2)).unwrap_err();
+        let is_named = matches!(
+            &refused,
+            AppendError::NewerVersion(_) | AppendError::Refresh(RefreshError::NewerVersion(_))
+        );
+        assert!(is_named, "{name}: {refused:?}");
+        assert_eq!(numbers(&open, "s"), [1], "{name}: and reads on");
+    }
+}
+
+#[test]
+fn an_index_of_another_format_is_left_alone() {
+    let store = new_store();
+    count(&store, "s", 1);
+    let root = store.root().to_owned();
+    let epoch = store.status().unwrap().epoch;
+    drop(store);
+    // One of before, in the directory itself, and one of a version to come.
+    let others = ["journal", "manifest", "1f.segment", "99/journal"];
+    for other in others {
+        let path = root.join("index").join(other);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, b"of another format").unwrap();
+    }
+    let store = FileEventStore::open(&root).unwrap();
+    count(&store, "s", 2);
+    assert_eq!(numbers(&store, "s"), [1, 2]);
+    assert_eq!(
+        store.status().unwrap().epoch,
+        epoch,
+        "no epoch is made for it"
+    );
+    for other in others {
+        let bytes = fs::read(root.join("index").join(other)).unwrap();
+        assert_eq!(bytes, b"of another format", "{other} is left alone");
+    }
+}
