@@ -3,7 +3,6 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use fs_format::ReplicaId;
@@ -15,13 +14,11 @@ use scenarios::{World, append, numbers};
 /// Copies a working copy with its identity, which it takes for its own.
 fn duplicate(from: &Path, to: &Path) {
     copy_dir(from, to);
-    let inode = |dir: &Path| fs::metadata(dir.join(".tributary")).unwrap().ino();
-    let identity = to.join(".tributary/local/identity");
+    let system = System::real();
+    let site = |dir: &Path| Site::of_directory(&system, &dir.join(".tributary")).unwrap();
+    let identity = to.join(".tributary/local/replicas");
     let text = fs::read_to_string(&identity).unwrap();
-    let bound = text.replace(
-        &format!("\"inode\":{}", inode(from)),
-        &format!("\"inode\":{}", inode(to)),
-    );
+    let bound = text.replace(&site(from).to_string(), &site(to).to_string());
     assert_ne!(bound, text, "the identity names its place: {text}");
     fs::write(identity, bound).unwrap();
     make_at_home(&to.join(".tributary"));

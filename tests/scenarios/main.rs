@@ -25,6 +25,7 @@ mod killed;
 mod line_ends;
 mod middle;
 mod power_cut;
+mod project_moved;
 mod projected;
 mod projections;
 mod read_only;
