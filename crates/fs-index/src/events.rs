@@ -218,7 +218,7 @@ impl Index {
         Ok((events, batch.len()))
     }
 
-    /// Returns the transactions of a group with numbers in a range.
+    /// Returns the transactions of a group with numbers in a range that have events.
     pub(crate) fn numbers_in_group(
         &self,
         state: &State,
@@ -230,8 +230,9 @@ impl Index {
         let places = self
             .catalog
             .transactions_from(first, TOGETHER as usize, &state.dead)?;
-        let numbers = places.iter().map(|place| place.number);
-        Ok(numbers.take_while(|number| *number <= last).collect())
+        let within = places.iter().take_while(|place| place.number <= last);
+        let with_events = within.filter(|place| place.event_count > 0);
+        Ok(with_events.map(|place| place.number).collect())
     }
 
     /// Returns a group that was read before.

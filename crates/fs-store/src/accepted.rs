@@ -29,7 +29,10 @@ impl Inner {
         let path = self.accepted_path();
         match self.read_state(&path)? {
             None => Ok(BTreeSet::new()),
-            Some(bytes) => parse(&bytes).ok_or(StateError::Damaged { path }),
+            Some(bytes) => parse(&bytes).ok_or_else(|| StateError::Damaged {
+                path,
+                way_out: "delete it, and what is missing is told again".to_owned(),
+            }),
         }
     }
 

@@ -13,8 +13,8 @@ use crate::state::{Kind, StateError};
 use crate::store::FileEventStore;
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Content {
-    name: String,
     position: Uuid,
 }
 
@@ -24,41 +24,40 @@ impl FileEventStore {
     /// # Errors
     /// [`StateError`].
     pub fn checkpoint(&self, name: &str) -> Result<Option<Position>, StateError> {
-        let path = self.inner.state_path(Kind::Checkpoint, name);
-        let Some(bytes) = self.inner.read_state(&path)? else {
-            return Ok(None);
-        };
-        match serde_json::from_slice::<Content>(&bytes) {
-            Ok(content) if content.name == name => Ok(Some(Position::from_uuid(content.position))),
-            _ => Err(StateError::Damaged { path }),
-        }
+        let content: Option<Content> = self.inner.load_state(Kind::Checkpoint, name)?;
+        Ok(content.map(|content| Position::from_uuid(content.position)))
     }
 
     /// Saves `position` under `name`, in the place of what was saved before.
     ///
     /// # Errors
-    /// [`StateError::Write`].
+    /// [`StateError::Write`]; [`StateError::Newer`] where a newer version has saved one.
     pub fn save_checkpoint(&self, name: &str, position: Position) -> Result<(), StateError> {
-        let path = self.inner.state_path(Kind::Checkpoint, name);
+        self.spare_newer(name)?;
         let content = Content {
-            name: name.to_owned(),
             position: position.to_uuid(),
         };
-        let bytes = serde_json::to_vec(&content).map_err(|source| StateError::Write {
-            path: path.clone(),
-            source: Box::new(source),
-        })?;
+        let sync = self.inner.options.durability.sync();
         self.inner
-            .write_state(&path, &bytes, self.inner.options.durability.sync())
+            .save_state(Kind::Checkpoint, name, &content, sync)
     }
 
     /// Forgets what was saved under `name`, so that the projection starts from the beginning.
     ///
     /// # Errors
-    /// [`StateError::Write`].
+    /// As [`FileEventStore::save_checkpoint`].
     pub fn clear_checkpoint(&self, name: &str) -> Result<(), StateError> {
+        self.spare_newer(name)?;
         let path = self.inner.state_path(Kind::Checkpoint, name);
         self.inner.remove_state(&path)
+    }
+
+    /// Refuses to replace what a newer version has saved; what is damaged may be replaced.
+    fn spare_newer(&self, name: &str) -> Result<(), StateError> {
+        match self.checkpoint(name) {
+            Err(newer @ StateError::Newer { .. }) => Err(newer),
+            _ => Ok(()),
+        }
     }
 }
 

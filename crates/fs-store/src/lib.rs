@@ -58,6 +58,7 @@ mod request;
 mod requires;
 mod rewritten;
 mod schema;
+mod sealed;
 mod snapshot;
 mod state;
 mod status;

@@ -17,6 +17,7 @@ use crate::state::{Kind, StateError};
 use crate::store::FileEventStore;
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Content {
     id: CommandStateSnapshotId,
     snapshot: CommandStateSnapshot,
@@ -34,9 +35,6 @@ pub(crate) enum SnapshotError {
     /// The history it is checked against could not be brought up to date.
     #[error(transparent)]
     Refresh(#[from] RefreshError),
-    /// It could not be written as JSON.
-    #[error("the snapshot cannot be written as JSON")]
-    Serialize(#[from] serde_json::Error),
 }
 
 impl FileEventStore {
@@ -45,12 +43,17 @@ impl FileEventStore {
         &self,
         id: &CommandStateSnapshotId,
     ) -> Result<Option<CommandStateSnapshot>, SnapshotError> {
-        let path = self.inner.state_path(Kind::Snapshot, id.as_ref());
-        let Some(bytes) = self.inner.read_state(&path)? else {
-            return Ok(None);
-        };
-        let Ok(content) = serde_json::from_slice::<Content>(&bytes) else {
-            return Ok(None);
+        let content = match self
+            .inner
+            .load_state::<Content>(Kind::Snapshot, id.as_ref())
+        {
+            Ok(Some(content)) => content,
+            Ok(None) => return Ok(None),
+            Err(error @ (StateError::Damaged { .. } | StateError::Newer { .. })) => {
+                tracing::warn!(%error, "the command's state is folded again");
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
         };
         let stands = content.id == *id && self.prefixes(&content.snapshot)? == content.prefixes;
         Ok(stands.then_some(content.snapshot))
@@ -69,6 +72,13 @@ impl FileEventStore {
             Wait::UpTo(self.inner.options.lock_timeout),
         );
         let _lock = lock.map_err(RefreshError::from)?;
+        let known = self
+            .inner
+            .load_state::<Content>(Kind::Snapshot, id.as_ref());
+        if matches!(known, Err(StateError::Newer { .. })) {
+            // That version will need it.
+            return Ok(());
+        }
         if self
             .load_snapshot(&id)?
             .is_some_and(|known| !snapshot.covers(&known))
@@ -76,12 +86,14 @@ impl FileEventStore {
             return Ok(());
         }
         let prefixes = self.prefixes(&snapshot)?;
-        let bytes = serde_json::to_vec(&Content {
+        let name = id.clone();
+        let content = Content {
             id,
             snapshot,
             prefixes,
-        })?;
-        Ok(self.inner.write_state(&path, &bytes, SyncPolicy::None)?)
+        };
+        let (inner, kind) = (&self.inner, Kind::Snapshot);
+        Ok(inner.save_state(kind, name.as_ref(), &content, SyncPolicy::None)?)
     }
 
     /// Hashes, for each stream of a snapshot, who wrote it up to the snapshot's version.

@@ -1,13 +1,19 @@
 //! Small files in `local/` that belong to a name: checkpoints, snapshots, leases, consumers.
 //!
-//! Names may hold anything, so a file is called by the hash of its name and holds the name itself.
+//! Names may hold anything, so a file is called by the hash of its name and holds the name itself. Each is written and read by way of
+//! `sealed.rs`.
+//!
+//! **Invariant**: what is not what was written is not believed, and what a newer version wrote is left as it is.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_io::{ReadError, ReplaceError, SyncPolicy};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::sealed::{self, Unbelieved};
 use crate::store::Inner;
 
 /// So large may a state file be; a larger state belongs into a database.
@@ -21,6 +27,36 @@ pub(crate) enum Kind {
     Lease,
     Projection,
     Consumer,
+}
+
+impl Kind {
+    /// Returns the word that its files begin with.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Checkpoint => "checkpoint",
+            Self::Snapshot => "snapshot",
+            Self::Lease => "lease",
+            Self::Projection => "projection",
+            Self::Consumer => "consumer",
+        }
+    }
+
+    /// Returns what helps where a file is damaged.
+    fn way_out(self, name: Option<&str>) -> String {
+        match (self, name) {
+            (Self::Consumer, Some(name)) => {
+                format!("`trib consume {name} --reset` starts over, or delete it")
+            }
+            _ => "delete it to start over".to_owned(),
+        }
+    }
+}
+
+/// What a state file holds, and for whom.
+#[derive(Debug)]
+pub(crate) struct State<T> {
+    pub(crate) name: String,
+    pub(crate) content: T,
 }
 
 /// A state file that could not be read or written.
@@ -43,11 +79,25 @@ pub enum StateError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// It holds something else than it should.
-    #[error("{path} is damaged; delete it to start over")]
+    /// It holds something else than was written.
+    #[error("{path} is damaged, so nothing in it is believed; {way_out}")]
     Damaged {
         /// The file.
         path: PathBuf,
+        /// What to do, as a clause.
+        way_out: String,
+    },
+    /// A newer version of the program has written it. Nothing was changed.
+    #[error(
+        "{path} was written by a newer version (format {format}, this version knows {known}); use that version, or delete the file to start over"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+        /// The highest format that this version knows.
+        known: u32,
     },
     /// It would be larger than such a file may be; what was there stays.
     #[error(
@@ -117,7 +167,96 @@ impl Inner {
         }
     }
 
-    /// Reads a state file; `None` when there is none.
+    /// Reads the state of `name`, which is JSON; `None` when there is none.
+    ///
+    /// One that was written before there were checksums is read as it is.
+    pub(crate) fn load_state<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        name: &str,
+    ) -> Result<Option<T>, StateError> {
+        let path = self.state_path(kind, name);
+        let state = self.load_state_at(kind, &path, Some(name))?;
+        Ok(state.map(|state| state.content))
+    }
+
+    /// Reads the state in a file, which is JSON; `None` when there is none.
+    ///
+    /// It is that of `name` where this is known, and in any case of the name that the file is called by.
+    pub(crate) fn load_state_at<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        path: &Path,
+        name: Option<&str>,
+    ) -> Result<Option<State<T>>, StateError> {
+        let Some(bytes) = self.read_state(path)? else {
+            return Ok(None);
+        };
+        let state = match sealed::unseal(kind.word(), &bytes) {
+            Ok(sealed) => serde_json::from_slice(sealed.content)
+                .ok()
+                .map(|content| State {
+                    name: sealed.name,
+                    content,
+                }),
+            Err(Unbelieved::Unsealed) => unsealed(&bytes),
+            Err(error) => return Err(unbelieved(kind, path, name, error)),
+        };
+        match state.filter(|state| self.state_path(kind, &state.name) == path) {
+            Some(state) => Ok(Some(state)),
+            None => Err(unbelieved(kind, path, name, Unbelieved::Damaged)),
+        }
+    }
+
+    /// Saves the state of `name` as JSON, in the place of what was saved before.
+    pub(crate) fn save_state<T: Serialize>(
+        &self,
+        kind: Kind,
+        name: &str,
+        content: &T,
+        sync: SyncPolicy,
+    ) -> Result<(), StateError> {
+        let content = serde_json::to_vec(content).map_err(|source| StateError::Write {
+            path: self.state_path(kind, name),
+            source: Box::new(source),
+        })?;
+        self.save_state_bytes(kind, name, &content, sync)
+    }
+
+    /// Reads the state of `name`, which its owner decodes; `None` when there is none.
+    pub(crate) fn load_state_bytes(
+        &self,
+        kind: Kind,
+        name: &str,
+    ) -> Result<Option<Vec<u8>>, StateError> {
+        let path = self.state_path(kind, name);
+        let Some(mut bytes) = self.read_state(&path)? else {
+            return Ok(None);
+        };
+        let kept = match sealed::unseal(kind.word(), &bytes) {
+            Ok(sealed) if sealed.name == name => Ok(sealed.content.len()),
+            Ok(_) => Err(Unbelieved::Damaged),
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(len) => Ok(Some(bytes.split_off(bytes.len() - len))),
+            Err(error) => Err(unbelieved(kind, &path, Some(name), error)),
+        }
+    }
+
+    /// Saves the state of `name`, as its owner has encoded it.
+    pub(crate) fn save_state_bytes(
+        &self,
+        kind: Kind,
+        name: &str,
+        content: &[u8],
+        sync: SyncPolicy,
+    ) -> Result<(), StateError> {
+        let path = self.state_path(kind, name);
+        self.write_state(&path, &sealed::seal(kind.word(), name, content), sync)
+    }
+
+    /// Reads a file of `local/`; `None` when there is none.
     pub(crate) fn read_state(&self, path: &Path) -> Result<Option<Vec<u8>>, StateError> {
         match self.system.disk.read(path, LIMIT) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -146,7 +285,7 @@ impl Inner {
         .map_err(|source| failed(Box::new(source)))
     }
 
-    /// Replaces a state file as a whole.
+    /// Replaces a file of `local/` as a whole.
     pub(crate) fn write_state(
         &self,
         path: &Path,
@@ -178,4 +317,35 @@ impl Inner {
             },
         )
     }
+}
+
+fn unbelieved(kind: Kind, path: &Path, name: Option<&str>, error: Unbelieved) -> StateError {
+    let path = path.to_owned();
+    match error {
+        Unbelieved::Newer { format } => StateError::Newer {
+            path,
+            format,
+            known: sealed::FORMAT,
+        },
+        Unbelieved::Damaged | Unbelieved::Unsealed => StateError::Damaged {
+            path,
+            way_out: kind.way_out(name),
+        },
+    }
+}
+
+/// Reads a state that was written before there were checksums: an object with the name among its fields.
+fn unsealed<T: DeserializeOwned>(bytes: &[u8]) -> Option<State<T>> {
+    let mut fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(bytes).ok()?;
+    let name = fields.remove("name")?.as_str()?.to_owned();
+    let content = serde_json::from_value(fields.into()).ok()?;
+    Some(State { name, content })
+}
+
+/// Reads a field that may be null, and is an error when it is missing.
+pub(crate) fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
 }

@@ -15,6 +15,7 @@ mod journal;
 mod laws;
 mod model;
 mod omissions;
+mod paged;
 mod positions;
 mod put_back;
 mod real;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::ConsumerError;
 use crate::error::{StoreBusy, is_refusal};
-use crate::state::{Kind, StateError};
+use crate::state::{Kind, StateError, required};
 use crate::store::{FileEventStore, Inner};
 
 /// What the names of lock files end in.
@@ -25,8 +25,9 @@ pub(super) struct Cursor {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Content {
-    name: String,
+    #[serde(deserialize_with = "required")]
     position: Option<Uuid>,
     mark: Uuid,
 }
@@ -46,7 +47,7 @@ impl FileEventStore {
     /// # Errors
     /// [`StateError`] when its file cannot be read.
     pub fn has_consumer(&self, name: &str) -> Result<bool, StateError> {
-        Ok(self.inner.cursor(name)?.is_some())
+        self.inner.has_cursor(name)
     }
 
     /// Returns the consumers of this working copy, in byte order of their names.
@@ -60,17 +61,12 @@ impl FileEventStore {
             if path.extension().is_some_and(|extension| extension == LOCK) {
                 continue;
             }
+            let state = inner.load_state_at::<Content>(Kind::Consumer, &path, None)?;
             // One that is removed meanwhile is none.
-            let Some(bytes) = inner.read_state(&path)? else {
-                continue;
-            };
-            match serde_json::from_slice::<Content>(&bytes) {
-                Ok(content) => found.push(ConsumerState {
-                    name: content.name,
-                    position: content.position.map(Position::from_uuid),
-                }),
-                Err(_) => return Err(StateError::Damaged { path }),
-            }
+            found.extend(state.map(|state| ConsumerState {
+                name: state.name,
+                position: state.content.position.map(Position::from_uuid),
+            }));
         }
         found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
@@ -80,16 +76,18 @@ impl FileEventStore {
 impl Inner {
     /// Returns where a consumer is; `None` when there is none.
     pub(super) fn cursor(&self, name: &str) -> Result<Option<Cursor>, StateError> {
-        let path = self.state_path(Kind::Consumer, name);
-        let Some(bytes) = self.read_state(&path)? else {
-            return Ok(None);
-        };
-        match serde_json::from_slice::<Content>(&bytes) {
-            Ok(content) if content.name == name => Ok(Some(Cursor {
-                position: content.position.map(Position::from_uuid),
-                mark: content.mark,
-            })),
-            _ => Err(StateError::Damaged { path }),
+        let content: Option<Content> = self.load_state(Kind::Consumer, name)?;
+        Ok(content.map(|content| Cursor {
+            position: content.position.map(Position::from_uuid),
+            mark: content.mark,
+        }))
+    }
+
+    /// Returns whether there is a consumer of this name, be its file damaged or not.
+    pub(super) fn has_cursor(&self, name: &str) -> Result<bool, StateError> {
+        match self.cursor(name) {
+            Err(StateError::Damaged { .. }) => Ok(true),
+            cursor => Ok(cursor?.is_some()),
         }
     }
 
@@ -99,20 +97,15 @@ impl Inner {
         name: &str,
         position: Option<Position>,
     ) -> Result<(), ConsumerError> {
-        let path = self.state_path(Kind::Consumer, name);
         let mut mark = [0; 16];
         let drawn = self.system.random.fill(&mut mark);
         drawn.map_err(ConsumerError::Random)?;
         let content = Content {
-            name: name.to_owned(),
             position: position.map(Position::to_uuid),
             mark: Uuid::from_bytes(mark),
         };
-        let bytes = serde_json::to_vec(&content).map_err(|source| StateError::Write {
-            path: path.clone(),
-            source: Box::new(source),
-        })?;
-        Ok(self.write_state(&path, &bytes, self.options.durability.sync())?)
+        let sync = self.options.durability.sync();
+        Ok(self.save_state(Kind::Consumer, name, &content, sync)?)
     }
 
     /// Forgets where a consumer is; for the holder of its lock.

@@ -100,9 +100,9 @@ impl FileEventStore {
             name: name.to_owned(),
             options,
         };
-        if self.inner.cursor(name)?.is_none() {
+        if !self.inner.has_cursor(name)? {
             let _lock = consumer.lock()?;
-            if self.inner.cursor(name)?.is_none() {
+            if !self.inner.has_cursor(name)? {
                 consumer.start_over()?;
             }
         }
@@ -194,13 +194,14 @@ impl Consumer {
         Ok(batch)
     }
 
-    /// Moves the cursor to where a new consumer with these options begins. Batches that were fetched before cannot be acknowledged.
+    /// Moves the cursor to where a new consumer with these options begins, also where its file is damaged. Batches that were fetched before
+    /// cannot be acknowledged.
     ///
     /// # Errors
     /// As [`Consumer::position`].
     pub fn reset(&self) -> Result<(), ConsumerError> {
         let _lock = self.lock()?;
-        self.cursor()?;
+        self.must_be_there()?;
         self.start_over()
     }
 
@@ -210,7 +211,7 @@ impl Consumer {
     /// As [`Consumer::position`].
     pub fn remove(self) -> Result<(), ConsumerError> {
         let _lock = self.lock()?;
-        self.cursor()?;
+        self.must_be_there()?;
         Ok(self.store.inner.remove_cursor(&self.name)?)
     }
 
@@ -282,9 +283,18 @@ impl Consumer {
 
     fn cursor(&self) -> Result<Cursor, ConsumerError> {
         let cursor = self.store.inner.cursor(&self.name)?;
-        cursor.ok_or_else(|| ConsumerError::Removed {
+        cursor.ok_or_else(|| self.removed())
+    }
+
+    fn must_be_there(&self) -> Result<(), ConsumerError> {
+        let is_there = self.store.inner.has_cursor(&self.name)?;
+        is_there.then_some(()).ok_or_else(|| self.removed())
+    }
+
+    fn removed(&self) -> ConsumerError {
+        ConsumerError::Removed {
             name: self.name.clone(),
-        })
+        }
     }
 
     /// Moves the cursor behind a batch; for the holder of the lock.

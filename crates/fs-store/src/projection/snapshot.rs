@@ -6,7 +6,6 @@
 //! **Invariant**: an image holds the state and the progress of one commit. A file is replaced as a whole.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -37,8 +36,7 @@ pub struct Snapshot<S> {
 /// How a state is written into a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// JSON, which people can read: `{"name", "progress", "state"}`. It has no checksum: damage that leaves it JSON of this
-    /// state is not noticed.
+    /// JSON, which people can read: `{"progress", "state"}`, below a line with the checksum and one with the name.
     Json,
     /// [postcard](https://docs.rs/postcard): a fraction of the size and the time.
     Postcard,
@@ -82,7 +80,8 @@ impl<S: Default + Send + 'static> Snapshot<S> {
     /// Keeps the state in a file of its own in the store's `local/projections/`.
     ///
     /// It is written when 10,000 events were applied since, half a second after the last event, and when the runner ends.
-    /// A file that is damaged, or of another state, is passed over, and the state is built again. With
+    /// A file that is damaged, or of another state, is passed over, and the state is built again; one that a newer version has written is
+    /// an error, and stays. With
     /// [`Format::Postcard`] each change of the state's type needs another
     /// [`version`](crate::projection::Projection::version).
     pub fn in_file(store: &FileEventStore, format: Format) -> Self
@@ -213,20 +212,20 @@ impl<S: fmt::Debug> fmt::Debug for Snapshot<S> {
 }
 
 /// The image of one projection; that of another takes its place.
-struct InMemory<S>(Option<Image<String, Progress, S>>);
+struct InMemory<S>(Option<(String, Image<Progress, S>)>);
 
 impl<S: Clone> Images<S> for InMemory<S> {
     fn load(&mut self, name: &str) -> Result<Option<(S, Progress)>, SnapshotError> {
-        let image = self.0.as_ref().filter(|image| image.name == name);
-        Ok(image.map(|image| (image.state.clone(), image.progress.clone())))
+        let kept = self.0.as_ref().filter(|(of, _)| of == name);
+        Ok(kept.map(|(_, image)| (image.state.clone(), image.progress.clone())))
     }
 
     fn keep(&mut self, name: &str, state: &S, progress: &Progress) -> Result<(), SnapshotError> {
-        self.0 = Some(Image {
-            name: name.to_owned(),
+        let image = Image {
             progress: progress.clone(),
             state: state.clone(),
-        });
+        };
+        self.0 = Some((name.to_owned(), image));
         Ok(())
     }
 }
@@ -236,64 +235,50 @@ struct InFile {
     format: Format,
 }
 
-/// What is kept: of a file, all that it holds.
+/// What is kept.
 #[derive(Serialize, Deserialize)]
-struct Image<N, P, S> {
-    name: N,
+struct Image<P, S> {
     progress: P,
     state: S,
 }
 
 impl InFile {
-    fn path(&self, name: &str) -> PathBuf {
-        self.store.inner.state_path(Kind::Projection, name)
-    }
-
-    fn read<S: DeserializeOwned>(&self, bytes: &[u8]) -> Option<Image<String, Progress, S>> {
+    fn read<S: DeserializeOwned>(&self, bytes: &[u8]) -> Option<Image<Progress, S>> {
         match self.format {
             Format::Json => serde_json::from_slice(bytes).ok(),
-            Format::Postcard => {
-                let (image, checksum) = bytes.split_last_chunk::<4>()?;
-                if crc32fast::hash(image).to_le_bytes() != *checksum {
-                    return None;
-                }
-                postcard::from_bytes(image).ok()
-            }
+            Format::Postcard => postcard::from_bytes(bytes).ok(),
         }
     }
 
-    fn write<S: Serialize>(&self, image: &Image<&str, &Progress, &S>) -> Result<Vec<u8>, Source> {
+    fn write<S: Serialize>(&self, image: &Image<&Progress, &S>) -> Result<Vec<u8>, Source> {
         match self.format {
             Format::Json => Ok(serde_json::to_vec(image)?),
-            Format::Postcard => {
-                let mut bytes = postcard::to_allocvec(image)?;
-                let checksum = crc32fast::hash(&bytes);
-                bytes.extend_from_slice(&checksum.to_le_bytes());
-                Ok(bytes)
-            }
+            Format::Postcard => Ok(postcard::to_allocvec(image)?),
         }
     }
 }
 
 impl<S: Serialize + DeserializeOwned> Images<S> for InFile {
     fn load(&mut self, name: &str) -> Result<Option<(S, Progress)>, SnapshotError> {
-        let path = self.path(name);
-        let Some(bytes) = self.store.inner.read_state(&path)? else {
-            return Ok(None);
+        let inner = &self.store.inner;
+        let bytes = match inner.load_state_bytes(Kind::Projection, name) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(None),
+            Err(error @ StateError::Damaged { .. }) => {
+                tracing::warn!(%error, "the state is built again");
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
         };
-        let image = self.read(&bytes).filter(|image| image.name == name);
+        let image = self.read(&bytes);
         if image.is_none() {
-            tracing::warn!(path = %path.display(), "not an image of this state, so it is built again");
+            tracing::warn!(name, "not an image of this state, so it is built again");
         }
         Ok(image.map(|image| (image.state, image.progress)))
     }
 
     fn keep(&mut self, name: &str, state: &S, progress: &Progress) -> Result<(), SnapshotError> {
-        let image = Image {
-            name,
-            progress,
-            state,
-        };
+        let image = Image { progress, state };
         let bytes = self
             .write(&image)
             .map_err(|source| SnapshotError::Unwritable {
@@ -303,6 +288,6 @@ impl<S: Serialize + DeserializeOwned> Images<S> for InFile {
             })?;
         let inner = &self.store.inner;
         let sync = inner.options.durability.sync();
-        Ok(inner.write_state(&self.path(name), &bytes, sync)?)
+        Ok(inner.save_state_bytes(Kind::Projection, name, &bytes, sync)?)
     }
 }

@@ -1,7 +1,7 @@
 //! A read model in a SQLite database: rows and cursor in one transaction of the database.
 //!
 //! The cursors lie in the table `tributary_projections (name, progress)`; all other tables are the projection's. Any number
-//! of projections may share a database. A cursor that cannot be read is none, and the tables are built again.
+//! of projections may share a database. A cursor has a checksum (`sealed.rs`); one that is damaged is none, and the tables are built again.
 //!
 //! **Invariant**: every commit compares the cursor with the expected one within its transaction, so that of two runners
 //! only one can go on, even where the lease failed.
@@ -13,8 +13,13 @@ use std::time::Duration;
 use fs_io::Deadline;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
+use crate::projection::batch::Source;
 use crate::projection::model::{CommitError, ReadModel};
 use crate::projection::progress::Progress;
+use crate::sealed::{self, Unbelieved};
+
+/// The word that a cursor begins with.
+const KIND: &str = "cursor";
 
 /// How long another connection's transaction is waited for.
 const BUSY: Duration = Duration::from_secs(10);
@@ -74,16 +79,25 @@ impl Sqlite {
         let mut select = self.connection.prepare_cached(sql)?;
         let text: Option<String> = select.query_row([name], |row| row.get(0)).optional()?;
         let Some(text) = text else { return Ok(None) };
-        let progress = serde_json::from_str(&text);
-        if let Err(error) = &progress {
-            tracing::warn!(name, %error, "not a cursor of this version, so the tables are built again");
+        let progress = match sealed::unseal(KIND, text.as_bytes()) {
+            Ok(sealed) if sealed.name == name => serde_json::from_slice(sealed.content).ok(),
+            Err(Unbelieved::Newer { format }) => return Err(newer(name, format)),
+            Ok(_) | Err(Unbelieved::Damaged | Unbelieved::Unsealed) => None,
+        };
+        if progress.is_none() {
+            tracing::warn!(
+                name,
+                "not a cursor that this version has written, so the tables are built again"
+            );
         }
-        Ok(progress.ok())
+        Ok(progress)
     }
 
     fn write(&self, name: &str, progress: &Progress) -> rusqlite::Result<()> {
-        let text = serde_json::to_string(progress)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        let unwritable = |error: Source| rusqlite::Error::ToSqlConversionFailure(error);
+        let content = serde_json::to_vec(progress).map_err(|error| unwritable(error.into()))?;
+        let text = String::from_utf8(sealed::seal(KIND, name, &content));
+        let text = text.map_err(|error| unwritable(error.into()))?;
         let sql = "INSERT OR REPLACE INTO tributary_projections (name, progress) VALUES (?1, ?2)";
         self.connection
             .prepare_cached(sql)?
@@ -128,6 +142,23 @@ fn set_log(connection: &Connection) -> rusqlite::Result<()> {
             outcome => return outcome,
         }
     }
+}
+
+/// What the cursors of a newer version are refused with.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the cursor of projection {name} was written by a newer version (format {format}, this version knows {known}); use that version, or delete its row in tributary_projections to start over",
+    known = sealed::FORMAT
+)]
+struct Newer {
+    name: String,
+    format: u32,
+}
+
+fn newer(name: &str, format: u32) -> rusqlite::Error {
+    let name = name.to_owned();
+    let source = Box::new(Newer { name, format });
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, source)
 }
 
 /// Undoes the transaction that is open when it is dropped, also by a panic.

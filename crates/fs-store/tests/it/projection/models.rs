@@ -75,15 +75,9 @@ fn a_damaged_file_is_built_again() {
                 "{format:?}: of {len} bytes nothing is believed"
             );
         }
-        // One that is changed and still is JSON cannot be told from one that was written so.
-        let changed = if format == Format::Json {
-            0
-        } else {
-            whole.len()
-        };
-        for at in 0..changed {
+        for at in 0..whole.len() {
             let mut bytes = whole.clone();
-            bytes[at] ^= 1;
+            bytes[at] ^= 1 << (at % 8);
             std::fs::write(&path, &bytes).unwrap();
             let mut runner = ledger();
             runner.catch_up().unwrap();

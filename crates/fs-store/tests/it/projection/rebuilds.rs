@@ -3,9 +3,10 @@
 use std::fs;
 
 use fs_store::FileEventStore;
-use fs_store::projection::{Format, Order, Rebuild, Snapshot};
+use fs_store::projection::{Delivered, Format, Order, Projection, Rebuild, Retry, Snapshot};
 
-use super::{Books, Ledger, books, note, note_all};
+use super::{Books, Ledger, Noted, books, note, note_all};
+use crate::put_back::Backup;
 use crate::support::{merge, new_store};
 
 /// Catches up as a process of its own; returns the state, and why it was built from the first event, if it was.
@@ -82,6 +83,104 @@ fn events_that_went_away_are_not_in_the_state() {
             matches!(rebuilt, Some(Rebuild::Epoch { .. })),
             "{ledger:?}: since another epoch has begun: {rebuilt:?}"
         );
+    }
+}
+
+#[test]
+fn a_state_of_what_was_undone_is_built_again() {
+    for ledger in [Ledger::default(), canonical()] {
+        // As many, fewer and more than were undone.
+        for new in [3, 1, 5] {
+            let store = new_store();
+            note_all(&store, "a", 1..=3);
+            let backup = Backup::of(&store, &["events", "index"]);
+            (14..=16).for_each(|n| note(&store, "a", n));
+            catch_up(&store, ledger.clone());
+            backup.put_back(&store, &["events", "index"]);
+            let other = FileEventStore::open(store.root()).unwrap();
+            (4..4 + new).for_each(|n| note(&other, "a", n));
+            let expected: Vec<u64> = (1..4 + new).collect();
+            for store in [&other, &store] {
+                let (state, rebuilt) = catch_up(store, ledger.clone());
+                assert_eq!(
+                    state,
+                    books(&[("a", &expected)]),
+                    "{ledger:?}: nothing of what never happened stays, and nothing is passed over"
+                );
+                let expected = std::ptr::eq(store, &other);
+                let is_rebuilt = matches!(rebuilt, Some(Rebuild::Epoch { .. }));
+                assert_eq!(is_rebuilt, expected, "{ledger:?}: once: {rebuilt:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_state_in_canonical_order_that_is_half_built_proves_what_it_stands_on() {
+    for new in [1, 2, 3] {
+        let store = new_store();
+        note(&store, "a", 1);
+        let backup = Backup::of(&store, &["events", "index"]);
+        note(&store, "a", 12);
+        note(&store, "a", 13);
+        let mut runner = store
+            .project(
+                Stops {
+                    at: 13,
+                    ledger: canonical(),
+                },
+                Snapshot::in_file(&store, Format::Json),
+            )
+            .batch(1)
+            .retry(Retry::NEVER);
+        runner.catch_up().unwrap_err();
+        drop(runner);
+        backup.put_back(&store, &["events", "index"]);
+        (2..2 + new).for_each(|n| note(&store, "a", n));
+        let (state, rebuilt) = catch_up(&store, canonical());
+        let expected: Vec<u64> = (1..2 + new).collect();
+        assert_eq!(state, books(&[("a", &expected)]), "12 never happened");
+        assert!(
+            matches!(rebuilt, Some(Rebuild::Epoch { .. })),
+            "{rebuilt:?}"
+        );
+    }
+}
+
+/// A ledger that cannot note one number.
+struct Stops {
+    at: u64,
+    ledger: Ledger,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("that number is not for this ledger")]
+struct Stopped;
+
+impl Projection for Stops {
+    type Event = Noted;
+    type State = Books;
+    type Error = Stopped;
+
+    fn name(&self) -> &str {
+        self.ledger.name()
+    }
+
+    fn order(&self) -> Order {
+        self.ledger.order()
+    }
+
+    fn reset(&mut self, books: &mut Books) -> Result<(), Stopped> {
+        books.clear();
+        Ok(())
+    }
+
+    fn apply(&mut self, books: &mut Books, noted: &Delivered<Noted>) -> Result<(), Stopped> {
+        if noted.event.number == self.at {
+            return Err(Stopped);
+        }
+        let Ok(()) = self.ledger.apply(books, noted);
+        Ok(())
     }
 }
 

@@ -1,0 +1,232 @@
+//! Files that keep a place: whatever is wrong in one is told, and nothing is passed over or repeated.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fs_index::Position;
+use fs_store::{ConsumerError, FileEventStore, StateError};
+use uuid::Uuid;
+
+use crate::support::{count, new_store};
+
+/// The one file in a directory of `local/` that is no lock.
+fn the_file(store: &FileEventStore, directory: &str) -> PathBuf {
+    let files = fs::read_dir(store.root().join("local").join(directory)).unwrap();
+    let paths = files.map(|file| file.unwrap().path());
+    let mut paths = paths.filter(|path| path.extension().is_none());
+    let path = paths.next().expect("there is a file");
+    assert_eq!(paths.next(), None, "there is one file");
+    path
+}
+
+/// Every way in which a bit is flipped, the end is lost, or something follows.
+fn damaged(whole: &[u8]) -> Vec<Vec<u8>> {
+    let mut all: Vec<Vec<u8>> = (0..whole.len()).map(|len| whole[..len].to_vec()).collect();
+    for at in 0..whole.len() {
+        for bit in 0..8 {
+            let mut flipped = whole.to_vec();
+            flipped[at] ^= 1 << bit;
+            all.push(flipped);
+        }
+    }
+    all.push([whole, b"\n"].concat());
+    all
+}
+
+/// The file as a version with another layout would write it.
+fn newer(whole: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(whole);
+    let word = text.split(' ').nth(1).unwrap();
+    let before = format!("tributary {word} 7 ");
+    let after = "\nwhatever it is that follows";
+    let checksum = crc32fast::hash([before.as_bytes(), after.as_bytes()].concat().as_slice());
+    format!("{before}{checksum:08x}{after}").into_bytes()
+}
+
+fn consumed() -> (FileEventStore, PathBuf) {
+    let store = new_store();
+    (0..6).for_each(|n| _ = count(&store, "counter", n));
+    let consumer = store.consumer("agent").unwrap();
+    consumer.fetch_and_advance(4).unwrap();
+    let path = the_file(&store, "consumers");
+    (store, path)
+}
+
+#[test]
+fn a_cursor_is_what_was_written_or_is_refused() {
+    let (store, path) = consumed();
+    let whole = fs::read(&path).unwrap();
+    for bytes in damaged(&whole) {
+        fs::write(&path, &bytes).unwrap();
+        match store.consumer("agent").unwrap().fetch(9) {
+            Err(ConsumerError::State(StateError::Damaged { path: named, .. })) => {
+                assert_eq!(named, path);
+            }
+            other => panic!(
+                "{:?} is believed: {other:?}",
+                String::from_utf8_lossy(&bytes)
+            ),
+        }
+    }
+    let consumer = store.consumer("agent").unwrap();
+    let said = consumer.fetch(9).unwrap_err().to_string();
+    assert!(
+        said.contains("trib consume agent --reset"),
+        "it says what to do: {said}"
+    );
+    consumer.reset().unwrap();
+    assert_eq!(
+        consumer.fetch(9).unwrap().events.len(),
+        6,
+        "a reset mends it"
+    );
+    fs::write(&path, "").unwrap();
+    store.consumer("agent").unwrap().remove().unwrap();
+    assert!(!store.has_consumer("agent").unwrap(), "it can be removed");
+}
+
+#[test]
+fn a_cursor_in_the_place_of_another_is_refused() {
+    let (store, path) = consumed();
+    let bytes = fs::read(&path).unwrap();
+    store
+        .consumer("other")
+        .unwrap()
+        .fetch_and_advance(1)
+        .unwrap();
+    for directory in ["consumers", "checkpoints"] {
+        for file in fs::read_dir(store.root().join("local").join(directory))
+            .into_iter()
+            .flatten()
+        {
+            fs::write(file.unwrap().path(), &bytes).unwrap();
+        }
+    }
+    let refused = store.consumer("other").unwrap().fetch(1);
+    assert!(
+        matches!(
+            refused,
+            Err(ConsumerError::State(StateError::Damaged { .. }))
+        ),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn what_a_newer_version_wrote_is_left_as_it_is() {
+    let (store, path) = consumed();
+    let before = newer(&fs::read(&path).unwrap());
+    fs::write(&path, &before).unwrap();
+    let refused = store.consumer("agent");
+    assert!(
+        matches!(
+            &refused,
+            Err(ConsumerError::State(StateError::Newer { format: 7, .. }))
+        ),
+        "{refused:?}"
+    );
+    let said = refused.unwrap_err().to_string();
+    assert!(said.contains("written by a newer version"), "{said}");
+    assert_eq!(fs::read(&path).unwrap(), before, "nothing is changed");
+
+    let position = store.ingested_events(None, &fs_store::All, 1).unwrap()[0].position;
+    store.save_checkpoint("board", position).unwrap();
+    let path = the_file(&store, "checkpoints");
+    let before = newer(&fs::read(&path).unwrap());
+    fs::write(&path, &before).unwrap();
+    for refused in [
+        store.checkpoint("board").map(drop),
+        store.save_checkpoint("board", position),
+        store.clear_checkpoint("board"),
+    ] {
+        assert!(
+            matches!(refused, Err(StateError::Newer { .. })),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(fs::read(&path).unwrap(), before, "nothing is changed");
+}
+
+#[test]
+fn a_checkpoint_is_what_was_written_or_is_refused() {
+    let store = new_store();
+    count(&store, "counter", 1);
+    let position = store.ingested_events(None, &fs_store::All, 1).unwrap()[0].position;
+    store.save_checkpoint("board", position).unwrap();
+    let path = the_file(&store, "checkpoints");
+    let whole = fs::read(&path).unwrap();
+    for bytes in damaged(&whole) {
+        fs::write(&path, &bytes).unwrap();
+        let read = store.checkpoint("board");
+        assert!(
+            matches!(&read, Err(StateError::Damaged { path: named, .. }) if *named == path),
+            "{:?} is believed: {read:?}",
+            String::from_utf8_lossy(&bytes)
+        );
+    }
+    store.save_checkpoint("board", position).unwrap();
+    assert_eq!(
+        store.checkpoint("board").unwrap(),
+        Some(position),
+        "saving mends it"
+    );
+}
+
+/// Files as they were written before they had a checksum, called by the SHA-256 of `agent`.
+const AGENT: &str = "d4f0bc5a29de06b510f9aa428f1eedba926012b591fef7a518e776a7c9bd1824";
+
+fn write_old(store: &FileEventStore, directory: &str, text: &str) {
+    let directory: &Path = &store.root().join("local").join(directory);
+    fs::create_dir_all(directory).unwrap();
+    fs::write(directory.join(AGENT), text).unwrap();
+}
+
+#[test]
+fn a_cursor_from_before_there_were_checksums_says_that_it_has_read_another_history() {
+    let store = new_store();
+    (0..6).for_each(|n| _ = count(&store, "counter", n));
+    write_old(
+        &store,
+        "consumers",
+        r#"{"name":"agent","position":"00000000-0003-0000-7a1b-2c3d4e5f6071","mark":"6ba7b810-9dad-41d1-80b4-00c04fd430c8"}"#,
+    );
+    let consumer = store.consumer("agent").unwrap();
+    let refused = consumer.fetch(9);
+    assert!(
+        matches!(refused, Err(ConsumerError::NewEpoch { .. })),
+        "{refused:?}"
+    );
+    consumer.reset().unwrap();
+    assert_eq!(consumer.fetch(9).unwrap().events.len(), 6);
+    for missing in [
+        r#"{"name":"agent","mark":"6ba7b810-9dad-41d1-80b4-00c04fd430c8"}"#,
+        r#"{"name":"agent","position":null}"#,
+        r#"{"position":null,"mark":"6ba7b810-9dad-41d1-80b4-00c04fd430c8"}"#,
+        r#"{"name":"agent","position":null,"mark":"6ba7b810-9dad-41d1-80b4-00c04fd430c8","more":1}"#,
+    ] {
+        write_old(&store, "consumers", missing);
+        let refused = store.consumer("agent").unwrap().fetch(9);
+        assert!(
+            matches!(
+                refused,
+                Err(ConsumerError::State(StateError::Damaged { .. }))
+            ),
+            "fields are missing or unknown in {missing}: {refused:?}"
+        );
+    }
+    let old = "00000000-0003-0000-7a1b-2c3d4e5f6071";
+    write_old(
+        &store,
+        "checkpoints",
+        &format!(r#"{{"name":"agent","position":"{old}"}}"#),
+    );
+    let position = Position::from_uuid(Uuid::parse_str(old).unwrap());
+    assert_eq!(
+        store.checkpoint("agent").unwrap(),
+        Some(position),
+        "it is read as it is"
+    );
+    store
+        .ingested_events(Some(position), &fs_store::All, 1)
+        .unwrap_err();
+}
