@@ -20,7 +20,7 @@ use fs_io::FileKind;
 use crate::outcome::Usage;
 
 pub(crate) use commit::Written;
-pub(crate) use rules::{FaultOut, faults};
+pub(crate) use rules::{FaultOut, faults, left_out_store};
 pub(crate) use stamps::faults as faults_of;
 
 /// What a hook that runs this may have set, about a repository as seen from another directory.

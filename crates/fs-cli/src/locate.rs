@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use fs_store::{FileEventStore, NoStore, OpenError, STORE_DIR, StoreOptions};
 
-use crate::progress;
+use crate::{git, progress};
 
 /// Opens the store that is meant: the one given, else the nearest upwards.
 pub(crate) fn open(given: Option<&Path>, options: StoreOptions) -> anyhow::Result<FileEventStore> {
@@ -17,8 +17,12 @@ pub(crate) fn open(given: Option<&Path>, options: StoreOptions) -> anyhow::Resul
 pub(crate) fn not_opened(error: OpenError) -> anyhow::Error {
     match error {
         OpenError::NotAStore { root, found } => {
+            let left_out = left_out(&root, None);
             let root = root.display();
             let create = match found {
+                NoStore::Nothing | NoStore::NoEvents if left_out.is_some() => {
+                    left_out.unwrap_or_default()
+                }
                 NoStore::Nothing | NoStore::NoEvents => {
                     format!("create one with `trib init {root}`")
                 }
@@ -28,12 +32,21 @@ pub(crate) fn not_opened(error: OpenError) -> anyhow::Error {
                 "there is no event store at {root}: {found}; {create}, or name another with --store DIR"
             )
         }
-        OpenError::NoneAbove { from } => anyhow!(
-            "there is no {STORE_DIR} store in {} or above; run `trib init` to create one, or name one with --store DIR",
-            from.display()
-        ),
+        OpenError::NoneAbove { from } => {
+            let create = left_out(&from, Some(STORE_DIR));
+            let create = create.unwrap_or_else(|| "run `trib init` to create one".to_owned());
+            anyhow!(
+                "there is no {STORE_DIR} store in {} or above; {create}, or name one with --store DIR",
+                from.display()
+            )
+        }
         error => error.into(),
     }
+}
+
+/// Says how to get a store that git has and a sparse checkout leaves out.
+fn left_out(root: &Path, name: Option<&str>) -> Option<String> {
+    git::left_out_store(root, name).map(|fault| fault.to_string())
 }
 
 /// Returns the root of the store that is meant, without opening it; one that was given need not be there.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use fs_store::{FileEventStore, STORE_DIR};
 use serde::Serialize;
 
@@ -16,6 +17,11 @@ struct Answer {
 
 pub(crate) fn run(dir: Option<PathBuf>, output: &mut Output) -> anyhow::Result<Ending> {
     let root = dir.unwrap_or_else(|| PathBuf::from(STORE_DIR));
+    if FileEventStore::look_for(&root).is_err()
+        && let Some(fault) = git::left_out_store(&root, None)
+    {
+        bail!("git has a store at {}: {fault}", root.display());
+    }
     let store = FileEventStore::create(&root)?;
     let root = store.root().to_owned();
     output.answer(&Answer { root: root.clone() }, || {

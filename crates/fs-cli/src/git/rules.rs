@@ -316,25 +316,7 @@ impl Rules {
     }
 
     fn left_out(&self) -> Option<Fault> {
-        let file = self.git.path("info/sparse-checkout")?;
-        System::real().disk.stat(&file).ok()??;
-        let listed = self.git.run(&["ls-files", "-t", "-z", "--", "events"]);
-        let listed = listed.ok()?.ok()?;
-        let files = words(&listed).filter(|it| it.starts_with("S ")).count();
-        (files > 0).then(|| Fault::LeftOut {
-            files,
-            events: self.added_to_a_sparse_checkout(),
-        })
-    }
-
-    /// Returns the events as `git sparse-checkout add` takes them: by directories or by patterns.
-    fn added_to_a_sparse_checkout(&self) -> String {
-        let args = ["config", "--type=bool", "--get", "core.sparseCheckoutCone"];
-        let said = self.git.run(&args).ok().and_then(Result::ok);
-        match said.is_some_and(|said| said.trim_ascii() == b"true") {
-            true => format!("{}events", self.prefix),
-            false => format!("'/{}events/**'", self.prefix),
-        }
+        self.git.left_out(&["events".to_owned()])
     }
 
     fn tracked(&self) -> Option<Fault> {
@@ -344,6 +326,54 @@ impl Rules {
         Some(Fault::Tracked {
             files: words(&listed).count(),
             first,
+        })
+    }
+}
+
+/// Returns the fault by which a sparse checkout leaves out a store that is not found, at `root` or above it in a directory of this `name`.
+pub(crate) fn left_out_store(root: &Path, name: Option<&str>) -> Option<Fault> {
+    let disk = System::real().disk;
+    let is_there = |path: &Path| matches!(disk.stat(path), Ok(Some(_)));
+    let root = std::path::absolute(root).ok()?;
+    let from = root.ancestors().find(|above| is_there(above))?;
+    let git = Git::around(from).ok()?;
+    let mut below = root.strip_prefix(from).ok()?.to_str()?.to_owned();
+    if !below.is_empty() {
+        below.push('/');
+    }
+    let Some(name) = name else {
+        return git.left_out(&[format!("{below}events")]);
+    };
+    let said = git.run(&["rev-parse", "--show-cdup"]).ok()?.ok()?;
+    let levels = said.iter().filter(|byte| **byte == b'/').count();
+    let above = (0..=levels).map(|level| format!("{}{name}/events", "../".repeat(level)));
+    git.left_out(&above.collect::<Vec<_>>())
+}
+
+impl Git {
+    /// Returns the fault by which a sparse checkout leaves out files of these directories of events.
+    fn left_out(&self, directories: &[String]) -> Option<Fault> {
+        let file = self.path("info/sparse-checkout")?;
+        System::real().disk.stat(&file).ok()??;
+        let directories = directories.iter().map(String::as_str);
+        let args = ["ls-files", "-t", "-z", "--full-name", "--"];
+        let args: Vec<_> = args.into_iter().chain(directories).collect();
+        let listed = self.run(&args).ok()?.ok()?;
+        let left_out = words(&listed).filter_map(|it| it.strip_prefix("S ").map(str::to_owned));
+        let left_out: Vec<_> = left_out.collect();
+        let first = left_out.first()?;
+        let end = first.rfind("/events/").map_or(0, |at| at + 1);
+        let events = format!("{}events", &first[..end]);
+        // In cone mode it takes directories, else patterns.
+        let args = ["config", "--type=bool", "--get", "core.sparseCheckoutCone"];
+        let cone = self.run(&args).ok()?;
+        let is_cone = cone.is_ok_and(|said| said.trim_ascii() == b"true");
+        Some(Fault::LeftOut {
+            files: left_out.len(),
+            events: match is_cone {
+                true => events,
+                false => format!("'/{events}/**'"),
+            },
         })
     }
 }

@@ -240,6 +240,40 @@ fn files_that_a_sparse_checkout_leaves_out_are_told() {
 }
 
 #[test]
+fn a_store_that_a_sparse_checkout_leaves_out_is_not_made_anew() {
+    let here = Here::repository();
+    here.work("s", "T");
+    here.write("src/main.rs", "");
+    here.commit();
+    for fresh in [false, true] {
+        let clone = if fresh { here.cloned() } else { Here::empty() };
+        let here = if fresh { &clone } else { &here };
+        here.git(&["sparse-checkout", "set", "--cone", "src"]);
+        for args in [
+            &["status"][..],
+            &["--store", ".tributary", "append", "s", "T", "2"],
+            &["init"],
+        ] {
+            let said = here.refused(args, 1);
+            assert!(
+                said.contains("git sparse-checkout add .tributary/events")
+                    && !said.contains("trib init"),
+                "{args:?}, fresh: {fresh}: {said}"
+            );
+        }
+        let mut below = here.command(&["status"]);
+        let said = below.current_dir(here.path().join("src")).output().unwrap();
+        let said = String::from_utf8(said.stderr).unwrap();
+        assert!(
+            said.contains("sparse-checkout add .tributary/events"),
+            "from below: {said}"
+        );
+        here.git(&["sparse-checkout", "add", ".tributary/events"]);
+        assert_eq!(here.lines(&["read", "s"]).len(), 1, "the advice helps");
+    }
+}
+
+#[test]
 fn worktrees_submodules_and_what_a_hook_sets_are_no_fault() {
     let inner = Here::repository();
     inner.work("s", "T");

@@ -241,7 +241,10 @@ impl Disk for RealDisk {
 fn may_lack_renaming(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
+        io::ErrorKind::InvalidInput
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::TooManyLinks
+            | io::ErrorKind::Unsupported
     )
 }
 
@@ -378,6 +381,7 @@ mod tests {
             for (code, name) in [
                 (1, "EPERM"),
                 (22, "EINVAL"),
+                (31, "EMLINK"),
                 (38, "ENOSYS"),
                 (95, "EOPNOTSUPP"),
             ] {
