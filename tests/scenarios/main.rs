@@ -18,6 +18,7 @@ mod exfat;
 mod following;
 mod foretold;
 mod forks;
+mod holes_through_git;
 mod index_damage;
 mod indexless;
 mod interleavings;

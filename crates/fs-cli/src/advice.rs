@@ -20,23 +20,31 @@ const MAX_FILES_ASKED_OF_GIT: u32 = 32;
 /// Answers what is to be done about damage, for one command.
 pub(crate) struct Adviser<'a> {
     store: &'a FileEventStore,
-    /// Transactions that can be restored.
-    restorable: BTreeSet<TransactionId>,
+    /// Transactions that can be restored, once somebody has asked: all that is kept is read for that.
+    restorable: OnceCell<BTreeSet<TransactionId>>,
     /// The repository around the store; `None` where there is none.
     git: OnceCell<Option<Git>>,
     asked: Cell<u32>,
 }
 
 impl<'a> Adviser<'a> {
-    pub(crate) fn new(store: &'a FileEventStore) -> anyhow::Result<Self> {
-        let vanished = store.vanished()?.into_iter();
-        let restorable = vanished.filter(|it| it.obstacle.is_none());
-        Ok(Self {
+    pub(crate) fn new(store: &'a FileEventStore) -> Self {
+        Self {
             store,
-            restorable: restorable.map(|it| it.transaction_id).collect(),
+            restorable: OnceCell::new(),
             git: OnceCell::new(),
             asked: Cell::new(0),
-        })
+        }
+    }
+
+    fn is_restorable(&self, id: TransactionId) -> anyhow::Result<bool> {
+        if let Some(restorable) = self.restorable.get() {
+            return Ok(restorable.contains(&id));
+        }
+        let vanished = self.store.vanished()?.into_iter();
+        let restorable = vanished.filter(|it| it.obstacle.is_none());
+        let restorable: BTreeSet<_> = restorable.map(|it| it.transaction_id).collect();
+        Ok(self.restorable.get_or_init(|| restorable).contains(&id))
     }
 
     /// Says what mends something.
@@ -64,7 +72,7 @@ impl<'a> Adviser<'a> {
             .to_string());
         };
         let id = location.transaction_id();
-        if self.restorable.contains(&id) {
+        if self.is_restorable(id)? {
             return Ok(format!("bring it back with `trib restore {id}`"));
         }
         let is_good = |found| matches!(found, Candidate::Whole | Candidate::Converted);

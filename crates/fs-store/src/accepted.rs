@@ -20,8 +20,9 @@ use crate::store::Inner;
 const VERSION: &str = "tributary accepted 1";
 
 impl Inner {
+    /// Returns the file, which is the store's own also where this handle keeps the rest of `local/` elsewhere.
     fn accepted_path(&self) -> PathBuf {
-        self.layout.local_item("accepted")
+        self.layout.root().join("local").join("accepted")
     }
 
     /// Returns the transactions that are missed no more.
@@ -52,7 +53,12 @@ impl Inner {
     }
 
     /// Drops what was accepted and is in the history again.
+    ///
+    /// A handle that may not write leaves that to the next that may: what is in the history is no omission.
     pub(crate) fn drop_accepted(&self, _lock: &LockGuard) -> Result<(), RefreshError> {
+        if self.private.is_some() {
+            return Ok(());
+        }
         let accepted = self.accepted()?;
         let mut left = accepted.clone();
         for id in &accepted {

@@ -79,7 +79,7 @@ pub(crate) fn run(
     let forks = open_forks(store)?;
     let faults = git::faults(store.root());
     let clean = status.is_clean() && forks.is_empty() && faults.is_empty();
-    let adviser = Adviser::new(store)?;
+    let adviser = Adviser::new(store);
     let absent = store.omissions()?;
     let how_to_mend = |missing| {
         let absent = absent.iter().find(|it| it.transaction_id == Some(missing));

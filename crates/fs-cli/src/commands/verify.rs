@@ -26,7 +26,7 @@ struct ProblemOut {
 pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
     let found = store.verify()?;
     let ok = found.is_ok();
-    let adviser = Adviser::new(store)?;
+    let adviser = Adviser::new(store);
     let mut problems = Vec::with_capacity(found.problems.len());
     for problem in found.problems {
         let advice = adviser.advise(&problem.remedy)?;
