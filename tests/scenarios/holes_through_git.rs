@@ -43,6 +43,7 @@ fn damage_that_was_committed_is_known_in_every_clone_and_accepted_in_one() {
     fs::remove_file(&path).unwrap();
     fs::write(&path, text.replace("Counted", "Kounted")).unwrap();
     there.commit("damage");
+    there.store().status().unwrap();
     let here = world.clone(&there, "here");
     let third = world.clone(&there, "third");
     for clone in [&there, &here] {
