@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use fs_store::{Append, AppendError, Appended, ExpectedVersion, FileEventStore, StoreOptions};
-use scenarios::answers::copy_dir;
+use fs_store::{Append, AppendError, Appended, ExpectedVersion, FileEventStore};
 use scenarios::{Repository, World, append, numbers, stream_id};
 
 /// Appends one event that expects a version of its stream.
@@ -114,29 +113,4 @@ fn what_people_do_to_branches_makes_no_hole() {
     here.commit("work");
     here.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
     assert_no_hole(&here, "a reset");
-}
-
-#[cfg(unix)]
-#[test]
-fn what_was_accepted_is_accepted_where_nobody_may_write() {
-    use std::os::unix::fs::PermissionsExt;
-
-    let world = World::new();
-    let clone = world.init("clone");
-    let first = clone.work("issue", &[1, 2]).remove(0).transaction_id;
-    fs::remove_file(clone.event_file(&first.relative_path())).unwrap();
-    let store = clone.store();
-    store.forget(&[first]).unwrap();
-    let root = world.path().join("copy");
-    copy_dir(&clone.root(), &root);
-    for directory in [root.join("local"), root.join("index"), root.clone()] {
-        fs::set_permissions(directory, fs::Permissions::from_mode(0o555)).unwrap();
-    }
-    let whole = StoreOptions::default().refuse_incomplete().open(&root);
-    let status = whole.map(|store| store.status().unwrap());
-    for directory in [root.clone(), root.join("local"), root.join("index")] {
-        fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    let accepted = status.unwrap().accepted;
-    assert_eq!(accepted.len(), 1, "it is listed and missed by nobody");
 }

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fs_store::FileEventStore;
 use fs_store::projection::{Order, ProjectionError, Snapshot};
+use fs_store::{FileEventStore, StoreOptions};
 use scenarios::World;
 use scenarios::answers::{Answers, Ingestion, copy_dir};
 use scenarios::seen::{Place, Seen};
@@ -90,6 +90,26 @@ fn a_read_only_directory_can_be_opened_for_reading() {
             .unwrap()
             .assert_same(&expected, &format!("index {index}, after a refused append"));
     }
+}
+
+#[test]
+fn what_was_accepted_is_missed_by_nobody_where_nothing_can_be_written() {
+    let world = World::new();
+    let clone = world.init("clone");
+    let first = clone.work("issue", &[1, 2]).remove(0).transaction_id;
+    fs::remove_file(clone.event_file(&first.relative_path())).unwrap();
+    clone.store().forget(&[first]).unwrap();
+    let Some(read_only) = ReadOnly::new(&world, &clone.root()) else {
+        return;
+    };
+    let whole = StoreOptions::default().refuse_incomplete();
+    let store = whole.open(&read_only.0).unwrap();
+    let accepted = store.status().unwrap().accepted;
+    assert_eq!(accepted.len(), 1, "it is listed: {accepted:?}");
+    assert!(
+        store.forget(&[first]).is_err(),
+        "nothing can be accepted here"
+    );
 }
 
 /// A place where a directory cannot be written: root ignores modes, so it is given a mount.
