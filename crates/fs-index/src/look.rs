@@ -149,8 +149,7 @@ impl Index {
             (Some(found), _) => takes_away(&found.changes),
             (None, Some(state)) => takes_away(&self.changes(state, Depth::Names)?),
             (None, None) => {
-                let activity = self.doubt(i64::MIN);
-                return Ok(activity.is_some_and(|it| !matches!(it, Activity::Moving { .. })));
+                return Ok(working_copy::activity_around(&self.system, &self.layout).is_some());
             }
         };
         Ok(moved.is_some_and(|moved| self.doubt(moved).is_some()))

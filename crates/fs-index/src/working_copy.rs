@@ -19,9 +19,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fs_io::{Disk, FileKind, Stat};
+use fs_io::{Disk, FileKind, Stat, System};
 
 use crate::completeness::Tally;
+use crate::layout::Layout;
 use crate::scan;
 
 /// A lock, or a rebase that stands still, counts for so long after anything moved.
@@ -179,6 +180,13 @@ fn linked(disk: &dyn Disk, above: &Path, file: &Path) -> Option<PathBuf> {
     let text = std::str::from_utf8(&bytes).ok()?;
     let path = text.strip_prefix("gitdir:")?.trim();
     (!path.is_empty()).then(|| above.join(path))
+}
+
+/// Returns what version control is doing in the working copy around a store, as far as its own files say; takes no notice of
+/// directories that change.
+pub fn activity_around(system: &System, layout: &Layout) -> Option<Activity> {
+    let (disk, now) = (system.disk.as_ref(), system.clock.now_unix_nanos());
+    WorkingCopy::around(disk, layout.root()).activity(disk, now, i64::MIN)
 }
 
 /// Returns how long directories that changed at `moved_nanos` have to rest from now on; `None` when they have rested.

@@ -219,7 +219,9 @@ impl Inner {
         let mut writer = self.writer();
         let lock = self.lock()?;
         writer.log(|wal| wal.catch_up(&lock))?;
-        writer.log(|wal| wal.drop_missing(&lock))?;
+        if !self.index().is_unconfirmed(&lock)? {
+            writer.log(|wal| wal.drop_missing(&lock))?;
+        }
         Ok(self.index_mut().repair(&lock)?)
     }
 

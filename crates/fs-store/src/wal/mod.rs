@@ -41,7 +41,7 @@ mod recover;
 use std::path::PathBuf;
 
 use fs_format::TransactionId;
-use fs_index::{Layout, Stored, sweep_temp};
+use fs_index::{Layout, Stored, activity_around, sweep_temp};
 use fs_io::{LockGuard, Ownership, Site, Stat, Step, System};
 
 use crate::error::NewerVersion;
@@ -373,14 +373,13 @@ impl Wal {
             return Ok(());
         };
         let from = log.published.max(log.newest_frame);
-        log.published = log.live.len();
-        let newest = &log.live[from..];
-        if newest.is_empty() {
+        let mut newest = log.live[from..].iter();
+        let missing = newest.any(|live| is_missing(&self.system, &self.layout, live));
+        if missing && activity_around(&self.system, &self.layout).is_some() {
+            // Taken away for a moment, maybe: the next turn looks again.
             return Ok(());
         }
-        let missing = newest
-            .iter()
-            .any(|live| is_missing(&self.system, &self.layout, live));
+        log.published = log.live.len();
         if missing {
             self.checkpoint(lock)
         } else {
