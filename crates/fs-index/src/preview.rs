@@ -245,7 +245,10 @@ impl Index {
         {
             let content = content.as_ref().map_err(Clone::clone);
             let taken = match content.and_then(|bytes| stored_of(path, bytes.clone())) {
-                Ok(stored) => self.take_incoming(state, &batch, stored, *is_theirs)?,
+                Ok(stored) => match self.take_incoming(state, &batch, stored, *is_theirs)? {
+                    Some(taken) => taken,
+                    None => return Ok(None),
+                },
                 Err(reason) => Taking::Trouble(reason),
             };
             match taken {
@@ -281,23 +284,24 @@ impl Index {
         Ok(Some((batch, there, troubles)))
     }
 
+    /// Returns what becomes of a file; `None` where it and another of its transaction will lie side by side.
     fn take_incoming(
         &self,
         state: &State,
         batch: &BTreeMap<TransactionId, Stored>,
         stored: Stored,
         is_theirs: bool,
-    ) -> Result<Taking, IndexError> {
+    ) -> Result<Option<Taking>, IndexError> {
         let id = stored.id();
         if let Some(other) = batch.get(&id) {
             return Ok(Taking::beside(other, &stored));
         }
-        Ok(match self.catalog.number_of(id, &state.dead)? {
-            None => Taking::New(Box::new(stored)),
-            Some(number) => match Taking::beside(&self.stored(number)?, &stored) {
-                Taking::Here if is_theirs => Taking::There(Box::new(stored)),
-                taking => taking,
-            },
+        let Some(number) = self.catalog.number_of(id, &state.dead)? else {
+            return Ok(Some(Taking::New(Box::new(stored))));
+        };
+        Ok(match Taking::beside(&self.stored(number)?, &stored) {
+            Some(Taking::Here) if is_theirs => Some(Taking::There(Box::new(stored))),
+            taking => taking,
         })
     }
 
@@ -324,11 +328,13 @@ enum Taking {
 }
 
 impl Taking {
-    fn beside(here: &Stored, incoming: &Stored) -> Self {
-        if here.content_hash == incoming.content_hash {
-            Self::Here
+    fn beside(here: &Stored, incoming: &Stored) -> Option<Self> {
+        if here.place != incoming.place {
+            None
+        } else if here.content_hash == incoming.content_hash {
+            Some(Self::Here)
         } else {
-            Self::Trouble(another_content())
+            Some(Self::Trouble(another_content()))
         }
     }
 }

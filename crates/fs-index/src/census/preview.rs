@@ -35,6 +35,9 @@ impl Census {
             if self.history.find(id).is_some_and(is_same) {
                 self.gone.insert(id);
             }
+            if self.copies.get(&id).is_some_and(is_same) {
+                self.copies.remove(&id);
+            }
         }
         self.change_as_planned();
         Ok(())
@@ -84,6 +87,13 @@ impl Census {
         let id = stored.id();
         let here = self.history.find(id).or_else(|| self.candidates.get(&id));
         match here {
+            Some(here) if here.place != stored.place => match self.copies.get(&id) {
+                Some(copy) if copy.content_hash != stored.content_hash => Err(another_content()),
+                _ => {
+                    self.meet_copy(stored);
+                    Ok(())
+                }
+            },
             Some(here) if here.content_hash == stored.content_hash => Ok(()),
             Some(_) => Err(another_content()),
             None => {

@@ -5,8 +5,10 @@
 //!   F  1 of format 2, flat                 D  records the hash of S        E  records neither
 //! ```
 
+use std::collections::BTreeSet;
+
 use fs_format::{Encoded, Parent, TransactionId};
-use fs_index::{Depth, Index, Reason};
+use fs_index::{Depth, Incoming, Index, Preview, Progress, Reason};
 
 use crate::build::{format_2, id, tx};
 use crate::world::{Shown, World, facts, troubles};
@@ -38,14 +40,24 @@ impl Files {
         }
     }
 
+    /// Returns the path and the bytes of a file.
+    fn file(&self, name: char) -> (String, Vec<u8>) {
+        let encoded = match name {
+            'F' => return (id(1).file_name(), self.flat.clone()),
+            'S' => &self.sealed,
+            'C' => &self.confirms_flat,
+            'D' => &self.confirms_sealed,
+            _ => &self.confirms_neither,
+        };
+        (
+            encoded.transaction_id.relative_path(),
+            encoded.bytes.clone(),
+        )
+    }
+
     fn put(&self, world: &World, name: char) {
-        match name {
-            'S' => world.put(&self.sealed),
-            'F' => world.put_at(&id(1).file_name(), &self.flat),
-            'C' => world.put(&self.confirms_flat),
-            'D' => world.put(&self.confirms_sealed),
-            _ => world.put(&self.confirms_neither),
-        }
+        let (path, bytes) = self.file(name);
+        world.put_at(&path, &bytes);
     }
 }
 
@@ -174,5 +186,64 @@ fn a_damaged_file_hides_no_whole_one() {
             matches!(troubles(&index).get(&damaged), Some(Reason::Content(_))),
             "and what is wrong with it is reported, in either place"
         );
+    }
+}
+
+/// Foretells what becomes of a store to which files come, and compares with what becomes of it.
+fn foretold(here: &str, coming: &str) {
+    let files = Files::new();
+    let world = World::new();
+    for name in here.chars() {
+        files.put(&world, name);
+    }
+    let index = world.open();
+    let known: BTreeSet<_> = troubles(&index).into_keys().collect();
+    let incoming = coming.chars().map(|name| {
+        let (path, bytes) = files.file(name);
+        Incoming {
+            path,
+            content: Ok(bytes),
+            is_theirs: false,
+        }
+    });
+    let preview = Preview::of(
+        world.sim.system(),
+        world.layout.clone(),
+        incoming.collect(),
+        Progress::default(),
+    );
+    let merged = preview.unwrap().load(false).unwrap().merge();
+    for name in coming.chars() {
+        files.put(&world, name);
+    }
+    let after = world.open();
+    assert_eq!(
+        facts(&merged.history),
+        facts(&after.shown()),
+        "{coming} comes to {here}"
+    );
+    let left_out: BTreeSet<_> = merged.troubles.into_iter().map(|it| it.path).collect();
+    let new: BTreeSet<_> = troubles(&after).into_keys().collect();
+    assert_eq!(
+        left_out,
+        new.difference(&known).cloned().collect(),
+        "{coming} comes to {here}: what is left out is foretold"
+    );
+}
+
+#[test]
+fn what_a_merge_makes_of_two_files_is_foretold() {
+    for (here, coming) in [
+        ("S", "F"),
+        ("S", "FC"),
+        ("SF", "C"),
+        ("SFC", "D"),
+        ("F", "SD"),
+        ("FC", "S"),
+        ("FC", "SD"),
+        ("SE", "F"),
+        ("C", "SF"),
+    ] {
+        foretold(here, coming);
     }
 }
