@@ -9,6 +9,8 @@
 //! **Invariant**: it is emptied by a head of the next generation only after what it held is durable as files. A program of such a version that
 //! runs beside this one finds an empty log, as after a checkpoint of its own; what it appends is taken over by the next turn.
 
+use std::path::{Path, PathBuf};
+
 use fs_io::{FileId, Site, Stat, Step};
 
 use super::Wal;
@@ -18,6 +20,7 @@ use super::frame::{
 };
 use super::log::{Log, mark};
 use super::recover::Since;
+use crate::error::NewerVersion;
 use crate::identity;
 
 const MAGIC: [u8; 8] = *b"triblog\x01";
@@ -68,12 +71,25 @@ impl Head {
     }
 }
 
+/// Returns what a newer version has made of the former log, if no head of this format is there.
+fn newer(path: &Path, front: &[u8]) -> Option<NewerVersion> {
+    let slots = [front.get(..8), front.get(SLOT..SLOT + 8)];
+    let formats = slots.into_iter().flatten();
+    let formats = formats.filter_map(|slot| slot.strip_prefix(&MAGIC[..7])?.first().copied());
+    let newest = formats.max().filter(|format| *format > MAGIC[7])?;
+    Head::of_front(front).is_none().then(|| NewerVersion {
+        path: path.to_owned(),
+        format: newest.into(),
+        known: MAGIC[7].into(),
+    })
+}
+
 fn seen(stat: &Stat) -> Seen {
     (stat.file_id, stat.len, stat.modified_nanos)
 }
 
 impl Wal {
-    fn former_path(&self) -> std::path::PathBuf {
+    fn former_path(&self) -> PathBuf {
         self.layout.local_item("wal")
     }
 
@@ -81,6 +97,13 @@ impl Wal {
         let path = self.former_path();
         let stat = self.system.disk.stat(&path);
         stat.map_err(|source| LogError::new(Step::ReadLog, &path, source))
+    }
+
+    /// Returns the former log's file if it is of a newer format than it ever had: looks without the lock, and writes nothing.
+    pub(super) fn newer_former(&self) -> Option<NewerVersion> {
+        let path = self.former_path();
+        let front = self.system.disk.read_range(&path, 0, FRONT).ok()?;
+        newer(&path, &front)
     }
 
     /// Returns whether there may be a record in the former log: looks without the lock, and writes nothing.
@@ -105,6 +128,9 @@ impl Wal {
         }
         let mut former = Log::open(self.system.disk.as_ref(), &self.former_path())?;
         let bytes = former.front_bytes()?;
+        if let Some(newer) = newer(&self.former_path(), &bytes) {
+            return Err(LogError::newer(newer));
+        }
         let head = Head::of_front(&bytes);
         let known = head.map(|head| head.generation);
         let frames = former.newest_frames(known)?;

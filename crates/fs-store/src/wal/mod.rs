@@ -118,8 +118,11 @@ impl Wal {
     /// Returns the log's file if it is of a newer format than this version knows: looks without the lock, and writes nothing.
     pub(crate) fn newer_version(&self) -> Option<NewerVersion> {
         let path = log::path_of(&self.layout);
-        let bytes = self.system.disk.read_range(&path, 0, frame::FRONT).ok()?;
-        newer(&path, &Front::parse(&bytes))
+        let bytes = self.system.disk.read_range(&path, 0, frame::FRONT);
+        let newer = bytes
+            .ok()
+            .and_then(|bytes| newer(&path, &Front::parse(&bytes)));
+        newer.or_else(|| self.newer_former())
     }
 
     /// Returns whether what the log holds may be missing from `events/`: looks without the lock, and writes nothing.
