@@ -17,6 +17,7 @@ use crate::group::Queue;
 use crate::identity::{Found, Identity};
 use crate::options::StoreOptions;
 use crate::requires;
+use crate::state;
 use crate::store::{FileEventStore, Inner, Writer};
 use crate::subscribe::Tail;
 use crate::wal::Wal;
@@ -226,7 +227,9 @@ impl FileEventStore {
 /// Returns the file of `local/` that a newer version has written, if there is one: by looking alone.
 fn newer_version(system: &System, layout: &Layout) -> Option<NewerVersion> {
     let wal = Wal::new(system.clone(), layout.clone(), 1);
-    wal.newer_version()
+    let newer = wal.newer_version();
+    newer
+        .or_else(|| state::newer_version(system, layout))
         .or_else(|| match Identity::load(system, layout) {
             Err(AppendError::NewerVersion(newer)) => Some(newer),
             _ => None,

@@ -67,6 +67,14 @@ pub(crate) fn unseal<'a>(kind: &str, bytes: &'a [u8]) -> Result<Sealed<'a>, Unbe
     sealed().ok_or(Unbelieved::Damaged)
 }
 
+/// Returns the format that the first of these bytes announce, unchecked.
+pub(crate) fn announced(kind: &str, bytes: &[u8]) -> Option<u32> {
+    let line = bytes.split(|byte| *byte == b'\n').next()?;
+    let said = std::str::from_utf8(line).ok()?.strip_prefix(MAGIC)?;
+    let said = said.strip_prefix(kind)?.strip_prefix(' ')?;
+    said.split_once(' ')?.0.parse().ok()
+}
+
 /// Returns the format, and what stands below the first line, of bytes whose checksum is right.
 fn checked<'a>(kind: &str, bytes: &'a [u8]) -> Option<(u32, &'a [u8])> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;

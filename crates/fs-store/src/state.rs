@@ -8,16 +8,21 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fs_io::{ReadError, ReplaceError, SyncPolicy};
+use fs_index::Layout;
+use fs_io::{ReadError, ReplaceError, SyncPolicy, System};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::error::NewerVersion;
 use crate::sealed::{self, Unbelieved};
 use crate::store::Inner;
 
 /// So large may a state file be; a larger state belongs into a database.
 const LIMIT: u64 = 1 << 30;
+
+/// Bytes that hold the first line of any state file.
+const FIRST_LINE: usize = 64;
 
 /// A kind of state: its directory below `local/`.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +44,16 @@ impl Kind {
             Self::Projection => "projection",
             Self::Consumer => "consumer",
         }
+    }
+
+    fn directory(self, layout: &Layout) -> PathBuf {
+        layout.local_item(match self {
+            Self::Checkpoint => "checkpoints",
+            Self::Snapshot => "snapshots",
+            Self::Lease => "leases",
+            Self::Projection => "projections",
+            Self::Consumer => "consumers",
+        })
     }
 
     /// Returns what helps where a file is damaged.
@@ -122,6 +137,46 @@ pub enum StateError {
     },
 }
 
+/// Returns a file that a newer version has written, of those that keep a place or a lease, if there is one: by looking alone.
+///
+/// Command snapshots only save time, and are not looked at: there may be one for each stream.
+///
+/// # Complexity
+/// The first bytes of each such file.
+pub(crate) fn newer_version(system: &System, layout: &Layout) -> Option<NewerVersion> {
+    let kinds = [
+        Kind::Checkpoint,
+        Kind::Projection,
+        Kind::Consumer,
+        Kind::Lease,
+    ];
+    let disk = system.disk.as_ref();
+    for kind in kinds {
+        let directory = kind.directory(layout);
+        for entry in disk.list(&directory).unwrap_or_default() {
+            let path = directory.join(entry.name);
+            let Ok(first) = disk.read_range(&path, 0, FIRST_LINE) else {
+                continue;
+            };
+            let format = sealed::announced(kind.word(), &first);
+            if format.is_none_or(|format| format <= sealed::FORMAT) {
+                continue;
+            }
+            // The number alone may be a flipped bit.
+            let bytes = disk.read(&path, LIMIT).unwrap_or_default();
+            if let Err(Unbelieved::Newer { format }) = sealed::unseal(kind.word(), &bytes) {
+                let known = sealed::FORMAT;
+                return Some(NewerVersion {
+                    path,
+                    format,
+                    known,
+                });
+            }
+        }
+    }
+    None
+}
+
 impl Inner {
     /// Returns the path of the state of `name`.
     pub(crate) fn state_path(&self, kind: Kind, name: &str) -> PathBuf {
@@ -131,13 +186,7 @@ impl Inner {
     }
 
     fn state_dir(&self, kind: Kind) -> PathBuf {
-        self.layout.local_item(match kind {
-            Kind::Checkpoint => "checkpoints",
-            Kind::Snapshot => "snapshots",
-            Kind::Lease => "leases",
-            Kind::Projection => "projections",
-            Kind::Consumer => "consumers",
-        })
+        kind.directory(&self.layout)
     }
 
     /// Returns the paths of the states of a kind.

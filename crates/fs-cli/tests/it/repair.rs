@@ -336,3 +336,42 @@ fn damage_blocks_the_fork_that_it_is_in_and_no_other() {
     assert_eq!(again.as_array().unwrap().len(), 1);
     assert_eq!(again[0], whole[1], "the advice helps");
 }
+
+#[test]
+fn a_store_that_moved_is_said_to_have_moved_until_adopt() {
+    let here = Here::repository();
+    here.work("s", "One");
+    assert_eq!(here.json(&["status"])["moved"], Value::Null);
+    let path = here.path().join(".tributary/local/replicas");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut replicas: Value = serde_json::from_str(&text).unwrap();
+    let site = replicas["site"].as_str().unwrap();
+    let facts = site
+        .split(' ')
+        .map(|fact| match fact.split_once('=').unwrap().0 {
+            name @ ("boot" | "machine") => format!("{name}=another"),
+            "device" => "device=7".to_owned(),
+            _ => fact.to_owned(),
+        });
+    let facts: Vec<_> = facts.collect();
+    let is_known = ["boot=", "machine=", "device=", "born="]
+        .iter()
+        .all(|name| facts.iter().any(|fact| fact.starts_with(name)));
+    if !is_known {
+        eprintln!("skipped: this system does not tell machines, boots or births: {site}");
+        return;
+    }
+    replicas["site"] = facts.join(" ").into();
+    fs::write(&path, replicas.to_string()).unwrap();
+    here.work("s", "Two");
+    let status = here.fine(&["status"]);
+    assert!(
+        status.contains("moved: since ")
+            && status.contains("`trib adopt`")
+            && status.ends_with("\nclean\n"),
+        "it is told, and what to do if it was a clone: {status}"
+    );
+    assert!(here.json(&["status"])["moved"].is_string());
+    here.fine(&["adopt"]);
+    assert_eq!(here.json(&["status"])["moved"], Value::Null);
+}

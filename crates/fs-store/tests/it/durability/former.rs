@@ -294,20 +294,3 @@ fn what_a_former_version_appends_afterwards_is_taken_over_by_the_next_turn() {
     assert_eq!(numbers(&reopened, "s"), [1, 2, 3, 4], "it was acknowledged");
     assert!(is_emptied(&machine));
 }
-
-#[test]
-fn a_former_log_of_a_newer_format_is_left_alone() {
-    let machine = former(Left::Whole, "before", false);
-    let path = Path::new(STORE).join("local/wal");
-    let mut file = machine.disk.open_log(&path).unwrap();
-    file.write_at(4096 + 7, &[9]).unwrap();
-    let before = machine.disk.read(&path, 1 << 20).unwrap();
-    let store = open(&machine).unwrap();
-    assert_eq!(numbers(&store, "s"), [1, 2, 3], "reading goes on");
-    let refused = store.append(counted("s", 4));
-    assert!(
-        matches!(&refused, Err(fs_store::AppendError::NewerVersion(newer)) if newer.path == path),
-        "{refused:?}"
-    );
-    assert_eq!(machine.disk.read(&path, 1 << 20).unwrap(), before);
-}

@@ -109,3 +109,58 @@ fn an_index_of_another_format_is_left_alone() {
         assert_eq!(bytes, b"of another format", "{other} is left alone");
     }
 }
+
+#[test]
+fn a_cursor_of_a_newer_version_is_left_alone_and_nothing_is_appended() {
+    let store = new_store();
+    count(&store, "s", 1);
+    let position = store.ingested_events(None, &fs_store::All, 1).unwrap()[0].position;
+    store.save_checkpoint("mirror", position).unwrap();
+    let root = store.root().to_owned();
+    drop(store);
+    let directory = root.join("local/checkpoints");
+    let path = fs::read_dir(&directory)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let text = fs::read_to_string(&path).unwrap();
+    let body = text.split_once('\n').unwrap().1;
+    let before = "tributary checkpoint 9 ";
+    let sum = crc32fast::hash(format!("{before}\n{body}").as_bytes());
+    let newer = format!("{before}{sum:08x}\n{body}");
+    fs::write(&path, &newer).unwrap();
+    let store = FileEventStore::open(&root).unwrap();
+    let refused = store.append(counted("s", 2));
+    assert!(
+        matches!(&refused, Err(AppendError::NewerVersion(it)) if it.path == path && it.format == 9),
+        "{refused:?}"
+    );
+    assert_eq!(numbers(&store, "s"), [1], "reading goes on");
+    assert_eq!(fs::read_to_string(&path).unwrap(), newer);
+    // A number that is only a flipped bit is damage of this one file.
+    fs::write(&path, newer.replace(" 9 ", " 8 ")).unwrap();
+    let store = FileEventStore::open(&root).unwrap();
+    count(&store, "s", 2);
+}
+
+#[test]
+fn a_former_log_of_a_newer_format_is_left_alone() {
+    let store = new_store();
+    count(&store, "s", 1);
+    let path = store.root().join("local/wal");
+    let mut newer = include_bytes!("../../fixtures/local-1/wal").to_vec();
+    newer[4096 + 7] = 9;
+    fs::write(&path, &newer).unwrap();
+    let root = store.root().to_owned();
+    drop(store);
+    let store = FileEventStore::open(&root).unwrap();
+    assert_eq!(numbers(&store, "s"), [1], "reading goes on");
+    let refused = store.append(counted("s", 2));
+    assert!(
+        matches!(&refused, Err(AppendError::NewerVersion(newer)) if newer.path == path),
+        "{refused:?}"
+    );
+    assert_eq!(fs::read(&path).unwrap(), newer);
+}
