@@ -149,12 +149,11 @@ impl Journal {
 
     /// Lets the next look start at `place` again, where a batch begins.
     pub(crate) fn rewind(&mut self, place: u64) {
-        if let Some(known) = &mut self.known {
-            if place < known.end {
-                known.end = place;
-                known.last.clear();
-                known.stamp = None;
-            }
+        let known = self.known.as_mut();
+        if let Some(known) = known.filter(|known| place < known.end) {
+            known.end = place;
+            known.last.clear();
+            known.stamp = None;
         }
     }
 

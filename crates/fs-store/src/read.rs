@@ -161,7 +161,8 @@ pub(crate) fn ingested(
     ingested_after(index, after, select, limit)
 }
 
-fn ingested_after(
+/// As [`ingested`], after a place that is known to hold.
+pub(crate) fn ingested_after(
     index: &Index,
     after: Option<Sequence>,
     select: &impl Select,

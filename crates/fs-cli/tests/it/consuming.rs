@@ -99,6 +99,32 @@ fn a_consumer_whose_file_is_damaged_is_in_the_way_of_no_other() {
 }
 
 #[test]
+fn a_damaged_consumer_is_told_and_mended_by_a_reset() {
+    let here = counted(1..=3);
+    here.fine(&["consume", "agent", "--advance"]);
+    let directory = here.path().join(".tributary/local/consumers");
+    let files = fs::read_dir(directory).unwrap();
+    let mut paths = files.map(|file| file.unwrap().path());
+    let path = paths.find(|path| path.extension().is_none()).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let last = bytes.len() - 5;
+    bytes[last] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    for arguments in [
+        &["consume", "agent"][..],
+        &["consume", "agent", "--advance"],
+    ] {
+        let refused = here.refused(arguments, 1);
+        assert!(
+            refused.contains("trib consume agent --reset"),
+            "the way out is named: {refused}"
+        );
+    }
+    here.fine(&["consume", "agent", "--reset"]);
+    assert_eq!(data(&here.lines(&["consume", "agent"])), [1, 2, 3]);
+}
+
+#[test]
 fn a_log_by_replica_shows_what_is_missing() {
     let here = counted(1..=4);
     let log = here.lines(&["log"]);

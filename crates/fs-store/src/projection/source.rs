@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use fs_index::{Epoch, History, Index, Position, Select, StalePosition};
+use fs_index::{Epoch, History, Index, Position, Select, Sequence, StalePosition};
 
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
 use crate::projection::progress::Cursor;
-use crate::read::ingested;
+use crate::read::{ingested, ingested_after};
 use crate::store::FileEventStore;
 
 /// As of when something was read.
@@ -173,17 +173,27 @@ impl FileEventStore {
             is_last: false,
             standing,
         };
-        for (nth, (ix, _)) in history.canonical().enumerate().skip(transactions) {
+        for (nth, (ix, stored)) in history.canonical().enumerate().skip(transactions) {
             let done = if nth == transactions { events } else { 0 };
-            for (place, placed) in history.placed(ix).enumerate().skip(done) {
-                let event = StoredEvent::from(placed?);
+            let left = limit - page.events.len();
+            let events = if done == 0 && stored.event_count() <= left as u64 {
+                let events = history.placed(ix);
+                let owned = events.map(|event| Ok(StoredEvent::from(event?)));
+                owned.collect::<Result<Vec<_>, ReadError>>()?
+            } else {
+                // To read on in a transaction, the index does not decode it again.
+                let first = history.placed(ix).next().transpose()?;
+                let from = first.map(|event| (event.position, done));
+                from.map_or(Ok(Vec::new()), |from| self.rest_of(from, select, left))?
+            };
+            for event in events {
                 if !select.stream(event.stream_id.as_str()) || !select.event_type(&event.event_type)
                 {
                     continue;
                 }
                 let cursor = Cursor::Canonical {
                     transactions: nth,
-                    events: place + 1,
+                    events: usize::from(event.position.sequence.event()) + 1,
                     known,
                 };
                 page.events.push((event, cursor));
@@ -194,5 +204,25 @@ impl FileEventStore {
             }
         }
         Ok(page)
+    }
+
+    /// Reads at most `limit` of the selected events of a transaction, of whose events the first is known, without the first `done`.
+    fn rest_of(
+        &self,
+        (first, done): (Position, usize),
+        select: &Arc<dyn Select + Send + Sync>,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, ReadError> {
+        let Ok(next) = u16::try_from(done) else {
+            return Ok(Vec::new());
+        };
+        let read = |index: &Index| {
+            let number = index.sequence_of(first)?.number();
+            let before = Sequence::new(number, next).before();
+            let mut events = ingested_after(index, Some(before), select, limit)?;
+            events.retain(|event| event.position.sequence.number() == number);
+            Ok(events)
+        };
+        Ok(self.inner.ask(read)?)
     }
 }

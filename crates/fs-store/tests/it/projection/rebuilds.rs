@@ -147,6 +147,28 @@ fn a_state_in_canonical_order_that_is_half_built_proves_what_it_stands_on() {
     }
 }
 
+#[test]
+fn pages_that_end_inside_a_transaction_hold_each_event_once_in_either_order() {
+    for ledger in [Ledger::default(), canonical()] {
+        for batch in [1, 2, 3, 7, 100] {
+            let store = new_store();
+            note(&store, "a", 1);
+            note_all(&store, "a", 2..=20);
+            note_all(&store, "b", 1..=7);
+            note(&store, "a", 21);
+            let runner = store.project(ledger.clone(), Snapshot::in_memory());
+            let mut runner = runner.batch(batch);
+            runner.catch_up().unwrap();
+            let numbers: Vec<u64> = (1..=21).collect();
+            assert_eq!(
+                *runner.model().state(),
+                books(&[("a", &numbers), ("b", &numbers[..7])]),
+                "{ledger:?}, {batch} at a time"
+            );
+        }
+    }
+}
+
 /// A ledger that cannot note one number.
 struct Stops {
     at: u64,

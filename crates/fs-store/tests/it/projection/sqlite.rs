@@ -271,6 +271,52 @@ fn a_cursor_that_cannot_be_read_is_none() {
 }
 
 #[test]
+fn a_cursor_is_what_was_written_or_is_none() {
+    let store = new_store();
+    note_all(&store, "a", 1..=3);
+    let mut runner = store.project(TABLE, database(&store));
+    runner.catch_up().unwrap();
+    let select = "SELECT progress FROM tributary_projections";
+    let update = "UPDATE tributary_projections SET progress = ?1";
+    let read = |database: &Sqlite| -> String {
+        database
+            .connection()
+            .query_row(select, [], |row| row.get(0))
+            .unwrap()
+    };
+    let whole = read(runner.model());
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone().into_bytes();
+        bytes[at] ^= 1 << (at % 7);
+        let Ok(flipped) = String::from_utf8(bytes) else {
+            continue;
+        };
+        runner
+            .model()
+            .connection()
+            .execute(update, [&flipped])
+            .unwrap();
+        let progress = runner.model_mut().progress("table").unwrap();
+        assert_eq!(progress, None, "{flipped:?} is not what was written");
+    }
+    let newer = "tributary cursor 3 ";
+    let checksum = crc32fast::hash(format!("{newer}\n").as_bytes());
+    let newer = format!("{newer}{checksum:08x}\n");
+    runner
+        .model()
+        .connection()
+        .execute(update, [&newer])
+        .unwrap();
+    let refused = runner.model_mut().progress("table").unwrap_err();
+    let why = std::error::Error::source(&refused).map(ToString::to_string);
+    assert!(
+        why.is_some_and(|why| why.contains("written by a newer version")),
+        "{refused:?}"
+    );
+    assert_eq!(read(runner.model()), newer, "and stays");
+}
+
+#[test]
 fn a_cursor_that_was_never_given_out_means_nothing() {
     let store = new_store();
     note_all(&store, "a", 1..=3);
