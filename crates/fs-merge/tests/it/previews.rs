@@ -153,7 +153,7 @@ fn only_what_the_other_side_did_not_have_is_read() {
     );
     assert_eq!(foreseen.merge().arrived, ids(&incoming));
 
-    let journal = fs_index::Layout::new(&root).journal();
+    let journal = fs_index::Layout::new(root).journal();
     let mut damaged = fs::read(&journal).unwrap();
     damaged[1000..20_000].fill(0);
     fs::write(&journal, &damaged).unwrap();
