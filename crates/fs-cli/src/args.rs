@@ -69,10 +69,10 @@ impl Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a store
+    /// Create the store of a project, in its `.tributary`; with --store DIR, one in DIR
     Init {
-        /// Where; by default `.tributary` in this directory
-        dir: Option<PathBuf>,
+        /// The project; by default this directory
+        project: Option<PathBuf>,
     },
     /// Append one transaction
     Append(AppendArgs),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use fs_format::{CommandId, JsonError, StreamId, limits};
 use fs_io::System;
 use fs_merge::Outcome;
@@ -33,7 +33,21 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
     } else {
         System::real().disk.read(path, limits::MAX_FILE_BYTES)?
     };
-    String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
+    let name = if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    };
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        bail!("{name} begins with the byte order mark of UTF-16; convert it to UTF-8");
+    }
+    let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
+    Ok(without_mark(&text).to_owned())
+}
+
+/// Leaves out the byte order mark that editors and shells of some systems put before a text.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// An event as callers write it.

@@ -17,19 +17,20 @@ pub(crate) fn open(given: Option<&Path>, options: StoreOptions) -> anyhow::Resul
 pub(crate) fn not_opened(error: OpenError) -> anyhow::Error {
     match error {
         OpenError::NotAStore { root, found } => {
-            let left_out = left_out(&root, None);
-            let root = root.display();
-            let create = match found {
-                NoStore::Nothing | NoStore::NoEvents if left_out.is_some() => {
-                    left_out.unwrap_or_default()
+            let inner = root.join(STORE_DIR);
+            let what_to_do = if FileEventStore::look_for(&inner).is_ok() {
+                format!("the store of this project is {}", inner.display())
+            } else {
+                match found {
+                    NoStore::Nothing | NoStore::NoEvents => {
+                        left_out(&root, None).unwrap_or_else(|| create(&root))
+                    }
+                    _ => "move that away".to_owned(),
                 }
-                NoStore::Nothing | NoStore::NoEvents => {
-                    format!("create one with `trib init {root}`")
-                }
-                _ => "move that away".to_owned(),
             };
+            let root = root.display();
             anyhow!(
-                "there is no event store at {root}: {found}; {create}, or name another with --store DIR"
+                "there is no event store at {root}: {found}; {what_to_do}, or name another with --store DIR"
             )
         }
         OpenError::NoneAbove { from } => {
@@ -47,6 +48,15 @@ pub(crate) fn not_opened(error: OpenError) -> anyhow::Error {
 /// Says how to get a store that git has and a sparse checkout leaves out.
 fn left_out(root: &Path, name: Option<&str>) -> Option<String> {
     git::left_out_store(root, name).map(|fault| fault.to_string())
+}
+
+/// Says how a store is created at a root.
+fn create(root: &Path) -> String {
+    match root.parent().filter(|_| root.ends_with(STORE_DIR)) {
+        Some(project) if project == Path::new("") => "create one with `trib init`".to_owned(),
+        Some(project) => format!("create one with `trib init {}`", project.display()),
+        None => format!("create one with `trib --store {} init`", root.display()),
+    }
 }
 
 /// Returns the root of the store that is meant, without opening it; one that was given need not be there.

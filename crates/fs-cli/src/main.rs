@@ -13,8 +13,10 @@ mod input;
 mod locate;
 mod outcome;
 mod output;
+mod printable;
 mod progress;
 mod rewritten;
+mod similar;
 mod view;
 
 use std::process::ExitCode;
@@ -31,6 +33,6 @@ fn main() -> ExitCode {
         commands::run(cli, &mut output).and_then(|ending| output.finish().map(|()| ending));
     match result {
         Ok(ending) => ending.into(),
-        Err(error) => outcome::report(&error, &output),
+        Err(error) => outcome::report(error, &output),
     }
 }

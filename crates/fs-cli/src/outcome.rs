@@ -1,12 +1,11 @@
 //! Exit codes, and how failures are told.
 
-use std::io;
 use std::process::ExitCode;
 
 use fs_merge::ReconcileError;
 use fs_store::{AppendError, OpenError};
 
-use crate::output::Output;
+use crate::output::{NotPrinted, Output};
 
 /// How a command ended that did what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +43,18 @@ impl std::fmt::Display for Usage {
 impl std::error::Error for Usage {}
 
 /// Tells what went wrong and returns the exit code for it.
-pub(crate) fn report(error: &anyhow::Error, output: &Output) -> ExitCode {
-    if error.chain().any(|cause| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
-    }) {
-        return ExitCode::SUCCESS;
+pub(crate) fn report(error: anyhow::Error, output: &Output) -> ExitCode {
+    let mut chain = error.chain();
+    if let Some(unprinted) = chain.find_map(|cause| cause.downcast_ref::<NotPrinted>()) {
+        if let Some(changed) = output.what_changed() {
+            output.failure(&error.context(changed.to_owned()));
+            return ExitCode::from(6);
+        }
+        if unprinted.is_unwanted() {
+            return ExitCode::SUCCESS;
+        }
     }
+    let error = &error;
     output.failure(error);
     if error.chain().any(is_decided_on_something_else) {
         ExitCode::from(3)

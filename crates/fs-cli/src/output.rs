@@ -2,23 +2,62 @@
 //!
 //! Lists are JSON lines; everything else is one JSON object or array.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Stdout, Write};
 
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::printable;
+
+pub(crate) use crate::printable::{plain, plain_name};
+
 /// Where answers go.
 pub(crate) struct Output {
     json: bool,
-    out: BufWriter<anstream::Stdout>,
+    out: BufWriter<Stdout>,
+    changed: Option<String>,
+}
+
+/// An answer that could not be printed.
+#[derive(Debug)]
+pub(crate) struct NotPrinted(io::Error);
+
+impl std::fmt::Display for NotPrinted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("cannot write to standard output")
+    }
+}
+
+impl std::error::Error for NotPrinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl NotPrinted {
+    /// Returns whether who reads the answers has gone away, as `head` does.
+    pub(crate) fn is_unwanted(&self) -> bool {
+        self.0.kind() == io::ErrorKind::BrokenPipe
+    }
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
         Self {
             json,
-            out: BufWriter::new(anstream::stdout()),
+            out: BufWriter::new(io::stdout()),
+            changed: None,
         }
+    }
+
+    /// Remembers what was done already, and what to do about it, for the case that the answer cannot be printed.
+    pub(crate) fn changed(&mut self, what: impl Into<String>) {
+        self.changed = Some(what.into());
+    }
+
+    /// Returns what was done already.
+    pub(crate) fn what_changed(&self) -> Option<&str> {
+        self.changed.as_deref()
     }
 
     /// Gives one answer: `value` as JSON, or the text that `text` makes.
@@ -30,7 +69,7 @@ impl Output {
         let line = if self.json {
             serde_json::to_string(value).context("cannot write the answer as JSON")?
         } else {
-            text()
+            printable::lines(&text())
         };
         self.write(|out| writeln!(out, "{}", line.trim_end_matches('\n')))
     }
@@ -40,24 +79,12 @@ impl Output {
         if self.json {
             return Ok(());
         }
-        self.write(|out| writeln!(out, "{line}"))
-    }
-
-    /// Tells something beside the answer, on standard error.
-    pub(crate) fn note(&self, text: &str) {
-        #[derive(Serialize)]
-        struct Note<'a> {
-            note: &'a str,
-        }
-        match serde_json::to_string(&Note { note: text }) {
-            Ok(line) if self.json => anstream::eprintln!("{line}"),
-            _ => anstream::eprintln!("note: {text}"),
-        }
+        self.write(|out| writeln!(out, "{}", printable::lines(line)))
     }
 
     /// Asks a question, to be answered on the same line.
     pub(crate) fn ask(&mut self, question: &str) -> anyhow::Result<()> {
-        self.write(|out| write!(out, "{question}"))?;
+        self.write(|out| write!(out, "{}", printable::lines(question)))?;
         self.flush()
     }
 
@@ -77,9 +104,21 @@ impl Output {
 
     fn write(
         &mut self,
-        write: impl FnOnce(&mut BufWriter<anstream::Stdout>) -> io::Result<()>,
+        write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>,
     ) -> anyhow::Result<()> {
-        write(&mut self.out).context("cannot write to standard output")
+        Ok(write(&mut self.out).map_err(NotPrinted)?)
+    }
+
+    /// Says on standard error what is worth knowing beside the answer.
+    pub(crate) fn note(&self, note: &str) {
+        #[derive(Serialize)]
+        struct Note<'a> {
+            note: &'a str,
+        }
+        match serde_json::to_string(&Note { note }) {
+            Ok(line) if self.json => to_stderr(&line),
+            _ => to_stderr(&format!("note: {}", printable::lines(note))),
+        }
     }
 
     /// Tells a failure on standard error.
@@ -96,27 +135,19 @@ impl Output {
                 causes: causes.clone(),
             })
         {
-            anstream::eprintln!("{line}");
+            to_stderr(&line);
             return;
         }
-        anstream::eprintln!("error: {error}");
+        to_stderr(&format!("error: {}", printable::lines(&error.to_string())));
         for cause in causes {
-            anstream::eprintln!("  because: {cause}");
+            to_stderr(&format!("  because: {}", printable::lines(&cause)));
         }
     }
 }
 
-/// Makes text safe to print: control characters, as stream ids may hold them, are escaped.
-pub(crate) fn plain(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect::<Vec<_>>()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
+/// Prints a line on standard error; where that is closed or full, nobody is left to be told.
+fn to_stderr(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Says how many there are of what is named in the singular.

@@ -342,7 +342,7 @@ impl Taking {
 impl Incoming {
     /// Returns whether its name may be meant for a transaction.
     pub(crate) fn may_be_one(&self) -> bool {
-        !scan::is_harmless(&self.path)
+        !scan::is_passed_over(&self.path)
     }
 }
 

@@ -34,15 +34,6 @@ const LARGE: u32 = 16;
 /// ... but after this time for each of its entries, so that listing stays a small part of the work.
 const PATIENCE_NANOS_PER_ENTRY: i64 = 50_000;
 
-/// Names that people and systems leave in directories and that are no trouble.
-const HARMLESS: [&str; 5] = [
-    ".gitattributes",
-    ".gitkeep",
-    ".DS_Store",
-    "Thumbs.db",
-    "desktop.ini",
-];
-
 /// Depth of the directories below `events/`.
 const LEVELS: usize = 2;
 
@@ -170,12 +161,15 @@ impl Scanning<'_> {
         for entry in listed {
             count = count.saturating_add(1);
             let name = entry.name.to_string_lossy().into_owned();
+            let path = join(&directory, &name);
+            if is_passed_over(&path) {
+                continue;
+            }
             if entry.kind == FileKind::Directory && !is_low {
-                let below = join(&directory, &name);
-                if !self.known.contains_key(&below) {
-                    self.waiting.push(below);
+                if !self.known.contains_key(&path) {
+                    self.waiting.push(path);
                 }
-            } else if !is_harmless(&join(&directory, &name)) {
+            } else {
                 entries.insert(name, entry.kind);
             }
         }
@@ -210,10 +204,9 @@ fn is_below(directory: &str, above: &str) -> bool {
     }
 }
 
-/// Returns whether a file at this path below `events/` is no transaction and no trouble.
-pub(crate) fn is_harmless(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    HARMLESS.contains(&name) || path == fs_format::FENCE_NAME
+/// Returns whether what is at this path below `events/` is no transaction and no trouble.
+pub(crate) fn is_passed_over(path: &str) -> bool {
+    path.split('/').any(fs_format::is_litter) || path == fs_format::FENCE_NAME
 }
 
 /// Returns the stamp of a directory after this process has published a file in it; `before` is the one it had.

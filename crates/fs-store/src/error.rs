@@ -33,6 +33,16 @@ pub enum OpenError {
         /// What is there instead.
         found: NoStore,
     },
+    /// The directory in which a store was to be created holds what is no part of one. Nothing was changed.
+    #[error(
+        "{root} holds {found}, which is no part of a store; nothing was changed; name a directory that is empty or not there yet"
+    )]
+    Occupied {
+        /// Where the store was to be created.
+        root: PathBuf,
+        /// What is there, by its path below the root.
+        found: String,
+    },
     /// There is no store in a directory, nor in any above it.
     #[error(
         "there is no .tributary store in {from} or above; create one, or name the directory of another"
@@ -101,6 +111,9 @@ pub enum NoStore {
     /// A directory without transactions.
     #[error("the directory holds no events/")]
     NoEvents,
+    /// An `events/` that holds something, and nothing of a store.
+    #[error("its events/ holds nothing of a store")]
+    ForeignEvents,
     /// Something other than a directory.
     #[error("{0} is there")]
     Other(FileKind),

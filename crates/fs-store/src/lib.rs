@@ -42,6 +42,7 @@ mod error;
 mod event;
 mod eventcore;
 mod fence;
+mod foreign;
 mod git_files;
 mod group;
 mod identity;

@@ -12,6 +12,7 @@ use fs_index::{Index, Layout};
 use fs_io::{FileKind, LockError, PrivateDir, SyncPolicy, System, Wait};
 
 use crate::error::{AppendError, NewerVersion, NoStore, OpenError, RefreshError, is_refusal};
+use crate::foreign;
 use crate::git_files;
 use crate::group::Queue;
 use crate::identity::{Found, Identity};
@@ -80,7 +81,8 @@ impl StoreOptions {
     /// Creates a store at `root` and opens it; a store that is there already is opened as it is.
     ///
     /// # Errors
-    /// [`OpenError::SetUp`] when a directory or file cannot be created, else as [`StoreOptions::open`].
+    /// [`OpenError::Occupied`] when the directory holds what is no part of a store, [`OpenError::SetUp`] when a directory or file cannot be
+    /// created, else as [`StoreOptions::open`].
     pub fn create(&self, root: impl AsRef<Path>) -> Result<FileEventStore, OpenError> {
         let (system, layout) = (self.system_or_real(), layout_of(root.as_ref())?);
         must_be_no_link(&system, &layout)?;
@@ -305,7 +307,17 @@ fn look(system: &System, layout: &Layout, path: &Path) -> Result<Option<FileKind
 pub(crate) fn must_be_there(system: &System, layout: &Layout) -> Result<(), OpenError> {
     must_be_no_link(system, layout)?;
     let found = match look(system, layout, &layout.events())? {
-        Some(FileKind::Directory) => return Ok(()),
+        Some(FileKind::Directory) => {
+            let holds = foreign::holds_store(system.disk.as_ref(), layout);
+            let unreadable = |source| OpenError::Unreadable {
+                root: layout.root().to_owned(),
+                source,
+            };
+            if holds.map_err(unreadable)? {
+                return Ok(());
+            }
+            NoStore::ForeignEvents
+        }
         Some(other) => NoStore::OtherEvents(other),
         None => match look(system, layout, layout.root())? {
             None => NoStore::Nothing,
@@ -332,6 +344,14 @@ fn set_up(system: &System, layout: &Layout) -> Result<Vec<PathBuf>, OpenError> {
         source,
     };
     let disk = system.disk.as_ref();
+    let foreign =
+        foreign::first_foreign(disk, layout).map_err(|source| failed(Box::new(source)))?;
+    if let Some(found) = foreign {
+        return Err(OpenError::Occupied {
+            root: layout.root().to_owned(),
+            found,
+        });
+    }
     let mut above = Path::new("");
     for ancestor in layout.root().ancestors() {
         above = ancestor;

@@ -195,6 +195,7 @@ impl Inner {
         match self.system.disk.list(&directory) {
             Ok(entries) => Ok(entries
                 .into_iter()
+                .filter(|entry| !entry.name.to_str().is_some_and(fs_format::is_litter))
                 .map(|entry| directory.join(entry.name))
                 .collect()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

@@ -16,6 +16,7 @@ struct Answer {
 
 pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
     let adopted = store.adopt()?;
+    output.changed("this working copy appends under a fresh identity from now on");
     let answer = Answer {
         replica_id: adopted.replica_id,
         retired: adopted.retired,

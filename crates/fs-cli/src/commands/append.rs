@@ -12,7 +12,7 @@ use super::notes;
 use crate::args::AppendArgs;
 use crate::input::{self, TransactionIn};
 use crate::outcome::{Ending, Usage};
-use crate::output::{Output, plain};
+use crate::output::{Output, plain_name};
 
 #[derive(Serialize)]
 struct Answer {
@@ -33,6 +33,10 @@ pub(crate) fn run(
         append = append.anyway();
     }
     let appended = store.append(append).map_err(refused)?;
+    output.changed(format!(
+        "transaction {} is stored: try again only under the --command-id that it was appended with, which stores nothing twice",
+        appended.transaction_id
+    ));
     let answer = Answer {
         transaction_id: appended.transaction_id,
         created_at: appended.created_at,
@@ -44,7 +48,7 @@ pub(crate) fn run(
             .versions
             .iter()
             .map(|(stream_id, version)| {
-                format!("{} at version {version}", plain(stream_id.as_str()))
+                format!("{} at version {version}", plain_name(stream_id.as_str()))
             })
             .collect();
         let how = if answer.replayed {
@@ -82,7 +86,8 @@ fn append_of(args: AppendArgs) -> anyhow::Result<Append> {
     let data = if data == "-" {
         input::read(Path::new("-"))?
     } else {
-        data
+        // As where the shell puts a file in its place.
+        input::without_mark(&data).to_owned()
     };
     let stream_id = input::stream_id(&stream)?;
     let metadata: BTreeMap<_, _> = args.metadata.into_iter().collect();

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::args::ConsumeArgs;
 use crate::commands::events::placed;
 use crate::outcome::Ending;
-use crate::output::{Output, plain};
+use crate::output::{Output, plain_name};
+use crate::similar::did_you_mean;
 
 /// Where a consumer is.
 #[derive(Serialize)]
@@ -34,28 +35,36 @@ pub(crate) fn run(
         }
         return Ok(Ending::Fine);
     };
-    let changes = args.remove || args.reset || args.ack.is_some();
-    if changes && !store.has_consumer(&name)? {
-        bail!(
-            "there is no consumer {}; `trib consume --list` lists those that there are",
-            plain(&name)
-        );
+    if !store.has_consumer(&name)? {
+        let shown = plain_name(&name);
+        let meant = meant(store, &name);
+        if args.remove || args.reset || args.ack.is_some() {
+            bail!(
+                "there is no consumer {shown}{meant}; `trib consume --list` lists those that there are"
+            );
+        }
+        output.note(&format!(
+            "consumer {shown} is new, and begins before the first event{meant}"
+        ));
     }
     let consumer = store.consumer(&name)?;
     if args.remove {
         consumer.remove()?;
+        output.changed("the consumer is forgotten");
         output.answer(&Removed { removed: &name }, || {
-            format!("forgot {}", plain(&name))
+            format!("forgot {}", plain_name(&name))
         })?;
         return Ok(Ending::Fine);
     }
     if args.reset {
         consumer.reset()?;
+        output.changed("the consumer begins before the first event again");
         return moved(&consumer, output);
     }
     if let Some(position) = args.ack {
         let acknowledged = consumer.ack_through(Position::from_uuid(position));
         acknowledged.map_err(refused)?;
+        output.changed("everything up to that position is acknowledged");
         return moved(&consumer, output);
     }
     let batch = if args.advance {
@@ -63,10 +72,28 @@ pub(crate) fn run(
     } else {
         consumer.fetch(args.limit)
     };
-    for event in &batch.map_err(refused)?.events {
+    let batch = batch.map_err(refused)?;
+    if args.advance && !batch.events.is_empty() {
+        output.changed(format!(
+            "what was to be shown is acknowledged and is not shown to this consumer again: read it with `trib events{}`",
+            match batch.fetched_after() {
+                Some(position) => format!(" --after {position}"),
+                None => String::new(),
+            }
+        ));
+    }
+    for event in &batch.events {
         placed(event, output)?;
     }
     Ok(Ending::Fine)
+}
+
+/// Returns the consumers whose names are like one that is not there.
+fn meant(store: &FileEventStore, name: &str) -> String {
+    // A cursor that is damaged is in the way of no other consumer.
+    let consumers = store.consumers().unwrap_or_default();
+    let names = consumers.iter().map(|consumer| consumer.name.as_str());
+    did_you_mean(name, names)
 }
 
 fn moved(consumer: &Consumer, output: &mut Output) -> anyhow::Result<Ending> {
@@ -80,8 +107,8 @@ fn told(name: &str, position: Option<Position>, output: &mut Output) -> anyhow::
         position: position.map(Position::to_uuid),
     };
     output.answer(&out, || match position {
-        Some(position) => format!("{position}  {}", plain(name)),
-        None => format!("{:36}  {}", "at the beginning", plain(name)),
+        Some(position) => format!("{position}  {}", plain_name(name)),
+        None => format!("{:36}  {}", "at the beginning", plain_name(name)),
     })
 }
 
@@ -89,7 +116,7 @@ fn told(name: &str, position: Option<Position>, output: &mut Output) -> anyhow::
 fn refused(error: ConsumerError) -> anyhow::Error {
     match &error {
         ConsumerError::NewEpoch { name, .. } | ConsumerError::Behind { name, .. } => {
-            anyhow!("{error}: `trib consume {} --reset`", plain(name))
+            anyhow!("{error}: `trib consume {} --reset`", plain_name(name))
         }
         _ => error.into(),
     }

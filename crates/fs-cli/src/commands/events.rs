@@ -12,7 +12,8 @@ use uuid::Uuid;
 use crate::args::EventsArgs;
 use crate::input;
 use crate::outcome::Ending;
-use crate::output::{Output, plain};
+use crate::output::{Output, plain, plain_name};
+use crate::similar::did_you_mean;
 
 /// How many events are read at a time.
 const PAGE: usize = 1000;
@@ -63,9 +64,9 @@ pub(crate) fn line(event: &StoredEvent) -> String {
         Gap::of(event).map_or_else(|| plain(event.event_data.as_str()), |gap| gap.to_string());
     format!(
         "{} {}  {}  {data}",
-        plain(event.stream_id.as_str()),
+        plain_name(event.stream_id.as_str()),
         event.version,
-        plain(&event.event_type),
+        plain_name(&event.event_type),
     )
 }
 
@@ -103,10 +104,53 @@ pub(crate) fn read(
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
     let stream_id = input::stream_id(stream)?;
-    for event in store.stream_events(&stream_id)? {
+    let events = store.stream_events(&stream_id)?;
+    if events.is_empty() {
+        return Err(unknown(store, stream)?);
+    }
+    for event in events {
         output.answer(&EventOut::new(&event), || line(&event))?;
     }
     Ok(Ending::Fine)
+}
+
+/// Returns the error for a stream that is not there, with those that may be meant.
+fn unknown(store: &FileEventStore, stream: &str) -> anyhow::Result<anyhow::Error> {
+    let streams = store.streams()?;
+    let name = plain_name(stream);
+    if streams.is_empty() {
+        return Ok(anyhow!(
+            "there is no stream {name}; the store holds none yet"
+        ));
+    }
+    let names = streams.iter().map(|(stream_id, _)| stream_id.as_str());
+    let meant = did_you_mean(stream, names);
+    Ok(anyhow!(
+        "there is no stream {name}{meant}; `trib streams` lists those that there are"
+    ))
+}
+
+/// Says which part of the question nothing in the store answers to, where no event was shown.
+///
+/// # Errors
+/// For a stream that is named in full and is not there.
+fn check_filter(
+    store: &FileEventStore,
+    filter: &Filter,
+    follows: bool,
+    output: &Output,
+) -> anyhow::Result<()> {
+    if let Some(pattern) = &filter.stream {
+        let streams = store.streams()?;
+        if !streams.iter().any(|(it, _)| filter.stream(it.as_str())) {
+            let name = pattern.as_str();
+            if !follows && !name.contains(['*', '?', '[']) {
+                return Err(unknown(store, name)?);
+            }
+            output.note(&format!("no stream matches {} yet", plain_name(name)));
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn run(
@@ -121,6 +165,7 @@ pub(crate) fn run(
     let mut left = args.limit.unwrap_or(usize::MAX);
     let mut after = args.after.map(Position::from_uuid);
     if args.follow {
+        check_filter(store, &filter, true, output)?;
         return follow(store, after, filter, left, output);
     }
     if args.canonical {
@@ -128,19 +173,29 @@ pub(crate) fn run(
         let wanted = events.iter().filter(|event| {
             filter.stream(event.stream_id.as_str()) && filter.event_type(&event.event_type)
         });
+        let mut is_empty = true;
         for event in wanted.take(left) {
             output.answer(&EventOut::new(event), || line(event))?;
+            is_empty = false;
+        }
+        if is_empty {
+            check_filter(store, &filter, false, output)?;
         }
         return Ok(Ending::Fine);
     }
+    let mut is_empty = true;
     while left > 0 {
         let page = store.ingested_events(after, &filter, left.min(PAGE))?;
         let Some(last) = page.last() else { break };
+        is_empty = false;
         after = Some(last.position);
         left -= page.len();
         for event in &page {
             placed(event, output)?;
         }
+    }
+    if is_empty {
+        check_filter(store, &filter, false, output)?;
     }
     Ok(Ending::Fine)
 }
@@ -211,7 +266,7 @@ pub(crate) fn streams(store: &FileEventStore, output: &mut Output) -> anyhow::Re
                 stream_id,
                 version: *version,
             },
-            || format!("{version:>8}  {}", plain(stream_id.as_str())),
+            || format!("{version:>8}  {}", plain_name(stream_id.as_str())),
         )?;
     }
     Ok(Ending::Fine)

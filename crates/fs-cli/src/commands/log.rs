@@ -5,7 +5,7 @@ use fs_store::{FileEventStore, ReplicaItem};
 use serde::Serialize;
 
 use crate::outcome::Ending;
-use crate::output::{Output, plain};
+use crate::output::{Output, plain_name};
 
 #[derive(Serialize)]
 struct TransactionOut<'a> {
@@ -38,7 +38,9 @@ impl<'a> TransactionOut<'a> {
 /// Returns a transaction as one line for people.
 fn line(header: &Header, out: &TransactionOut<'_>) -> String {
     let streams = out.streams.iter();
-    let streams: Vec<_> = streams.map(|stream_id| plain(stream_id.as_str())).collect();
+    let streams: Vec<_> = streams
+        .map(|stream_id| plain_name(stream_id.as_str()))
+        .collect();
     let settles = if header.resolves.is_empty() {
         ""
     } else {

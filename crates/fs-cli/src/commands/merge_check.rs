@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::git::Git;
 use crate::locate;
 use crate::outcome::Ending;
-use crate::output::{Output, plain};
+use crate::output::{Output, plain, plain_name};
 use crate::progress;
 
 #[derive(Serialize)]
@@ -159,6 +159,6 @@ fn text(revision: &str, answer: &Answer) -> String {
 }
 
 fn streams(fork: &ForkOut) -> String {
-    let streams = fork.streams.iter().map(|it| plain(it.as_str()));
+    let streams = fork.streams.iter().map(|it| plain_name(it.as_str()));
     streams.collect::<Vec<_>>().join(", ")
 }

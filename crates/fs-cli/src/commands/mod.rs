@@ -65,10 +65,10 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         // Only the process that wrote them again knows of it.
         let recovered = store.recovered();
         if !tells_of_it && !recovered.is_empty() {
-            anstream::eprintln!(
-                "note: {} transaction(s) that a power cut had taken were written again from the log",
+            output.note(&format!(
+                "{} transaction(s) that a power cut had taken were written again from the log",
                 recovered.len()
-            );
+            ));
         }
         anyhow::Ok(store)
     };
@@ -76,7 +76,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         return Ok(Ending::Incomplete);
     }
     let result = match cli.command {
-        Command::Init { dir } => init::run(dir.or(cli.store), output),
+        Command::Init { project } => init::run(project, cli.store, output),
         Command::Append(args) => append::run(&open()?, args, output),
         Command::Read { stream } => events::read(&open()?, &stream, output),
         Command::Events(args) => events::run(&open()?, args, output),

@@ -10,7 +10,7 @@ use crate::advice::Adviser;
 use crate::commands::vanished::AcceptedOut;
 use crate::git::{self, FaultOut};
 use crate::outcome::Ending;
-use crate::output::{Output, plain};
+use crate::output::{Output, plain, plain_name};
 use crate::rewritten::RewrittenOut;
 
 /// How a replica identity conflict stands that is not past.
@@ -182,7 +182,7 @@ fn text(answer: &Answer, all: bool) -> String {
         lines.push(format!(
             "stale read: {} decided on stream {} while {} other transaction(s) wrote it; compare with `trib read` of that stream, and append what makes up for it if need be",
             stale.transaction_id,
-            plain(stale.stream_id.as_str()),
+            plain_name(stale.stream_id.as_str()),
             stale.written_by.len()
         ));
     }

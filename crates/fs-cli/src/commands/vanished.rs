@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::notes;
 use crate::outcome::{Ending, Usage};
-use crate::output::{Output, counted, plain};
+use crate::output::{Output, counted, plain, plain_name};
 
 /// A transaction whose file went away.
 #[derive(Serialize)]
@@ -69,6 +69,9 @@ pub(crate) fn restore(
     let answer = Restored {
         restored: store.restore(&ids)?,
     };
+    if !answer.restored.is_empty() {
+        output.changed("the transactions are brought back; `trib log` shows them");
+    }
     output.answer(&answer, || {
         let lines = answer.restored.iter().map(|id| format!("restored {id}"));
         let mut lines: Vec<_> = lines.collect();
@@ -105,6 +108,7 @@ pub(crate) fn forget(
         wanted
     };
     let accepted = store.forget(&ids)?;
+    output.changed("the transactions are forgotten");
     let answer = Forgotten {
         forgotten,
         accepted: accepted.into_iter().map(AcceptedOut::from).collect(),
@@ -147,7 +151,11 @@ fn parse(transactions: &[String]) -> anyhow::Result<Vec<TransactionId>> {
 fn text(it: &VanishedOut) -> String {
     let mut parts = vec![it.transaction_id.to_string()];
     parts.extend(it.created_at.map(|created_at| created_at.to_string()));
-    let streams: Vec<_> = it.streams.iter().map(|it| plain(it.as_str())).collect();
+    let streams: Vec<_> = it
+        .streams
+        .iter()
+        .map(|it| plain_name(it.as_str()))
+        .collect();
     if !streams.is_empty() {
         parts.push(streams.join(", "));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fs_merge::{ForkContext, StaleRead, Transaction};
 
-use crate::output::plain;
+use crate::output::{plain, plain_name};
 use crate::view::columns::{branches, others};
 use crate::view::graph::draw;
 use crate::view::{View, wrap};
@@ -46,7 +46,7 @@ pub(crate) fn fork_text(fork: &ForkContext, view: &View) -> String {
 /// Returns the name of a fork and where it lies.
 fn title(fork: &ForkContext) -> String {
     let streams = fork.streams.iter().map(|stream| {
-        let name = plain(stream.stream_id.as_str());
+        let name = plain_name(stream.stream_id.as_str());
         format!("{name} (after version {})", stream.base_version)
     });
     let streams = streams.collect::<Vec<_>>().join(", ");
@@ -72,7 +72,7 @@ pub(crate) fn settle_text(fork: &ForkContext) -> String {
 /// Returns what a merge transaction decided; `None` for any other.
 pub(crate) fn decided(it: &Transaction) -> Option<String> {
     let decision = it.decision.as_ref()?;
-    let streams = it.settles.iter().map(|stream| plain(stream.as_str()));
+    let streams = it.settles.iter().map(|stream| plain_name(stream.as_str()));
     let mut text = format!("settles {}", streams.collect::<Vec<_>>().join(", "));
     if let Some(author) = &decision.author {
         text.push_str(&format!(", decided by {}", plain(author)));
@@ -111,7 +111,7 @@ fn stale_text(stale: &StaleRead) -> String {
     format!(
         "stale read: {} decided on {} without having seen what {} wrote",
         stale.transaction_id,
-        plain(stale.stream_id.as_str()),
+        plain_name(stale.stream_id.as_str()),
         written_by.collect::<Vec<_>>().join(", ")
     )
 }

@@ -18,7 +18,7 @@ use fs_format::{StreamId, TransactionId};
 use fs_merge::{ForkContext, ForkedStream, Transaction};
 use renderdag::{Ancestor, BoxDrawingRenderer, GraphRowRenderer, Renderer};
 
-use crate::output::plain;
+use crate::output::plain_name;
 use crate::view::fork::{decided, who};
 use crate::view::wrap::wrap;
 use crate::view::{View, in_order};
@@ -72,7 +72,7 @@ pub(crate) fn draw(fork: &ForkContext, view: &View) -> Vec<String> {
         pen.row(Node::Transaction(*id), Vec::new(), OTHER, &message);
     }
     if !bases.beginning.is_empty() {
-        let begin = bases.beginning.iter().map(|it| plain(it.as_str()));
+        let begin = bases.beginning.iter().map(|it| plain_name(it.as_str()));
         let begin = begin.collect::<Vec<_>>().join(", ");
         let message = [format!("nothing yet of {begin}")];
         pen.row(Node::Nothing, Vec::new(), BEGINNING, &message);
@@ -179,7 +179,7 @@ fn labels(fork: &ForkContext) -> BTreeMap<TransactionId, String> {
 
 fn base_message(id: TransactionId, streams: &[&ForkedStream], view: &View) -> Vec<String> {
     let versions = streams.iter().map(|stream| {
-        let name = plain(stream.stream_id.as_str());
+        let name = plain_name(stream.stream_id.as_str());
         format!("{name} at version {}", stream.base_version)
     });
     let versions = versions.collect::<Vec<_>>().join(", ");

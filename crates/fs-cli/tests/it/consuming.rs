@@ -22,7 +22,8 @@ fn data(lines: &[Value]) -> Vec<u64> {
 #[test]
 fn a_consumer_is_shown_what_it_has_not_acknowledged() {
     let here = counted(1..=3);
-    let shown = here.lines(&["consume", "agent"]);
+    let (shown, note) = here.noted(&["consume", "agent"]);
+    assert!(note.contains("agent is new"), "{note}");
     assert_eq!(data(&shown), [1, 2, 3]);
     assert_eq!(
         shown,
@@ -37,7 +38,7 @@ fn a_consumer_is_shown_what_it_has_not_acknowledged() {
     let back = here.refused(&["consume", "agent", "--ack", first], 1);
     assert!(back.contains("--reset"), "it says what to do: {back}");
 
-    let taken = here.lines(&["consume", "other", "--advance", "--limit", "2"]);
+    let (taken, _) = here.noted(&["consume", "other", "--advance", "--limit", "2"]);
     assert_eq!(data(&taken), [1, 2]);
     assert_eq!(data(&here.lines(&["consume", "other", "--advance"])), [3]);
     assert_eq!(here.fine(&["consume", "other"]), "", "nothing is left");
@@ -66,7 +67,7 @@ fn a_consumer_is_shown_what_it_has_not_acknowledged() {
 #[test]
 fn a_consumer_of_another_history_is_told_to_reset() {
     let here = counted(1..=2);
-    here.fine(&["consume", "agent", "--advance"]);
+    here.noted(&["consume", "agent", "--advance"]);
     fs::remove_dir_all(here.path().join(".tributary/index")).unwrap();
     let refused = here.refused(&["consume", "agent"], 1);
     assert!(
@@ -86,7 +87,7 @@ fn a_consumer_of_another_history_is_told_to_reset() {
 #[test]
 fn a_consumer_whose_file_is_damaged_is_in_the_way_of_no_other() {
     let here = counted(1..=2);
-    let shown = here.lines(&["consume", "agent"]);
+    let (shown, _) = here.noted(&["consume", "agent"]);
     let directory = here.path().join(".tributary/local/consumers");
     fs::write(directory.join("0".repeat(64)), "").unwrap();
     let refused = here.refused(&["consume", "--list"], 1);

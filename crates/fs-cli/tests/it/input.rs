@@ -157,7 +157,7 @@ fn the_option_goes_before_the_environment_and_the_nearest_store_before_others() 
         streams(&["streams", "--store", root], Some("/nonexistent")).contains("other"),
         "what is typed goes before what is set"
     );
-    outer.fine(&["init", "a/.tributary"]);
+    outer.fine(&["init", "a"]);
     assert_eq!(
         streams(&["streams"], None),
         "",

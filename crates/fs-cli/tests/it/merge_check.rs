@@ -232,7 +232,7 @@ fn a_store_in_a_directory_of_the_repository_is_found_and_a_hook_may_ask() {
     here.git(&["init", "--quiet"]);
     fs::create_dir_all(here.path().join("some where/ö")).unwrap();
     let root = "some where/ö/store";
-    here.fine(&["init", root]);
+    here.fine(&["--store", root, "init"]);
     here.fine(&["--store", root, "append", "s", "Opened", "1"]);
     here.commit();
     let there = here.cloned();

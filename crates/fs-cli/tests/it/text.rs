@@ -57,7 +57,6 @@ fn a_store_without_trouble() {
     );
     here.fine(&["append", "a\nb", "Closed", "2"]);
     assert_says(&here, &["read", "s"], "s 1  Opened  {\"n\":1}\n");
-    assert_says(&here, &["read", "nobody wrote it"], "");
     assert_says(
         &here,
         &["events"],

@@ -80,6 +80,10 @@ fn names_that_people_and_systems_leave_behind_are_no_trouble() {
             ".DS_Store",
             "Thumbs.db",
             "desktop.ini",
+            "._01a1fd21-d4f8-70bd-9977-306ff692b65f.jsonl",
+            ".nfs000000000001",
+            ".directory",
+            ".stfolder/syncthing-folder-1.txt",
         ] {
             world.put_at(&format!("{directory}{name}"), b"x");
         }

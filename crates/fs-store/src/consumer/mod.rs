@@ -73,6 +73,11 @@ impl Batch {
     pub fn position(&self) -> Option<Position> {
         self.through
     }
+
+    /// Returns the place of the cursor that this batch was fetched after; `None` at the beginning.
+    pub fn fetched_after(&self) -> Option<Position> {
+        self.after.position
+    }
 }
 
 impl FileEventStore {

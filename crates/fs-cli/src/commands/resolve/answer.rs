@@ -4,7 +4,7 @@ use fs_format::{EventId, Json, StreamId, TransactionId};
 use fs_merge::{ForkId, Planned, Report, Settled};
 use serde::Serialize;
 
-use crate::output::{chain, plain};
+use crate::output::{Output, chain, plain, plain_name};
 
 /// A merge transaction that was written, or one that was not.
 pub(crate) enum Done {
@@ -63,6 +63,16 @@ struct FailedOut<'a> {
 }
 
 impl Done {
+    /// Lets the output know what was written.
+    pub(crate) fn remember(&self, output: &mut Output) {
+        for settled in self.settled() {
+            output.changed(format!(
+                "the fork is settled by transaction {}; `trib log` shows it",
+                settled.transaction_id
+            ));
+        }
+    }
+
     /// Returns what was written.
     pub(crate) fn settled(&self) -> &[Settled] {
         match self {
@@ -115,9 +125,9 @@ impl PlannedOut<'_> {
             let (stream_id, data) = (event.stream_id.as_str(), event.event_data.as_str());
             format!(
                 "  event    {} {}  {}  {}",
-                plain(stream_id),
+                plain_name(stream_id),
                 event.version,
-                plain(event.event_type),
+                plain_name(event.event_type),
                 plain(data)
             )
         });
@@ -202,6 +212,8 @@ impl<'a> From<&'a Report> for ReportOut<'a> {
 }
 
 fn names(streams: &[StreamId]) -> String {
-    let names = streams.iter().map(|stream_id| plain(stream_id.as_str()));
+    let names = streams
+        .iter()
+        .map(|stream_id| plain_name(stream_id.as_str()));
     names.collect::<Vec<_>>().join(", ")
 }

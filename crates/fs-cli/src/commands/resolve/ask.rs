@@ -14,6 +14,7 @@ use super::choice::Choice;
 use super::{carry_out, signed};
 use crate::args::ResolveArgs;
 use crate::commands::find::{self, named};
+use crate::input::without_mark;
 use crate::outcome::Ending;
 use crate::output::{Output, chain};
 use crate::view::{View, fork_text};
@@ -99,6 +100,7 @@ fn settled(
     let outcome = signed(choice.outcome(fork)?, args, reason);
     match carry_out(store, fork, &outcome, args) {
         Ok(done) => {
+            done.remember(output);
             output.say(&done.text())?;
             super::commit(store, done.settled(), args, output)?;
             Ok(args.dry_run)
@@ -171,5 +173,6 @@ fn question(text: &str, output: &mut Output) -> anyhow::Result<Option<String>> {
         output.say("")?;
         return Ok(None);
     }
-    Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()))
+    let line = String::from_utf8_lossy(&line);
+    Ok(Some(without_mark(&line).trim().to_owned()))
 }

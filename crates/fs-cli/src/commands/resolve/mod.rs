@@ -41,6 +41,7 @@ pub(crate) fn run(
     let outcome = choice.outcome(&fork)?;
     let outcome = signed(outcome, &args, args.reason.as_deref());
     let done = carry_out(store, &fork, &outcome, &args).map_err(told)?;
+    done.remember(output);
     output.answer(&done.out(), || done.text())?;
     commit(store, done.settled(), &args, output)?;
     Ok(Ending::Fine)
@@ -106,6 +107,12 @@ fn settle_all(
         reconcile = reconcile.dry_run();
     }
     let report = reconcile.run::<Raw>(&resolver)?;
+    if !report.settled.is_empty() {
+        output.changed(format!(
+            "{} fork(s) are settled; `trib forks` lists what is still open",
+            report.settled.len()
+        ));
+    }
     let out = ReportOut::from(&report);
     output.answer(&out, || out.text())?;
     commit(store, &report.settled, args, output)?;

@@ -16,7 +16,7 @@ use crate::args::SchemaCheckArgs;
 use crate::commands::schema_check::contract::{Contract, Misfit};
 use crate::commands::schema_check::shape::{FieldOut, Shape};
 use crate::outcome::Ending;
-use crate::output::{Output, counted, plain};
+use crate::output::{Output, counted, plain_name};
 
 /// How many events are read at a time.
 const PAGE: usize = 1000;
@@ -124,7 +124,7 @@ fn text(answer: &Answer) -> String {
     for it in &answer.types {
         let mut line = format!(
             "{}{}  {}, {} to {}",
-            plain(&it.event_type),
+            plain_name(&it.event_type),
             if it.known { "" } else { " (not known)" },
             counted(it.events, "event"),
             it.first,
