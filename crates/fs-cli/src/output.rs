@@ -128,7 +128,7 @@ impl Output {
             error: String,
             causes: Vec<String>,
         }
-        let causes: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
+        let causes = causes(error);
         if self.json
             && let Ok(line) = serde_json::to_string(&Failure {
                 error: error.to_string(),
@@ -145,8 +145,21 @@ impl Output {
     }
 }
 
+/// Returns the causes of an error, but for those that it, or a cause before, names itself.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut said = error.to_string();
+    let mut causes = Vec::new();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !said.contains(&cause) {
+            said.push_str(&cause);
+            causes.push(cause);
+        }
+    }
+    causes
+}
+
 /// Prints a line on standard error; where that is closed or full, nobody is left to be told.
-fn to_stderr(line: &str) {
+pub(crate) fn to_stderr(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -154,11 +167,4 @@ fn to_stderr(line: &str) {
 pub(crate) fn counted(count: u64, what: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {what}{ending}")
-}
-
-/// Returns an error with its causes, on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let causes: Vec<_> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
 }

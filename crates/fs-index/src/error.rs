@@ -31,7 +31,7 @@ pub enum IndexError {
     #[error(transparent)]
     Stale(#[from] StalePosition),
     /// A segment could not be written.
-    #[error("cannot write a part of the index")]
+    #[error("cannot write a part of the index: {0}")]
     WriteSegment(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The journal could not be written.
     #[error("cannot write the ingestion journal {path}")]
@@ -42,7 +42,7 @@ pub enum IndexError {
         source: io::Error,
     },
     /// A directory of the index could not be created.
-    #[error("cannot create a directory of the index")]
+    #[error("cannot create a directory of the index: {0}")]
     CreateDirectory(#[source] CreateDirsError),
     /// A file of the index could not be written anew.
     #[error("cannot write {path} of the index anew")]

@@ -149,7 +149,7 @@ pub enum ReconcileError {
         actual: u64,
     },
     /// The author, reason or metadata of the outcome cannot be written.
-    #[error("the metadata of the outcome for fork {fork_id} cannot be written")]
+    #[error("the metadata of the outcome for fork {fork_id} cannot be written: {source}")]
     Metadata {
         /// The fork.
         fork_id: ForkId,
@@ -157,7 +157,7 @@ pub enum ReconcileError {
         source: JsonError,
     },
     /// The merge transaction breaks a rule of the format: it is too large, say, or the fork has too many heads.
-    #[error("the outcome for fork {fork_id} cannot be written")]
+    #[error("the outcome for fork {fork_id} cannot be written: {source}")]
     Outcome {
         /// The fork.
         fork_id: ForkId,

@@ -16,8 +16,9 @@ use fs_io::LockGuard;
 
 use crate::commit::MOST_TOGETHER;
 use crate::draft::{Ahead, check_versions};
-use crate::error::{AppendError, GitBusy, RefreshError, chain};
+use crate::error::{AppendError, GitBusy, RefreshError};
 use crate::git_files;
+use crate::report::report;
 use crate::request::{Append, Appended};
 use crate::store::{FileEventStore, Inner, Writer};
 
@@ -247,7 +248,7 @@ impl Inner {
             Ok(renewed) => writer.renewed_git_files.extend(renewed),
             Err(error) => {
                 tracing::warn!(
-                    error = chain(&error),
+                    error = report(&error),
                     "the files for git are not brought up to date"
                 );
             }

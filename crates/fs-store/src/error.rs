@@ -11,6 +11,7 @@ use fs_io::{FileKind, LockError, PublishError};
 
 use crate::command::ContentDifference;
 use crate::event::StoredEvent;
+use crate::report::report;
 use crate::requires::RequiresError;
 use crate::schema::EventDecodeError;
 use crate::state::StateError;
@@ -78,7 +79,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// A directory or file of the store could not be created or read.
-    #[error("cannot set up the store at {root}")]
+    #[error("cannot set up the store at {root}: {}", report(source.as_ref()))]
     SetUp {
         /// The root of the store.
         root: PathBuf,
@@ -424,10 +425,10 @@ pub enum AppendError {
         replica_id: fs_format::ReplicaId,
     },
     /// The operating system gave no random bytes.
-    #[error("the operating system gave no random bytes")]
+    #[error("the operating system gave no random bytes: {0}")]
     Random(#[source] io::Error),
     /// The identity of this working copy could not be read or written.
-    #[error("cannot read or write the identity of this working copy, {path}")]
+    #[error("cannot read or write the identity of this working copy, {path}: {}", report(source.as_ref()))]
     Identity {
         /// The file that holds it.
         path: PathBuf,
@@ -436,11 +437,12 @@ pub enum AppendError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A write or sync failed before the transaction had its name: nothing was stored.
-    #[error("nothing was stored; reopen the store to append again")]
+    #[error("nothing was stored ({}); reopen the store to append again", report(.0))]
     NotApplied(#[source] PublishError),
     /// The last sync failed: after a power cut, transaction {transaction_id} is there wholly or not at all.
     #[error(
-        "transaction {transaction_id} may or may not survive a power cut; reopen the store and look for it by its command id"
+        "transaction {transaction_id} may or may not survive a power cut ({}); reopen the store and look for it by its command id",
+        report(source)
     )]
     Unknown {
         /// The transaction.
@@ -450,7 +452,7 @@ pub enum AppendError {
         source: PublishError,
     },
     /// A sync failed: what was appended before may not survive a power cut.
-    #[error("not everything that was appended is durable; reopen the store")]
+    #[error("not everything that was appended is durable ({}); reopen the store", report(.0))]
     NotFlushed(#[source] PublishError),
     /// An earlier write or sync of this handle failed.
     #[error(
@@ -490,17 +492,6 @@ fn named(stream_ids: &[StreamId]) -> String {
         text.push(format!("{} more", stream_ids.len() - MAX_NAMED_STREAMS));
     }
     format!("stream {}", text.join(", "))
-}
-
-/// Returns an error and its sources in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 //! Here the data of an event decide what it is read as, as in EventCore's other stores. Everything else in this crate asks for its type
 //! too.
 //!
-//! The error types of those traits carry little, so what is behind a failure is logged.
+//! Where those traits have no more to say than `EventStoreError::StoreFailure`, what is behind it goes to `tracing` and to
+//! [`FileEventStore::last_failure`].
 
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use eventcore_types::{
@@ -21,11 +22,14 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream};
 
 use crate::blocking::{at_once_or_blocking, blocking};
-use crate::error::{AppendError, ReadError, chain};
+use crate::error::{AppendError, ReadError};
+use crate::report::report;
 use crate::request::{Append, ExpectedVersion};
 use crate::schema::{Current, EventDecodeError, Schema};
 use crate::store::FileEventStore;
 
+/// Where a method returns `EventStoreError::StoreFailure`, [`FileEventStore::last_failure`] has the cause. A stream that is not at the version
+/// that was expected is `VersionConflict`, which `execute` tries again.
 impl EventStore for FileEventStore {
     async fn read_stream<E: Event>(
         &self,
@@ -41,7 +45,7 @@ impl EventStore for FileEventStore {
         exclusive_version: StreamVersion,
     ) -> Result<EventStream<E>, EventStoreError> {
         let version = exclusive_version.into_inner() as u64;
-        let native_id = native(&stream_id, Operation::ReadStream)?;
+        let native_id = self.native(&stream_id, Operation::ReadStream)?;
         let (store, asked) = (self.clone(), native_id.clone());
         let at_once = || {
             let read = self.scan_stream(&native_id, version, Effort::Little);
@@ -51,7 +55,7 @@ impl EventStore for FileEventStore {
         let read = at_once_or_blocking(at_once, move || read().map(Option::unwrap_or_default));
         let found = read
             .await
-            .map_err(|error| failure(Operation::ReadStream, &error))?;
+            .map_err(|error| self.failure(Operation::ReadStream, error))?;
         Ok(EventStream::new(Slice {
             store: self.clone(),
             stream_id,
@@ -70,12 +74,12 @@ impl EventStore for FileEventStore {
         let mut append = Append::new();
         for (stream_id, version) in writes.expected_versions() {
             append = append.expect(
-                native(stream_id, Operation::AppendEvents)?,
+                self.native(stream_id, Operation::AppendEvents)?,
                 ExpectedVersion::Exact(version.into_inner() as u64),
             );
         }
         for entry in writes.into_entries() {
-            let stream_id = native(&entry.stream_id, Operation::AppendEvents)?;
+            let stream_id = self.native(&entry.stream_id, Operation::AppendEvents)?;
             append = append
                 .event(stream_id, entry.event_type, entry.event_data.get())
                 .map_err(|error| EventStoreError::SerializationFailed {
@@ -101,9 +105,9 @@ impl EventStore for FileEventStore {
                     expected: StreamVersion::new(expected as usize),
                     actual: StreamVersion::new(actual as usize),
                 }),
-                Err(error) => Err(failure(Operation::AppendEvents, &error)),
+                Err(error) => Err(self.failure(Operation::AppendEvents, error)),
             },
-            Err(error) => Err(failure(Operation::AppendEvents, &error)),
+            Err(error) => Err(self.failure(Operation::AppendEvents, error)),
         }
     }
 
@@ -114,7 +118,7 @@ impl EventStore for FileEventStore {
         let store = self.clone();
         blocking(move || store.load_snapshot(&snapshot_id))
             .await
-            .map_err(|error| failure(Operation::ReadStream, &error))
+            .map_err(|error| self.failure(Operation::ReadStream, error))
     }
 
     async fn save_command_state_snapshot(
@@ -125,7 +129,7 @@ impl EventStore for FileEventStore {
         let store = self.clone();
         blocking(move || store.save_snapshot(snapshot_id, snapshot))
             .await
-            .map_err(|error| failure(Operation::AppendEvents, &error))
+            .map_err(|error| self.failure(Operation::AppendEvents, error))
     }
 }
 
@@ -169,7 +173,7 @@ impl<E: Event> Stream for Slice<E> {
                 Ok(event) => return Poll::Ready(Some(Ok(event))),
                 Err(source) => {
                     let (undecoded, store) = (Undecoded::at(event, source), slice.store.clone());
-                    let naming = async move { chain(&undecoded.named(&store).await) };
+                    let naming = async move { report(&undecoded.named(&store).await) };
                     slice.naming = Some(naming.boxed());
                 }
             }
@@ -364,14 +368,43 @@ impl Undecoded {
     }
 }
 
-fn native(
-    stream_id: &eventcore_types::StreamId,
-    operation: Operation,
-) -> Result<StreamId, EventStoreError> {
-    StreamId::new(AsRef::<str>::as_ref(stream_id)).map_err(|error| failure(operation, &error))
-}
+/// What [`FileEventStore::last_failure`] returns.
+pub(crate) type LastFailure = Mutex<Option<Arc<dyn std::error::Error + Send + Sync>>>;
 
-fn failure(operation: Operation, error: &(dyn std::error::Error + 'static)) -> EventStoreError {
-    tracing::error!(%operation, error, "the store failed");
-    EventStoreError::StoreFailure { operation }
+impl FileEventStore {
+    /// Returns what was behind the last `EventStoreError::StoreFailure` that this handle or a clone of it returned; `None` before the
+    /// first.
+    ///
+    /// That error has no room for a cause. The cause is mostly an [`AppendError`] or a [`ReadError`], to which it can be downcast;
+    /// [`report`](crate::report()) gives its text. Where several tasks fail at one time, it is the failure of one of them: each is in the log
+    /// of `tracing`.
+    pub fn last_failure(&self) -> Option<Arc<dyn std::error::Error + Send + Sync>> {
+        let last = self.inner.last_failure.lock();
+        last.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn native(
+        &self,
+        stream_id: &eventcore_types::StreamId,
+        operation: Operation,
+    ) -> Result<StreamId, EventStoreError> {
+        StreamId::new(AsRef::<str>::as_ref(stream_id))
+            .map_err(|error| self.failure(operation, error))
+    }
+
+    /// Keeps what EventCore's error has no room for.
+    fn failure(
+        &self,
+        operation: Operation,
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> EventStoreError {
+        tracing::error!(%operation, error = report(&error), "the store failed");
+        let mut last = self
+            .inner
+            .last_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Arc::new(error));
+        EventStoreError::StoreFailure { operation }
+    }
 }

@@ -72,7 +72,7 @@ pub(crate) fn hide_own_directories(system: &System, layout: &Layout) {
             continue;
         }
         if let Err(error) = rewrite(system, layout, path.clone(), ignore) {
-            tracing::warn!(path = %path.display(), error = crate::error::chain(&error), "git is not told to leave the directory alone");
+            tracing::warn!(path = %path.display(), error = crate::report::report(&error), "git is not told to leave the directory alone");
         }
     }
 }

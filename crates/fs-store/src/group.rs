@@ -302,7 +302,7 @@ fn again(error: &AppendError) -> AppendError {
         },
         AppendError::GitBusy(busy) => AppendError::GitBusy(busy.clone()),
         other => AppendError::NotBegun {
-            reason: crate::error::chain(other),
+            reason: crate::report::report(other),
         },
     }
 }

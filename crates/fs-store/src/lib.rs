@@ -55,6 +55,7 @@ pub mod projection;
 mod read;
 mod recorder;
 mod replicas;
+mod report;
 mod request;
 mod requires;
 mod rewritten;
@@ -91,6 +92,7 @@ pub use recorder::{
     RecorderError, Recording, RecordingError, Refusal, ReplayFrom, Unstored,
 };
 pub use replicas::{ReplicaFeed, ReplicaItem};
+pub use report::report;
 pub use request::{Append, Appended, ExpectedVersion};
 pub use requires::RequiresError;
 pub use rewritten::Rewritten;

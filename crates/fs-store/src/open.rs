@@ -12,6 +12,7 @@ use fs_index::{Index, Layout};
 use fs_io::{FileKind, LockError, PrivateDir, SyncPolicy, System, Wait};
 
 use crate::error::{AppendError, NewerVersion, NoStore, OpenError, RefreshError, is_refusal};
+use crate::eventcore::LastFailure;
 use crate::foreign;
 use crate::git_files;
 use crate::group::Queue;
@@ -194,6 +195,7 @@ impl FileEventStore {
                 writer,
                 queue: Queue::default(),
                 recovered,
+                last_failure: LastFailure::default(),
                 tail: Tail::default(),
                 private,
                 newer,

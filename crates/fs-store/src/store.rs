@@ -14,6 +14,7 @@ use fs_index::{Depth, Effort, History, Index, IndexError, Layout, Observed, Unco
 use fs_io::{LockError, LockGuard, PrivateDir, System, Wait};
 
 use crate::error::{NewerVersion, RefreshError};
+use crate::eventcore::LastFailure;
 use crate::group::Queue;
 use crate::identity::Identity;
 use crate::open;
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     /// Appends that wait for their turn.
     pub(crate) queue: Queue,
     pub(crate) recovered: Mutex<Vec<TransactionId>>,
+    pub(crate) last_failure: LastFailure,
     pub(crate) tail: Tail,
     /// What holds `index/` and `local/` of a store that may not be written to.
     pub(crate) private: Option<PrivateDir>,

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use fs_format::{FormatVersion, TransactionId, limits};
 use fs_index::{Depth, OmissionKind, Reason, Remedy};
 
-use crate::error::{RefreshError, chain};
+use crate::error::RefreshError;
 use crate::identity_conflict::{above_gaps, counted};
+use crate::report::report;
 use crate::rewritten::Rewritten;
 use crate::store::FileEventStore;
 
@@ -90,7 +91,7 @@ impl FileEventStore {
             {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    let reason = Reason::Unreadable(chain(&error));
+                    let reason = Reason::Unreadable(report(&error));
                     problem(reason.to_string(), reason.remedy(&path));
                     continue;
                 }

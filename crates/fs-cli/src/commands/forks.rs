@@ -2,13 +2,13 @@
 
 use fs_format::{Json, ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_merge::{BlockedFork, Branch, ForkContext, ForkId, ForkedStream, StaleRead, Transaction};
-use fs_store::FileEventStore;
+use fs_store::{FileEventStore, report};
 use serde::Serialize;
 
 use crate::commands::events::EventOut;
 use crate::commands::find::{self, named};
 use crate::outcome::Ending;
-use crate::output::{Output, chain, plain};
+use crate::output::{Output, plain};
 use crate::view::{View, fork_text, in_order, settle_text};
 
 #[derive(Serialize)]
@@ -97,7 +97,7 @@ impl From<&BlockedFork> for BlockedOut {
     fn from(fork: &BlockedFork) -> Self {
         Self {
             fork_id: fork.fork_id().clone(),
-            blocked: plain(&chain(fork)),
+            blocked: plain(&report(fork)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use fs_store::{Completeness, FileEventStore, Tally};
 use serde::Serialize;
 
-use crate::output::{Output, plain};
+use crate::output::{Output, plain, to_stderr};
 
 #[derive(Serialize)]
 struct Line {
@@ -38,10 +38,10 @@ pub(crate) fn tell(store: &FileEventStore, hint: &str, output: &Output) -> anyho
         let line = Line {
             incomplete: CompletenessOut::from(&found),
         };
-        eprintln!("{}", serde_json::to_string(&line)?);
+        to_stderr(&serde_json::to_string(&line)?);
     } else {
         let found = plain(&found.to_string());
-        eprintln!("incomplete: {found}{hint}");
+        to_stderr(&format!("incomplete: {found}{hint}"));
     }
     Ok(false)
 }

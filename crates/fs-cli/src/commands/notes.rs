@@ -1,10 +1,10 @@
 //! What a writing command tells beside its answer: files to be committed, and what git or others would do to what was written.
 
 use fs_format::TransactionId;
-use fs_store::FileEventStore;
+use fs_store::{FileEventStore, report};
 
 use crate::git::{self, Written};
-use crate::output::{Output, chain};
+use crate::output::Output;
 
 /// Tells which files for git were renewed; they differ from what other clones have until they are committed.
 pub(crate) fn renewed(store: &FileEventStore, output: &Output) {
@@ -59,7 +59,7 @@ pub(crate) fn written(
             let command = command.map(|it| format!("; commit it before the next `git pull`: {it}"));
             output.note(&format!(
                 "written, but not committed: {}{}",
-                chain(error.as_ref()),
+                report(error.as_ref()),
                 command.unwrap_or_default()
             ));
             Ok(())

@@ -4,7 +4,7 @@
 
 use std::error::Error;
 
-use crate::error::{ReadError, chain};
+use crate::error::ReadError;
 use crate::event::StoredEvent;
 use crate::projection::letter::DeadLetter;
 use crate::projection::model::{CommitError, ReadModel};
@@ -12,6 +12,7 @@ use crate::projection::policy::OnUnknown;
 use crate::projection::progress::Progress;
 use crate::projection::projector::{Delivered, Projection};
 use crate::projection::source::Page;
+use crate::report::report;
 use crate::store::FileEventStore;
 
 pub(crate) type Source = Box<dyn Error + Send + Sync>;
@@ -119,7 +120,7 @@ pub(crate) fn set_aside(
     next.dead_letters.push(DeadLetter::new(
         &fault.event,
         attempts,
-        chain(fault.source.as_ref()),
+        report(fault.source.as_ref()),
     ));
     next.move_to(page.end, page.standing.epoch);
     next

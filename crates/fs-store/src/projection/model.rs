@@ -52,12 +52,12 @@ pub trait ReadModel {
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError<M, E> {
     /// The place could not be read or written.
-    #[error("the read model failed")]
+    #[error("the read model failed: {0}")]
     Model(#[source] M),
     /// The progress there is not the expected one: somebody else has changed the state.
     #[error("somebody else has moved the cursor")]
     Moved,
     /// The change itself failed.
-    #[error("the change failed")]
+    #[error("the change failed: {0}")]
     Change(#[source] E),
 }

@@ -11,8 +11,9 @@ use fs_index::All;
 use serde::Serialize;
 
 use super::EventDecodeError;
-use crate::error::{ReadError, chain};
+use crate::error::ReadError;
 use crate::event::StoredEvent;
+use crate::report::report;
 use crate::store::FileEventStore;
 
 /// How many events are read at a time.
@@ -93,7 +94,7 @@ impl SchemaFailure {
             stream_id: event.stream_id,
             version: event.version,
             transaction_id: event.transaction_id,
-            error: chain(error),
+            error: report(error),
         }
     }
 }

@@ -99,7 +99,7 @@ impl fmt::Display for Chain {
 #[non_exhaustive]
 pub enum UpcastError {
     /// The upcaster of a type failed.
-    #[error("the upcaster of {event_type} failed")]
+    #[error("the upcaster of {event_type} failed: {source}")]
     Failed {
         /// The type.
         event_type: String,

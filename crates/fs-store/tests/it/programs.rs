@@ -292,3 +292,30 @@ fn no_runtime_is_needed() {
     let read = futures::executor::block_on(store.read_stream::<Banked>(account("counter")));
     assert!(read.is_ok());
 }
+
+#[tokio::test]
+async fn the_cause_of_a_store_failure_is_kept() {
+    let options = fs_store::StoreOptions::default().lock_timeout(Duration::from_millis(1));
+    let store = options.open(new_store().root()).unwrap();
+    assert!(store.last_failure().is_none(), "nothing has failed");
+    let lock = store.root().join("local/lock");
+    let disk = fs_io::System::real().disk;
+    let held = disk.lock(&lock, fs_io::Wait::Never).unwrap();
+    let deposit = Deposit {
+        account: account("a"),
+        cents: 1,
+    };
+    let refused = execute(&store, deposit.clone(), RetryPolicy::new()).await;
+    assert!(refused.is_err(), "the store is busy");
+    let failure = store.clone().last_failure().unwrap();
+    assert!(
+        matches!(failure.downcast_ref(), Some(fs_store::AppendError::Busy(_))),
+        "a clone of the handle has the typed cause: {failure:?}"
+    );
+    assert!(
+        fs_store::report(failure.as_ref()).contains(lock.to_str().unwrap()),
+        "and its text names the lock"
+    );
+    drop(held);
+    execute(&store, deposit, RetryPolicy::new()).await.unwrap();
+}

@@ -2,9 +2,10 @@
 
 use fs_format::{EventId, Json, StreamId, TransactionId};
 use fs_merge::{ForkId, Planned, Report, Settled};
+
 use serde::Serialize;
 
-use crate::output::{Output, chain, plain, plain_name};
+use crate::output::{Output, plain, plain_name};
 
 /// A merge transaction that was written, or one that was not.
 pub(crate) enum Done {
@@ -196,7 +197,7 @@ impl<'a> From<&'a Report> for ReportOut<'a> {
     fn from(report: &'a Report) -> Self {
         let failed = report.failed.iter().map(|it| FailedOut {
             fork_id: &it.fork_id,
-            error: chain(&it.error),
+            error: fs_store::report(&it.error),
         });
         let declined = report.declined.iter().map(|it| FailedOut {
             fork_id: &it.fork_id,

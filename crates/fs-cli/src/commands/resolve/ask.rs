@@ -8,7 +8,7 @@ use std::io::{BufRead, Read, stdin};
 
 use anyhow::Context;
 use fs_merge::{ForkContext, ForkId, ReconcileError, open_forks};
-use fs_store::FileEventStore;
+use fs_store::{FileEventStore, report};
 
 use super::choice::Choice;
 use super::{carry_out, signed};
@@ -16,7 +16,7 @@ use crate::args::ResolveArgs;
 use crate::commands::find::{self, named};
 use crate::input::without_mark;
 use crate::outcome::Ending;
-use crate::output::{Output, chain};
+use crate::output::Output;
 use crate::view::{View, fork_text};
 
 /// The longest answer that is read.
@@ -46,7 +46,7 @@ pub(crate) fn run(
         return Ok(Ending::Fine);
     }
     for blocked in &open.blocked {
-        output.say(&format!("{}\n{}\n", chain(blocked), find::UNBLOCK))?;
+        output.say(&format!("{}\n{}\n", report(blocked), find::UNBLOCK))?;
     }
     let mut passed: BTreeSet<ForkId> = BTreeSet::new();
     while let Some(fork) = open.forks.iter().find(|fork| !passed.contains(&fork.id)) {
@@ -111,7 +111,7 @@ fn settled(
         }
         Err(error @ (ReconcileError::Refresh(_) | ReconcileError::Append(_))) => Err(error.into()),
         Err(error) => {
-            output.say(&format!("it stays open: {}", chain(&error)))?;
+            output.say(&format!("it stays open: {}", report(&error)))?;
             Ok(true)
         }
     }

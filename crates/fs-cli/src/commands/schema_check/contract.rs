@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use fs_format::{EventId, StreamId, TransactionId};
-use fs_store::StoredEvent;
+use fs_store::{StoredEvent, report};
 use jsonschema::{ValidationError, Validator};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::input;
 use crate::outcome::Usage;
-use crate::output::{chain, plain};
+use crate::output::plain;
 
 /// How many reasons are told why one event does not fit.
 const MOST_REASONS: usize = 10;
@@ -138,7 +138,7 @@ fn message(error: &ValidationError<'_>) -> String {
     match error.instance().as_ref() {
         Value::Array(_) | Value::Object(_) => error.masked_with("it").to_string(),
         Value::String(text) if text.len() > MOST_OF_VALUE => error.masked_with("it").to_string(),
-        _ => chain(error),
+        _ => report(error),
     }
 }
 
