@@ -48,6 +48,7 @@ fn forget_kept_bytes(here: &Here) {
 #[test]
 fn every_answer_says_what_it_lacks() {
     let (here, first) = chain();
+    here.noted(&["consume", "c"]);
     damage(&here, &first);
     here.run(&["status"]);
     for args in [
