@@ -4,9 +4,10 @@
 //! has seen everything, so an append that is checked against it is refused unless the caller says otherwise.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use fs_format::TransactionId;
-use fs_index::{Completeness, Omission};
+use fs_format::{StreamId, TransactionId};
+use fs_index::{Completeness, Omission, OmissionKind};
 
 use crate::error::{AppendError, RefreshError};
 use crate::options::OnHole;
@@ -27,6 +28,17 @@ impl FileEventStore {
     pub fn completeness(&self) -> Result<Completeness, RefreshError> {
         let omissions = self.omissions()?;
         Ok(Completeness::of(&omissions).while_unconfirmed(self.inner.index().unconfirmed()))
+    }
+
+    /// Checks that versions of these streams can be gone by, as of the last look: that no event of them is known to be missing.
+    ///
+    /// # Errors
+    /// [`AppendError::Hole`], unless the store was opened with [`OnHole::Allow`].
+    pub fn check_holes<'a>(
+        &self,
+        streams: impl IntoIterator<Item = &'a StreamId>,
+    ) -> Result<(), AppendError> {
+        self.inner.refuse_holes(streams)
     }
 
     /// Returns all that makes answers incomplete, as of now: files that cannot be used by path, then missing parents by id.
@@ -97,38 +109,76 @@ impl Inner {
     /// # Complexity
     /// Nothing where no parent is missing; else the history is loaded.
     pub(crate) fn refuse_on_hole(&self, append: &Append) -> Result<(), AppendError> {
-        let mut checked = append
+        let checked = append
             .expected
             .iter()
             .filter(|(_, expected)| expected.version().is_some())
-            .map(|(stream_id, _)| stream_id)
-            .peekable();
-        if self.options.on_hole == OnHole::Allow || append.anyway || checked.peek().is_none() {
+            .map(|(stream_id, _)| stream_id);
+        if append.anyway {
             return Ok(());
         }
-        let missing: BTreeSet<TransactionId> = self.index().missing_parents().collect();
-        if missing.is_empty() {
+        self.refuse_holes(checked)
+    }
+
+    /// Refuses to go by the versions of streams of which one has a hole; the index is up to date.
+    ///
+    /// The history knows a hole by what is on top of it. Of a damaged file whose bytes are kept, this working copy knows what it
+    /// wrote, also where nothing is on top. What a damaged file itself says is not believed: any file can say anything.
+    pub(crate) fn refuse_holes<'a>(
+        &self,
+        streams: impl IntoIterator<Item = &'a StreamId>,
+    ) -> Result<(), AppendError> {
+        let streams: Vec<&StreamId> = streams.into_iter().collect();
+        if self.options.on_hole == OnHole::Allow || streams.is_empty() {
             return Ok(());
         }
-        let accepted = self.accepted().map_err(RefreshError::from)?;
-        if missing.is_subset(&accepted) {
+        let omissions = self.index().omissions().map_err(RefreshError::from)?;
+        let (omissions, accepted) = self.split_accepted(omissions)?;
+        if omissions.is_empty() {
             return Ok(());
         }
-        let history = self.loaded_history()?;
-        for stream_id in checked {
-            if let Some(missing) = history.hole(stream_id, &accepted) {
-                let omissions = self.index().omissions().map_err(RefreshError::from)?;
-                let omission = omissions
-                    .into_iter()
-                    .find(|omission| omission.transaction_id == Some(missing));
+        let accepted = accepted.iter().filter_map(|it| it.transaction_id).collect();
+        let has_missing_parents = self.index().missing_parents().next().is_some();
+        let history = match has_missing_parents {
+            true => self.loaded_history()?,
+            false => Arc::default(),
+        };
+        let kept = self.kept_of(&omissions)?;
+        for stream_id in streams {
+            let by_children = history.hole(stream_id, &accepted);
+            let by_kept_bytes = || {
+                let mut kept = kept.iter();
+                kept.find_map(|(id, written)| written.contains(stream_id).then_some(*id))
+            };
+            if let Some(missing) = by_children.or_else(by_kept_bytes) {
+                let place = |it: &&Omission| it.transaction_id == Some(missing);
+                let path = omissions.iter().find(place).map(|it| it.path.clone());
                 return Err(AppendError::Hole {
                     stream_id: stream_id.clone(),
                     missing,
-                    path: omission
-                        .map_or_else(|| missing.relative_path(), |omission| omission.path),
+                    path: path.unwrap_or_else(|| missing.relative_path()),
                 });
             }
         }
         Ok(())
+    }
+
+    /// Returns the streams that damaged files wrote whose bytes are kept.
+    fn kept_of(
+        &self,
+        omissions: &[Omission],
+    ) -> Result<Vec<(TransactionId, Vec<StreamId>)>, AppendError> {
+        let damaged = omissions
+            .iter()
+            .filter(|it| it.kind != OmissionKind::Missing);
+        let damaged: BTreeSet<TransactionId> = damaged.filter_map(|it| it.transaction_id).collect();
+        if damaged.is_empty() {
+            return Ok(Vec::new());
+        }
+        let kept = self.kept_paths()?.into_iter();
+        let kept = kept.filter(|(id, _)| damaged.contains(id));
+        Ok(kept
+            .map(|(id, paths)| (id, self.streams_of_kept(id, &paths)))
+            .collect())
     }
 }

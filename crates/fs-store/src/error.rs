@@ -361,12 +361,12 @@ pub enum AppendError {
     /// The caller decided on a version of a stream of which events are known to be missing, so that the version proves nothing.
     /// Reading the stream again does not help.
     #[error(
-        "a part of stream {stream_id} is not there: it was written on top of transaction {missing}, which is missing or damaged (events/{path}); bring that back, forget it, or append anyway"
+        "a part of stream {stream_id} is not there: transaction {missing} of it, or below it, is missing or damaged (events/{path}); bring that back, forget it, or append anyway"
     )]
     Hole {
         /// The stream.
         stream_id: StreamId,
-        /// A parent that is missing.
+        /// What is missing: a transaction of the stream, or a parent of one.
         missing: TransactionId,
         /// The path below `events/` of its file, or where that would be.
         path: String,

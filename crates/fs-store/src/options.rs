@@ -183,7 +183,8 @@ pub enum OnFork {
 
 /// What happens to an append that expects a version of a stream of which events are known to be missing.
 ///
-/// Where a file is damaged or away, what is left is counted, and the caller decides on a version that is too low. Appends
+/// Where a file is damaged or away, what is left is counted, and the caller decides on a version that is too low. That is known
+/// where something was written on top of what is missing, and where the bytes of a damaged file are kept in this working copy. Appends
 /// that expect nothing, and those to other streams, are not affected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnHole {

@@ -310,6 +310,13 @@ impl Inner {
         Ok(kept)
     }
 
+    /// Returns the streams that a transaction writes, by what is kept of it; none where that is damaged.
+    pub(crate) fn streams_of_kept(&self, id: TransactionId, paths: &[PathBuf]) -> Vec<StreamId> {
+        let read = paths.iter().map(|path| self.read_kept(id, path));
+        let whole = read.filter_map(|read| read.ok()?.ok());
+        whole.flat_map(|whole| whole.summary().streams).collect()
+    }
+
     /// Reads what is kept of one transaction, and looks at what stands in its place.
     fn look_at_kept(&self, id: TransactionId, paths: Vec<PathBuf>) -> Result<Kept, ReadError> {
         let mut whole: BTreeMap<ContentHash, (Whole, PathBuf)> = BTreeMap::new();

@@ -113,6 +113,31 @@ fn an_append_that_expects_a_version_above_a_hole_is_refused() {
 }
 
 #[test]
+fn a_damaged_end_of_a_stream_is_a_hole_while_its_bytes_are_kept() {
+    let store = new_store();
+    count(&store, "u", 0);
+    count(&store, "s", 1);
+    let last = count(&store, "s", 2).transaction_id;
+    let path = path(&store, last);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    store.status().unwrap();
+    store.append(expecting("fresh", 0)).unwrap();
+    fs::write(&path, text.replace("Counted", "Kounted")).unwrap();
+    store.status().unwrap();
+    for version in [1, 2] {
+        let outcome = store.append(expecting("s", version));
+        assert!(
+            matches!(outcome, Err(AppendError::Hole { missing, .. }) if missing == last),
+            "it is known what the file wrote: {outcome:?}"
+        );
+    }
+    store.append(expecting("u", 1)).unwrap();
+    fs::remove_dir_all(store.root().join("local/vanished")).unwrap();
+    store.append(expecting("s", 1)).unwrap();
+}
+
+#[test]
 fn other_appends_go_on_beside_a_hole() {
     for loss in LOSSES {
         let holed = Holed::new(loss);
@@ -302,6 +327,15 @@ fn what_was_accepted_is_believed_only_as_it_was_written() {
         ),
         "it is not written over: {outcome:?}"
     );
+    let newer = "tributary accepted 2 ";
+    let checksum = crc32fast::hash(format!("{newer}\n").as_bytes());
+    fs::write(&file, format!("{newer}{checksum:08x}\n")).unwrap();
+    let outcome = holed.store.forget(&[holed.lost]);
+    assert!(
+        matches!(outcome, Err(ForgetError::Accept(StateError::Newer { .. }))),
+        "what a newer version accepted is left to it: {outcome:?}"
+    );
+    count(&holed.store, "other", 1);
     fs::remove_file(&file).unwrap();
     assert!(!holed.store.completeness().unwrap().is_complete());
 }
