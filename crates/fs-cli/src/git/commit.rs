@@ -7,6 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
+use fs_io::System;
+
 use super::Git;
 
 /// More files than this are named by their directory in a command to be typed.
@@ -101,7 +103,10 @@ impl<'a> Written<'a> {
         let commit = ["commit", "--quiet", "--only", "-m", &self.message];
         let done = match git.has_changed(&self.paths) {
             Ok(false) => return Ok(None),
-            Ok(true) => git.write(&commit, &self.paths),
+            Ok(true) => {
+                git.conclude_merge();
+                git.write(&commit, &self.paths)
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = done {
@@ -130,6 +135,18 @@ impl Git {
     fn has_changed(&self, paths: &[String]) -> anyhow::Result<bool> {
         let args = ["status", "--porcelain", "-z", "--untracked-files=all"];
         Ok(!self.asked(&args, paths)?.is_empty())
+    }
+
+    /// Lets git know that a merge is over whose commit is there: while its `post-merge` hook runs, git still takes it to be under
+    /// way, and commits nothing apart.
+    fn conclude_merge(&self) {
+        let is_over = self.run(&["merge-base", "--is-ancestor", "MERGE_HEAD", "HEAD"]);
+        if matches!(is_over, Ok(Ok(_)))
+            && let Some(path) = self.path("MERGE_HEAD")
+        {
+            // Git removes it too, a moment later. If this fails, the commit says why.
+            let _ = System::real().disk.remove_file(&path);
+        }
     }
 
     fn asked(&self, args: &[&str], paths: &[String]) -> anyhow::Result<Vec<u8>> {

@@ -182,8 +182,9 @@ fn a_commit_that_fails_is_told_and_undone_while_the_settlement_stands() {
         (
             "a merge is under way",
             |here| {
-                let head = here.git(&["rev-parse", "HEAD"]);
-                fs::write(here.path().join(".git/MERGE_HEAD"), head).unwrap();
+                let tree = here.git(&["write-tree"]);
+                let other = here.git(&["commit-tree", "-m", "other", tree.trim()]);
+                fs::write(here.path().join(".git/MERGE_HEAD"), other).unwrap();
             },
             "merge",
         ),
@@ -254,6 +255,34 @@ fn hooks_run_and_a_worktree_commits_to_its_own_branch() {
         "the branch of the worktree"
     );
     assert_eq!(here.staged(), "", "the index of the main work tree too");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hook_that_runs_after_a_merge_settles_and_commits() {
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let there = here.cloned();
+    here.work("s", "Ours");
+    there.work("s", "Theirs");
+    let trib = env!("CARGO_BIN_EXE_trib");
+    here.hook(
+        "post-merge",
+        &format!("#!/bin/sh\n{trib} resolve s --latest --commit > said 2>&1\n"),
+    );
+    here.git(&["config", "user.name", "Test"]);
+    here.git(&["config", "user.email", "test@localhost"]);
+    here.fetch(&there);
+    here.git(&["merge", "--quiet", "--no-edit", "FETCH_HEAD"]);
+    let said = fs::read_to_string(here.path().join("said")).unwrap();
+    assert!(said.contains("\ncommitted\n"), "{said}");
+    let subjects = here.git(&["log", "-2", "--format=%s|%P"]);
+    let parents: Vec<_> = subjects
+        .lines()
+        .map(|line| line.rsplit('|').next().unwrap().split(' ').count())
+        .collect();
+    assert_eq!(parents, [1, 2], "the settlement upon the merge: {subjects}");
+    assert!(!here.path().join(".git/MERGE_HEAD").exists(), "it is over");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Committing what was settled: an identical settlement that is not committed makes the next `git pull` refuse.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -23,20 +24,31 @@ pub(crate) fn settlements(project: &Project, settled: &[Settled]) {
 fn commit(project: &Project, settled: &[Settled]) -> Result<()> {
     let paths = settled.iter().map(|it| it.transaction_id.relative_path());
     let paths: Vec<_> = paths.map(|it| PathBuf::from("events").join(it)).collect();
-    let git = |args: &[&str]| -> Result<()> {
+    let git = |args: &[&str], paths: &[PathBuf]| -> Result<String> {
         let mut command = Command::new("git");
         // A hook is told of these, and they may be about another directory.
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
             command.env_remove(name);
         }
-        command.current_dir(project.store().root());
-        let done = command.args(args).arg("--").args(&paths).output();
-        let done = done.context("cannot run git")?;
+        command.current_dir(project.store().root()).args(args);
+        let done = command.args(paths).output().context("cannot run git")?;
         if !done.status.success() {
             bail!("{}", String::from_utf8_lossy(&done.stderr).trim());
         }
-        Ok(())
+        Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned())
     };
-    git(&["add", "--intent-to-add"])?;
-    git(&["commit", "--quiet", "--only", "--message", "Settle issues"])
+    git(&["add", "--intent-to-add", "--"], &paths)?;
+    if git(&["merge-base", "--is-ancestor", "MERGE_HEAD", "HEAD"], &[]).is_ok() {
+        // The merge is over, but git says so only after its hook, and commits nothing apart before.
+        let merge_head = git(&["rev-parse", "--git-path", "MERGE_HEAD"], &[])?;
+        fs::remove_file(project.store().root().join(merge_head))?;
+    }
+    let message = "Settle issues";
+    let commit = ["commit", "--quiet", "--only", "--message", message, "--"];
+    let done = git(&commit, &paths);
+    if done.is_err() {
+        // The index is left as it was; the error that is told is the first.
+        let _ = git(&["rm", "--cached", "--quiet", "--"], &paths);
+    }
+    done.map(|_| ())
 }

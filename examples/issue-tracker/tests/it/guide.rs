@@ -157,3 +157,46 @@ fn play_all(guide: &'static str, at_least: usize) {
         stage.play(name, command, &printed);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn its_hook_settles_and_commits_on_both_sides_alike() {
+    let stage = Stage::new();
+    let hooks = blocks(MERGING, "sh").into_iter();
+    let mut hooks = hooks.filter(|lines| lines.iter().any(|line| line.contains("--commit")));
+    let hook = hooks.next().expect("the guide has it").join("\n");
+    let root = stage.world.path().to_owned();
+    let run = |name: &str, line: &str| stage.run(name, &root.join(name), line);
+    run(
+        "alice",
+        "issue-tracker open 'It rains in' && git add --all && git commit --quiet --message Open && git push --quiet",
+    );
+    run("bob", "git pull --quiet");
+    for (name, work) in [("alice", "label $id roof"), ("bob", "assign $id bob")] {
+        let hook = format!(
+            "cat > .git/hooks/post-merge <<'END'\n{hook}\nEND\nchmod +x .git/hooks/post-merge"
+        );
+        run(name, &hook);
+        run(
+            name,
+            &format!(
+                "id=$(issue-tracker list | cut -c1-8) && issue-tracker {work} && git add --all && git commit --quiet --message Work"
+            ),
+        );
+    }
+    run(
+        "alice",
+        "git fetch --quiet ../bob main && git branch before FETCH_HEAD",
+    );
+    run("bob", "git pull --quiet --no-rebase ../alice main");
+    run("alice", "git merge --quiet --no-edit before");
+    for name in ["alice", "bob"] {
+        let message = run(name, "git log -1 --format=%s");
+        assert_eq!(message, "Settle issues\n", "{name}: the hook committed");
+    }
+    let said = run(
+        "alice",
+        "git pull --quiet --no-rebase ../bob main && git status --short",
+    );
+    assert_eq!(said, "", "git merges the settlement with itself");
+}
