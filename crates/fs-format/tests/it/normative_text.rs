@@ -2,7 +2,7 @@
 
 use fs_format::{
     FENCE, FENCE_NAME, GIT_ATTRIBUTES, GIT_IGNORE_LINES, MAX_REQUIRES_BYTES, Timestamp, decode,
-    limits,
+    is_litter, limits,
 };
 
 use crate::golden::read;
@@ -115,5 +115,30 @@ fn the_limits_are_those_of_the_code() {
     for (what, limit, unit) in rows {
         let row = format!("| {what} | {limit} {unit}").trim_end().to_owned() + " |";
         assert!(text.contains(&row), "the limits must list {row:?}");
+    }
+}
+
+#[test]
+fn the_names_that_are_passed_over_are_those_of_the_code() {
+    let text = text();
+    let (_, list) = text.split_once("names that are, in either case, ").unwrap();
+    let (list, _) = list.split_once("Everything else").unwrap();
+    let (names, beginnings) = list.split_once("or begin with").unwrap();
+    let quoted = |part: &str| -> Vec<String> {
+        let quoted = part.split('`').skip(1).step_by(2);
+        quoted.map(str::to_owned).collect()
+    };
+    let (names, beginnings) = (quoted(names), quoted(beginnings));
+    assert!(
+        names.len() > 10 && beginnings.len() > 5,
+        "the lists are found"
+    );
+    for name in names {
+        assert!(is_litter(&name), "{name} is passed over");
+        assert!(!is_litter(&format!("{name}.x")), "and no longer name is");
+    }
+    for beginning in beginnings {
+        assert!(is_litter(&format!("{beginning}x")), "{beginning} is enough");
+        assert!(!is_litter(&format!("x{beginning}")), "at the beginning");
     }
 }
