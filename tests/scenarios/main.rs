@@ -18,6 +18,8 @@ mod exfat;
 mod following;
 mod foretold;
 mod forks;
+#[cfg(unix)]
+mod git_at_work;
 mod holes_through_git;
 mod index_damage;
 mod indexless;

@@ -234,7 +234,7 @@ pub fn stream_id(text: &str) -> StreamId {
 }
 
 /// Returns a git command that knows nothing of this machine.
-fn git() -> Command {
+pub fn git() -> Command {
     let mut command = Command::new("git");
     for name in [
         "GIT_DIR",
