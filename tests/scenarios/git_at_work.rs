@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use fs_store::{Activity, AppendError, FileEventStore, StoreOptions};
+use fs_store::{Activity, AppendError, FileEventStore, OpenError, StoreOptions};
 use scenarios::{World, append, git, stream_id};
 
 /// A git that waits in the middle of a checkout.
@@ -136,6 +136,39 @@ fn what_a_checkout_has_removed_so_far_is_not_believed() {
     fs::create_dir(&work_tree).unwrap();
     run(&work_tree, &["init", "--quiet"]);
     play(&work_tree, &work_tree.join(".git"), world.path());
+}
+
+#[test]
+fn a_store_whose_events_are_taken_away_for_a_moment_is_found() {
+    let world = World::new();
+    let repository = world.init("repository");
+    repository.append("s", 1);
+    let (events, kept) = (repository.root().join("events"), world.path().join("kept"));
+    let lock = repository.path().join(".git/index.lock");
+    fs::write(&lock, "").unwrap();
+    fs::rename(&events, &kept).unwrap();
+    let opened = FileEventStore::discover(repository.path()).unwrap();
+    assert_eq!(
+        opened.root(),
+        repository.root(),
+        "it is not looked for above"
+    );
+    assert_eq!(numbers(&opened), [1], "the answer is that of before");
+    fs::rename(&kept, &events).unwrap();
+    fs::remove_file(&lock).unwrap();
+    assert_eq!(numbers(&repository.store()), [1], "git is done");
+    fs::rename(&events, &kept).unwrap();
+    let refused = FileEventStore::open(repository.root());
+    assert!(
+        matches!(refused, Err(OpenError::NotAStore { .. })),
+        "this branch has none: {refused:?}"
+    );
+    fs::write(&events, "").unwrap();
+    let refused = FileEventStore::discover(repository.path());
+    assert!(
+        matches!(refused, Err(OpenError::NotAStore { .. })),
+        "what is in the way is named: {refused:?}"
+    );
 }
 
 #[test]

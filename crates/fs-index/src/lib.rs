@@ -76,4 +76,4 @@ pub use stored::Stored;
 pub use sweep::sweep_temp;
 pub use trouble::{Reason, Remedy, Trouble};
 pub use vanished::{KeptFile, kept_files};
-pub use working_copy::{Activity, Unconfirmed, activity_around};
+pub use working_copy::{Activity, Unconfirmed, activity_around, activity_at};

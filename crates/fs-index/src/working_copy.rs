@@ -189,6 +189,16 @@ pub fn activity_around(system: &System, layout: &Layout) -> Option<Activity> {
     WorkingCopy::around(disk, layout.root()).activity(disk, now, i64::MIN)
 }
 
+/// Returns why what is missing in a directory of a store may not be so for good.
+pub fn activity_at(system: &System, layout: &Layout, directory: &Path) -> Option<Activity> {
+    let stat = system.disk.stat(directory).ok().flatten();
+    let moved = stat.as_ref().map_or(i64::MIN, scan::stamp_of);
+    activity_around(system, layout).or_else(|| {
+        let rest = rest_after(system.clock.now_unix_nanos(), moved)?;
+        Some(Activity::Moving { rest })
+    })
+}
+
 /// Returns how long directories that changed at `moved_nanos` have to rest from now on; `None` when they have rested.
 pub(crate) fn rest_after(now_nanos: i64, moved_nanos: i64) -> Option<Duration> {
     let needed = REST_NANOS + scan::coarseness(moved_nanos).unsigned_abs();

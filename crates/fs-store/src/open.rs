@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
-use fs_index::{Index, Layout};
+use fs_index::{Activity, Index, Layout, activity_at};
 use fs_io::{FileKind, LockError, PrivateDir, SyncPolicy, System, Wait};
 
 use crate::error::{AppendError, NewerVersion, NoStore, OpenError, RefreshError, is_refusal};
@@ -117,6 +117,12 @@ impl StoreOptions {
             let root = directory.join(STORE_DIR);
             match must_be_there(&system, &Layout::new(&root)) {
                 Ok(()) => return Ok(root),
+                Err(
+                    error @ OpenError::NotAStore {
+                        found: NoStore::OtherEvents(_),
+                        ..
+                    },
+                ) => return Err(error),
                 Err(OpenError::NotAStore { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -308,7 +314,19 @@ fn look(system: &System, layout: &Layout, path: &Path) -> Result<Option<FileKind
 /// Checks that there is a store, by looking alone.
 pub(crate) fn must_be_there(system: &System, layout: &Layout) -> Result<(), OpenError> {
     must_be_no_link(system, layout)?;
-    let found = match look(system, layout, &layout.events())? {
+    let mut events = look(system, layout, &layout.events())?;
+    if events.is_none() && look(system, layout, &layout.local())? == Some(FileKind::Directory) {
+        // There was a store: version control may have taken its events away for a moment.
+        match activity_at(system, layout, layout.root()) {
+            None => {}
+            Some(Activity::Moving { rest }) => {
+                system.clock.wait(rest);
+                events = look(system, layout, &layout.events())?;
+            }
+            Some(_) => return Ok(()),
+        }
+    }
+    let found = match events {
         Some(FileKind::Directory) => {
             let holds = foreign::holds_store(system.disk.as_ref(), layout);
             let unreadable = |source| OpenError::Unreadable {

@@ -92,7 +92,14 @@ impl FileEventStore {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     let reason = Reason::Unreadable(report(&error));
-                    problem(reason.to_string(), reason.remedy(&path));
+                    let remedy = match index.unconfirmed() {
+                        Some(unconfirmed) => Remedy::Steps(format!(
+                            "verify again when version control is done: {}",
+                            unconfirmed.activity
+                        )),
+                        None => reason.remedy(&path),
+                    };
+                    problem(reason.to_string(), remedy);
                     continue;
                 }
             };

@@ -81,6 +81,12 @@ fn an_append_waits_for_git_no_longer_than_for_the_lock() {
     let completeness = store.completeness().unwrap();
     assert_eq!(completeness.git_at_work.count, 1, "and are told so");
     assert!(!store.status().unwrap().is_clean(), "so is who asks");
+    let verified = store.verify().unwrap();
+    let advice = format!("{:?}", verified.problems);
+    assert!(
+        verified.problems.len() == 1 && advice.contains(LOCK),
+        "nobody is told to restore what git is about to write: {advice}"
+    );
     put(&machine, &appended[2], &bytes);
     unlock(&machine);
     machine.clock.advance(Duration::from_secs(3));
