@@ -30,17 +30,6 @@ impl FileEventStore {
         Ok(Completeness::of(&omissions).while_unconfirmed(self.inner.index().unconfirmed()))
     }
 
-    /// Checks that versions of these streams can be gone by, as of the last look: that no event of them is known to be missing.
-    ///
-    /// # Errors
-    /// [`AppendError::Hole`], unless the store was opened with [`OnHole::Allow`].
-    pub fn check_holes<'a>(
-        &self,
-        streams: impl IntoIterator<Item = &'a StreamId>,
-    ) -> Result<(), AppendError> {
-        self.inner.refuse_holes(streams)
-    }
-
     /// Returns all that makes answers incomplete, as of now: files that cannot be used by path, then missing parents by id.
     ///
     /// # Errors
@@ -124,7 +113,7 @@ impl Inner {
     ///
     /// The history knows a hole by what is on top of it. Of a damaged file whose bytes are kept, this working copy knows what it
     /// wrote, also where nothing is on top. What a damaged file itself says is not believed: any file can say anything.
-    pub(crate) fn refuse_holes<'a>(
+    fn refuse_holes<'a>(
         &self,
         streams: impl IntoIterator<Item = &'a StreamId>,
     ) -> Result<(), AppendError> {
