@@ -143,8 +143,9 @@ fn what_is_there_instead_of_a_store_is_said() {
 #[test]
 fn a_root_that_cannot_be_looked_into_is_not_taken_for_none() {
     let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("loop");
-    std::os::unix::fs::symlink(&root, &root).unwrap();
+    let link = dir.path().join("loop");
+    std::os::unix::fs::symlink(&link, &link).unwrap();
+    let root = link.join(".tributary");
     let refused = FileEventStore::open(&root).unwrap_err();
     assert!(
         matches!(refused, OpenError::Unreadable { .. }),
@@ -152,6 +153,36 @@ fn a_root_that_cannot_be_looked_into_is_not_taken_for_none() {
     );
     let cause = std::error::Error::source(&refused);
     assert!(cause.is_some(), "the cause is told: {refused:?}");
+}
+
+#[test]
+fn what_belongs_to_somebody_else_is_not_taken_over() {
+    for of_somebody in ["readme", "events/clicks.jsonl", "local/mine", "index/mine"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(of_somebody);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "x").unwrap();
+        let refused = FileEventStore::create(dir.path()).unwrap_err();
+        assert!(
+            matches!(&refused, OpenError::Occupied { found, .. } if found == of_somebody),
+            "what is there is named: {refused:?}"
+        );
+        let refused = FileEventStore::open(dir.path()).unwrap_err();
+        assert!(
+            matches!(refused, OpenError::NotAStore { .. }),
+            "nor is it read as a store: {refused:?}"
+        );
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "nothing was made beside {of_somebody}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("events")).unwrap();
+    fs::write(dir.path().join(".gitignore"), "notes\n").unwrap();
+    count(&FileEventStore::create(dir.path()).unwrap(), "s", 1);
+    fs::remove_dir_all(dir.path().join("local")).unwrap();
+    fs::remove_dir_all(dir.path().join("index")).unwrap();
+    let cloned = FileEventStore::open(dir.path()).unwrap();
+    assert_eq!(numbers(&cloned, "s"), [1], "what git carries is a store");
 }
 
 #[test]
