@@ -39,7 +39,8 @@ fn pick(dice: &mut Dice) -> usize {
 }
 
 fn open_forks(store: &FileEventStore) -> BTreeSet<ForkId> {
-    fs_merge::open_forks(store).unwrap().into_iter().collect()
+    let open = fs_merge::open_forks(store).unwrap().into_iter();
+    open.map(|fork| fork.id).collect()
 }
 
 /// Clones that append, decide, settle and merge at random: whatever a merge is foretold to do, it does.

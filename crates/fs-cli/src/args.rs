@@ -112,6 +112,9 @@ pub(crate) enum Command {
         /// One fork, or those that involve a stream; all without it
         #[arg(value_name = "FORK|STREAM")]
         fork: Option<String>,
+        /// All there is, and not as much as a person can read
+        #[arg(long)]
+        all: bool,
     },
     /// Settle a fork, on all its streams at once; asks on a terminal what to do when no choice is given
     Resolve(ResolveArgs),
@@ -304,6 +307,10 @@ pub(crate) struct ResolveArgs {
     /// Every open fork, with --accept or --latest
     #[arg(long, conflicts_with_all = ["keep", "events"])]
     pub(crate) all: bool,
+
+    /// Settle forks too that may be none for what is missing
+    #[arg(long)]
+    pub(crate) anyway: bool,
 
     /// Show the transaction that would be written, and write nothing
     #[arg(long)]

@@ -7,6 +7,7 @@ mod commit;
 mod rules;
 mod stamps;
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -32,6 +33,20 @@ pub(crate) const ENVIRONMENT: [&str; 6] = [
     "GIT_COMMON_DIR",
     "GIT_PREFIX",
 ];
+
+/// Further places where git looks for objects.
+const ALTERNATES: &str = "GIT_ALTERNATE_OBJECT_DIRECTORIES";
+
+/// Returns where objects are looked for besides in the repository: in a `pre-receive` or `update` hook, git keeps those of the
+/// push apart, and names the place in a variable that stands for the repository's own objects otherwise.
+///
+/// `None` where git keeps nothing apart; what the caller has set for [`ALTERNATES`] holds then.
+fn objects_of_push() -> Option<OsString> {
+    let quarantine = std::env::var_os("GIT_QUARANTINE_PATH")?;
+    let others = std::env::var_os(ALTERNATES).unwrap_or_default();
+    let others = std::env::split_paths(&others).filter(|path| !path.as_os_str().is_empty());
+    std::env::join_paths(std::iter::once(PathBuf::from(quarantine)).chain(others)).ok()
+}
 
 /// The repository that a store lies in.
 pub(crate) struct Git {
@@ -257,6 +272,9 @@ impl Git {
         let mut command = Command::new("git");
         for name in ENVIRONMENT {
             command.env_remove(name);
+        }
+        if let Some(objects) = objects_of_push() {
+            command.env(ALTERNATES, objects);
         }
         command
             .current_dir(&self.root)

@@ -66,6 +66,12 @@ impl TransactionId {
         Self(with_version(bytes, 7))
     }
 
+    /// Returns the milliseconds since the Unix epoch that it begins with: those of the time when it was written.
+    pub fn unix_millis(&self) -> u64 {
+        let [a, b, c, d, e, f, ..] = *self.0.as_bytes();
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
+
     /// Returns the name of its file.
     pub fn file_name(&self) -> String {
         format!("{self}.jsonl")

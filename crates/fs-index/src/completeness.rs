@@ -12,14 +12,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use fs_dag::TxIx;
-use fs_format::{ContentHash, StreamId, TransactionId};
+use fs_format::{ContentHash, FormatVersion, StreamId, TransactionId};
 
 use crate::error::IndexError;
 use crate::history::History;
 use crate::index::Index;
 use crate::record::Place;
 use crate::replay::FLAT;
-use crate::trouble::Trouble;
+use crate::stored::Stored;
+use crate::trouble::{Reason, Trouble};
 use crate::working_copy::Unconfirmed;
 
 /// Something that answers lack.
@@ -171,7 +172,52 @@ fn id_in(path: &str) -> Option<TransactionId> {
     name.get(..36).and_then(|id| TransactionId::parse(id).ok())
 }
 
+impl Omission {
+    /// Returns the omission of a parent of a transaction, which is not there.
+    pub(crate) fn missing_below(child: &Stored, parent: TransactionId) -> Self {
+        let is_old = child.header.format_version != FormatVersion::V3;
+        let place = if is_old { Place::Flat } else { Place::Sharded };
+        Self {
+            kind: OmissionKind::Missing,
+            transaction_id: Some(parent),
+            path: place.path(parent),
+        }
+    }
+
+    /// Returns the omission that a rejected file is; `None` where it hides nothing, since it was never a transaction's or its
+    /// transaction is in the history.
+    pub(crate) fn of_rejected(trouble: &Trouble, history: &History) -> Option<Self> {
+        let transaction_id = match subject_of(&trouble.path)? {
+            Subject::Directory => None,
+            Subject::Transaction(id) if history.find(id).is_some() => return None,
+            Subject::Transaction(id) => Some(id),
+        };
+        let kind = match trouble.reason {
+            Reason::Newer(_) => OmissionKind::Newer,
+            _ => OmissionKind::Damaged,
+        };
+        Some(Self {
+            kind,
+            transaction_id,
+            path: trouble.path.clone(),
+        })
+    }
+}
+
 impl Trouble {
+    /// Returns whether the file may hold a transaction that is not in the history, or another one than the history has.
+    pub fn may_hide(&self, history: &History) -> bool {
+        match subject_of(&self.path) {
+            None => false,
+            Some(Subject::Directory) => true,
+            Some(Subject::Transaction(id)) => match self.reason {
+                Reason::Duplicate { .. } => false,
+                Reason::Name(_) => history.find(id).is_none(),
+                _ => true,
+            },
+        }
+    }
+
     /// Returns the transaction that the file may hold, by its name; `None` for a file of any other name.
     pub fn transaction_id(&self) -> Option<TransactionId> {
         id_in(&self.path)

@@ -116,9 +116,12 @@ pub(crate) fn decode(
         .disk
         .read(&layout.event_file(path), limits::MAX_FILE_BYTES)
     {
-        Ok(bytes) => match Stored::of_file(bytes, location, FileStamp::of(stat)) {
-            Ok(stored) => Found::Whole(Box::new(stored)),
-            Err(error) => trouble(Reason::of_content(&error)),
+        Ok(bytes) => match Reason::of_pointer(&bytes) {
+            Some(reason) => trouble(reason),
+            None => match Stored::of_file(bytes, location, FileStamp::of(stat)) {
+                Ok(stored) => Found::Whole(Box::new(stored)),
+                Err(error) => trouble(Reason::of_content(&error)),
+            },
         },
         Err(ReadError::NotFound { .. }) => Found::Missing(Ok(location)),
         Err(ReadError::TooLarge { len, .. }) => trouble(Reason::TooLarge { len }),

@@ -16,6 +16,7 @@ use fs_format::{Location, TransactionId};
 use fs_io::System;
 
 use crate::census::Census;
+use crate::completeness::Omission;
 use crate::error::IndexError;
 use crate::file::{self, Found};
 use crate::file_stamp::FileStamp;
@@ -70,6 +71,7 @@ enum Stage {
         history: Box<History>,
         batch: BTreeMap<TransactionId, Stored>,
         troubles: Vec<Trouble>,
+        omissions: Vec<Omission>,
     },
     Census {
         census: Box<Census>,
@@ -87,6 +89,8 @@ pub struct Merged {
     /// Files that would be left out and are not left out now, by path: incoming ones that cannot be used or contradict
     /// a file that is here, and files that an incoming one contradicts.
     pub troubles: Vec<Trouble>,
+    /// What would be missing from the history, apart from these: files that are left out now, and parents that nobody has.
+    pub omissions: Vec<Omission>,
 }
 
 impl Preview {
@@ -159,7 +163,9 @@ impl Preview {
 
 impl Plain {
     fn load(mut self, is_settled: bool) -> Result<Foreseen, IndexError> {
-        let window = if is_settled && self.there.is_empty() {
+        let omissions = self.omissions()?;
+        // What is missing may lie between what is here and what comes, so nothing is left out then.
+        let window = if is_settled && self.there.is_empty() && omissions.is_empty() {
             self.index.window(&self.batch)?
         } else {
             None
@@ -172,7 +178,31 @@ impl Plain {
             history: Box::new(history),
             batch: self.batch,
             troubles: self.troubles,
+            omissions,
         }))
+    }
+
+    /// Returns what will be missing when the batch has come.
+    fn omissions(&self) -> Result<Vec<Omission>, IndexError> {
+        let mut omissions = self.index.omissions()?;
+        let comes = |it: &Omission| {
+            it.transaction_id
+                .is_some_and(|id| self.batch.contains_key(&id))
+        };
+        omissions.retain(|omission| !comes(omission));
+        let mut listed: BTreeSet<_> = omissions
+            .iter()
+            .filter_map(|it| it.transaction_id)
+            .collect();
+        for stored in self.batch.values() {
+            for parent in &stored.header.parents {
+                let id = parent.transaction_id;
+                if !self.batch.contains_key(&id) && !self.index.contains(id)? && listed.insert(id) {
+                    omissions.push(Omission::missing_below(stored, id));
+                }
+            }
+        }
+        Ok(omissions)
     }
 
     fn whole(&mut self) -> Result<History, IndexError> {
@@ -202,6 +232,7 @@ impl Foreseen {
                 mut history,
                 batch,
                 troubles,
+                omissions,
             } => {
                 let arrived = batch.keys().copied().collect();
                 history.extend(batch.into_values().map(Arc::new).collect());
@@ -209,6 +240,7 @@ impl Foreseen {
                     history: *history,
                     arrived,
                     troubles,
+                    omissions,
                 }
             }
             Stage::Census { census, incoming } => census.merge(incoming),
@@ -352,6 +384,9 @@ pub(crate) fn stored_of(path: &str, bytes: Vec<u8>) -> Result<Stored, Reason> {
     if bytes.len() as u64 > fs_format::limits::MAX_FILE_BYTES {
         let len = bytes.len() as u64;
         return Err(Reason::TooLarge { len });
+    }
+    if let Some(reason) = Reason::of_pointer(&bytes) {
+        return Err(reason);
     }
     Stored::of_file(bytes, location, FileStamp::UNKNOWN).map_err(|error| Reason::of_content(&error))
 }

@@ -5,6 +5,9 @@ use std::fmt;
 use fs_format::{DecodeError, NameError, TransactionId};
 use fs_io::FileKind;
 
+/// How the files begin that git LFS leaves in the place of others.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 /// A file that is left where it is and out of the history.
 #[derive(Clone, Debug)]
 pub struct Trouble {
@@ -28,6 +31,8 @@ pub enum Reason {
     Content(String),
     /// It was written by a newer version of the format, as the text says.
     Newer(String),
+    /// It is what git LFS leaves in the place of a file.
+    LfsPointer,
     /// It is larger than any transaction file.
     TooLarge {
         /// Its length in bytes.
@@ -95,6 +100,9 @@ impl Reason {
                 "give it back the name it was written under, or move it out of events/"
             }
             Reason::NotAFile(_) => "move it away; what is missing then is told with what to do",
+            Reason::LfsPointer => {
+                "get the file with `git lfs pull`, and let events/ be stored without git LFS"
+            }
             Reason::Newer(_) => "read it with a newer version of this program",
             Reason::TooLarge { .. } => {
                 "move it out of events/, since no version writes one so large"
@@ -116,6 +124,11 @@ impl Reason {
             self,
             Reason::Duplicate { .. } | Reason::Altered { .. } | Reason::Cycle
         )
+    }
+
+    /// Returns that bytes are what git LFS leaves in the place of a file, if they are.
+    pub(crate) fn of_pointer(bytes: &[u8]) -> Option<Self> {
+        bytes.starts_with(LFS_POINTER).then_some(Reason::LfsPointer)
     }
 
     pub(crate) fn of_content(error: &DecodeError) -> Self {
@@ -142,6 +155,7 @@ impl fmt::Display for Reason {
             }
             Reason::NotAFile(_) => f.write_str("not a regular file"),
             Reason::Content(what) => f.write_str(what),
+            Reason::LfsPointer => f.write_str("a pointer of git lfs, and not the file itself"),
             Reason::Newer(what) => f.write_str(what),
             Reason::TooLarge { len } => write!(
                 f,

@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fs_format::{CommandId, Json, ReplicaId, StreamId, Timestamp, TransactionId};
 
+use fs_index::Omission;
+
 use crate::detect::ForkId;
 use crate::event::{ForkEvent, Raw};
 use crate::stale::StaleRead;
@@ -35,6 +37,10 @@ pub struct ForkContext<E = Raw> {
     /// Decisions of a transaction of the fork on a stream that was written apart, and decisions apart on a stream that
     /// a transaction of the fork writes; by stream, then in canonical order.
     pub stale_reads: Vec<StaleRead>,
+    /// What is missing and could relate the branches or settle them, so that the fork may be none; nothing where it is sure.
+    pub unsure: Vec<Omission>,
+    /// Whether it is to be settled even when it is unsure.
+    pub(crate) is_settled_anyway: bool,
 }
 
 /// A stream in conflict.
@@ -109,6 +115,13 @@ pub struct Decision {
 }
 
 impl<E> ForkContext<E> {
+    /// Lets the fork be settled even when it is [unsure](ForkContext::unsure): what comes back later stands beside the
+    /// decision then.
+    pub fn anyway(mut self) -> Self {
+        self.is_settled_anyway = true;
+        self
+    }
+
     /// Returns whether `stream_id` is one of the streams in conflict.
     pub fn involves(&self, stream_id: &StreamId) -> bool {
         self.stream(stream_id).is_some()

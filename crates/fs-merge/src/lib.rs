@@ -26,6 +26,7 @@ mod conflict;
 pub mod convergence;
 mod covered;
 mod detect;
+mod draft;
 mod event;
 mod fork;
 mod guard;
@@ -47,6 +48,7 @@ mod shape;
 mod stale;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod unsure;
 
 pub use above::descends_from_all;
 pub use detect::{ForkId, Shape};
@@ -54,12 +56,15 @@ pub use event::{BlockedFork, ForkEvent, Raw, ReadAs};
 pub use fork::{Branch, Decision, ForkContext, ForkedStream, Transaction};
 pub use guard::reject_appends_to_forks;
 pub use lineage::Lineage;
-pub use load::{forks, open_forks, typed_forks};
+pub use load::{OpenFork, forks, open_forks, typed_forks};
 pub use merge::{plan, settle};
 pub use open::{Course, OpenForks};
 pub use outcome::{Outcome, OutcomeError, OutcomeEvent};
 pub use preview::{BranchOutline, ForkOutline, MergePreview, preview_merge};
 pub use reconcile::{Reconcile, reconcile};
-pub use report::{Contradiction, Declined, Failed, Planned, ReconcileError, Report, Settled};
+pub use report::{
+    Contradiction, Declined, Failed, NotSettled, Planned, PlannedStep, ReconcileError, Report,
+    Settled,
+};
 pub use resolver::{AsyncResolver, Resolution, Resolver};
 pub use stale::{StaleRead, stale_reads};

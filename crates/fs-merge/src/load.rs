@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fs_dag::TxIx;
 use fs_format::{Header, StreamId, TransactionId};
-use fs_index::{History, Undecodable};
+use fs_index::{History, Omission, Undecodable};
 use fs_store::{EventDecodeError, FileEventStore, ReadError, RefreshError, Schema, StoredEvent};
 use serde::Deserialize;
 
@@ -17,6 +17,7 @@ use crate::nearest::Nearest;
 use crate::participants::{settled_by, settled_heads};
 use crate::quiet;
 use crate::stale::{StaleRead, stale_reads_in};
+use crate::unsure::Missing;
 
 /// Returns the open forks of a store with their events as they are stored, in canonical order of their first members.
 ///
@@ -37,29 +38,46 @@ pub fn forks(store: &FileEventStore) -> Result<Vec<ForkContext>, ReadError> {
 pub fn typed_forks<E: ReadAs>(
     store: &FileEventStore,
 ) -> Result<Vec<Result<ForkContext<E>, BlockedFork>>, RefreshError> {
-    unless_quiet(store, |history| load_some(store, history, |_| true))
+    unless_quiet(store, |history, omissions| {
+        load_some(store, history, omissions, |_| true)
+    })
+}
+
+/// An open fork by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenFork {
+    /// The fork.
+    pub id: ForkId,
+    /// What is missing and makes it [unsure](ForkContext::unsure).
+    pub unsure: Vec<Omission>,
 }
 
 /// Returns the names of the open forks, in the order of [`forks`], without reading their events.
 ///
 /// # Errors
 /// [`RefreshError`].
-pub fn open_forks(store: &FileEventStore) -> Result<Vec<ForkId>, RefreshError> {
-    unless_quiet(store, |history| {
-        shapes(history).into_iter().map(|shape| shape.id).collect()
+pub fn open_forks(store: &FileEventStore) -> Result<Vec<OpenFork>, RefreshError> {
+    unless_quiet(store, |history, omissions| {
+        let missing = Missing::new(history, omissions);
+        let open = shapes(history).into_iter().map(|shape| OpenFork {
+            unsure: missing.makes_unsure(&shape),
+            id: shape.id,
+        });
+        open.collect()
     })
 }
 
 /// Returns what `load` makes of the history, unless it can be told without it that no fork is open.
 fn unless_quiet<T>(
     store: &FileEventStore,
-    load: impl FnOnce(&History) -> Vec<T>,
+    load: impl FnOnce(&History, &[Omission]) -> Vec<T>,
 ) -> Result<Vec<T>, RefreshError> {
     if quiet::is_quiet(store)? {
         return Ok(Vec::new());
     }
-    store.with_history(|history| {
-        let found = load(history);
+    store.with_history_and_omissions(|history, omissions| {
+        let found = load(history, omissions);
         if found.is_empty() {
             quiet::keep(store, history);
         }
@@ -67,10 +85,11 @@ fn unless_quiet<T>(
     })
 }
 
-/// Loads the forks that `wanted` selects; `history` is of `store`.
+/// Loads the forks that `wanted` selects; `history` is of `store` and lacks `omissions`.
 pub(crate) fn load_some<E: ReadAs>(
     store: &FileEventStore,
     history: &History,
+    omissions: &[Omission],
     wanted: impl Fn(&Shape) -> bool,
 ) -> Vec<Result<ForkContext<E>, BlockedFork>> {
     let shapes: Vec<_> = shapes(history).into_iter().filter(wanted).collect();
@@ -78,7 +97,11 @@ pub(crate) fn load_some<E: ReadAs>(
         return Vec::new();
     }
     let stale_reads = stale_reads_in(history);
-    let load = |shape| Loader::new(store, history, shape).load(&stale_reads);
+    let missing = Missing::new(history, omissions);
+    let load = |shape| {
+        let unsure = missing.makes_unsure(shape);
+        Loader::new(store, history, shape).load(&stale_reads, unsure)
+    };
     shapes.iter().map(load).collect()
 }
 
@@ -122,7 +145,11 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn load<E: ReadAs>(&self, stale_reads: &[StaleRead]) -> Result<ForkContext<E>, BlockedFork> {
+    fn load<E: ReadAs>(
+        &self,
+        stale_reads: &[StaleRead],
+        unsure: Vec<Omission>,
+    ) -> Result<ForkContext<E>, BlockedFork> {
         let dag = self.history.dag();
         let heads = self.shape.heads.iter().copied();
         let branches: Vec<_> = heads.zip(self.shape.branches(dag)).collect();
@@ -167,6 +194,8 @@ impl<'a> Loader<'a> {
             common: all(&common)?,
             on_top: all(&self.shape.on_top)?,
             stale_reads: self.touching(stale_reads),
+            unsure,
+            is_settled_anyway: false,
         })
     }
 

@@ -4,25 +4,27 @@
 //! same fork alike write the same file, and git merges it with itself. Nothing is written about a fork that is not as
 //! it was when it was decided upon.
 
-use std::collections::BTreeMap;
-
-use fs_dag::{Dag, TxIx};
-use fs_format::{
-    Event, EventId, FormatVersion, Header, Parent, ReplicaId, StreamBase, StreamId, Timestamp,
-    TransactionId,
-};
-use fs_index::History;
+use fs_dag::TxIx;
+use fs_format::{Event, Header, StreamId};
+use fs_index::{History, Omission};
 use fs_store::{FileEventStore, MergeDraft, SettleError};
 
 use crate::detect::{Shape, shapes};
+use crate::draft::{drafts, version_below};
 use crate::fork::{ForkContext, ForkedStream, Transaction};
 use crate::outcome::Outcome;
 use crate::participants::settled_by;
-use crate::report::{Planned, ReconcileError, Settled};
+use crate::report::{Planned, PlannedStep, ReconcileError, Settled};
+use crate::unsure::Missing;
 
 /// Settles one fork with this outcome.
 ///
+/// A fork whose newest transactions are more than a transaction may have parents is settled in steps: merge transactions
+/// without events join as many as they may, and the last one of all is the decision. Two clones take the same steps.
+///
 /// # Errors
+/// [`ReconcileError::Unsure`] when the fork may be none for what is missing, unless it is to be settled
+/// [`anyway`](ForkContext::anyway).
 /// [`ReconcileError::ForkChanged`] when the fork is not any more as `fork` says: it was settled, it grew, or something
 /// was appended on top of it. [`ReconcileError::VersionConflict`] when a stream is not where the outcome expects it.
 /// Unless it is [`ReconcileError::Append`] with an unknown outcome, nothing was written.
@@ -31,17 +33,22 @@ pub fn settle<E>(
     fork: &ForkContext<E>,
     outcome: &Outcome,
 ) -> Result<Settled, ReconcileError> {
-    let settled = store.settle(|history| Ok(prepare(history, fork, outcome)?.draft));
-    let transaction_id = settled.map_err(|error| match error {
+    let settled =
+        store.settle(|history, omissions| Ok(prepare(history, omissions, fork, outcome)?.drafts));
+    let mut written = settled.map_err(|error| match error {
         SettleError::Declined(error) => error,
         SettleError::Append(error) => ReconcileError::Append(error),
         _ => ReconcileError::ForkChanged {
             fork_id: fork.id.clone(),
         },
     })?;
+    let transaction_id = written.pop().ok_or_else(|| ReconcileError::ForkChanged {
+        fork_id: fork.id.clone(),
+    })?;
     Ok(Settled {
         fork_id: fork.id.clone(),
         transaction_id,
+        steps: written,
         resolved: resolved(fork),
     })
 }
@@ -55,7 +62,9 @@ pub fn plan<E>(
     fork: &ForkContext<E>,
     outcome: &Outcome,
 ) -> Result<Planned, ReconcileError> {
-    store.with_history(|history| Ok(prepare(history, fork, outcome)?.planned(fork)))?
+    store.with_history_and_omissions(|history, omissions| {
+        Ok(prepare(history, omissions, fork, outcome)?.planned(fork))
+    })?
 }
 
 fn resolved<E>(fork: &ForkContext<E>) -> Vec<StreamId> {
@@ -63,10 +72,12 @@ fn resolved<E>(fork: &ForkContext<E>) -> Vec<StreamId> {
     streams.map(|stream| stream.stream_id.clone()).collect()
 }
 
-/// A merge transaction that can be written, in a history that has the fork as it was decided upon.
+/// Merge transactions that can be written, in a history that has the fork as it was decided upon.
 pub(crate) struct Prepared {
-    pub(crate) draft: MergeDraft,
-    encoded: fs_format::Encoded,
+    /// The steps and, at the end, the decision.
+    pub(crate) drafts: Vec<MergeDraft>,
+    /// Each of them.
+    encoded: Vec<fs_format::Encoded>,
     /// The newest transactions of the fork: the parents.
     newest: Vec<TxIx>,
     /// The open forks of the history.
@@ -74,9 +85,10 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    pub(crate) fn planned<E>(self, fork: &ForkContext<E>) -> Planned {
-        let transaction_id = self.encoded.transaction_id;
-        let written = fs_format::decode(&self.encoded.bytes);
+    pub(crate) fn planned<E>(mut self, fork: &ForkContext<E>) -> Planned {
+        let encoded = self.encoded.pop().expect("the decision is always there");
+        let transaction_id = encoded.transaction_id;
+        let written = fs_format::decode(&encoded.bytes);
         let written = written.expect("what was just encoded decodes");
         let events = written.events.into_iter().map(|event| Event {
             event_type: event.event_type.into_owned().into(),
@@ -91,7 +103,8 @@ impl Prepared {
             path: transaction_id.relative_path(),
             header: written.header,
             events: events.collect(),
-            bytes: self.encoded.bytes,
+            bytes: encoded.bytes,
+            steps: self.encoded.into_iter().map(PlannedStep::from).collect(),
         }
     }
 
@@ -100,7 +113,10 @@ impl Prepared {
     /// It is drawn in by an event on one of its streams, and by a conflict of this transaction with one of its members.
     pub(crate) fn disturbs(&self, history: &History, other: &Shape) -> bool {
         let dag = history.dag();
-        let header = &self.draft.header;
+        let Some(decision) = self.drafts.last() else {
+            return false;
+        };
+        let header = &decision.header;
         let writes = |header: &Header, stream_id: &StreamId| {
             let base = header.stream_bases.get(stream_id);
             base.is_some_and(|base| base.writes > 0)
@@ -130,6 +146,7 @@ impl Prepared {
 
 pub(crate) fn prepare<E>(
     history: &History,
+    omissions: &[Omission],
     fork: &ForkContext<E>,
     outcome: &Outcome,
 ) -> Result<Prepared, ReconcileError> {
@@ -144,16 +161,19 @@ pub(crate) fn prepare<E>(
     if !is_as_seen(history, shape, fork) {
         return Err(changed());
     }
-    let newest = shape.newest(history.dag());
-    let draft = draft(history, shape, &newest, outcome)?;
-    let encoded = fs_format::encode_merge(&draft.header, &draft.events).map_err(|source| {
-        ReconcileError::Outcome {
-            fork_id: fork.id.clone(),
-            source,
+    if !fork.is_settled_anyway {
+        let missing = Missing::new(history, omissions).makes_unsure(shape);
+        if !missing.is_empty() {
+            let fork_id = fork.id.clone();
+            return Err(ReconcileError::Unsure { fork_id, missing });
         }
-    })?;
+    }
+    let newest = shape.newest(history.dag());
+    let (drafts, encoded) = drafts(history, shape, &newest, outcome)?
+        .into_iter()
+        .unzip();
     Ok(Prepared {
-        draft,
+        drafts,
         encoded,
         newest,
         shapes,
@@ -172,113 +192,13 @@ pub(crate) fn is_as_seen<E>(history: &History, shape: &Shape, fork: &ForkContext
         seen.collect::<Vec<_>>()
     };
     let newest = shape.newest(dag);
+    let cover = dag.cover(&newest);
     let is_same_stream = |(now, seen): (&StreamId, &ForkedStream<E>)| {
         // An older transaction may arrive late, and be below the fork.
-        *now == seen.stream_id && version_below(history, dag, now, &newest) == seen.version()
+        *now == seen.stream_id && version_below(history, now, &cover) == seen.version()
     };
     ids(&shape.members) == seen(&fork.members())
         && ids(&shape.on_top) == seen(&fork.on_top.iter().collect::<Vec<_>>())
         && shape.streams.len() == fork.streams.len()
         && shape.streams.keys().zip(&fork.streams).all(is_same_stream)
-}
-
-/// Makes the merge transaction of a fork and an outcome.
-fn draft(
-    history: &History,
-    shape: &Shape,
-    newest: &[TxIx],
-    outcome: &Outcome,
-) -> Result<MergeDraft, ReconcileError> {
-    let dag = history.dag();
-    let fork_id = || shape.id.clone();
-    let mut parents: Vec<_> = newest
-        .iter()
-        .map(|ix| history.get(*ix))
-        .map(|parent| Parent {
-            transaction_id: parent.id(),
-            content_hash: Some(parent.content_hash()),
-        })
-        .collect();
-    parents.sort_by_key(|parent| parent.transaction_id);
-    let last = newest
-        .iter()
-        .map(|ix| history.get(*ix).header().created_at)
-        .max();
-    let created_at = last.map_or(Timestamp::MIN, |last| last.of_next_child());
-    let mut heads: Vec<_> = shape.heads.iter().map(|head| dag.id(*head)).collect();
-    heads.sort_unstable();
-    let mut stream_bases = BTreeMap::new();
-    let declared = shape.streams.keys().chain(outcome.expected.keys());
-    for stream_id in declared.chain(outcome.written()) {
-        stream_bases
-            .entry(stream_id.clone())
-            .or_insert_with(|| StreamBase {
-                version: version_below(history, dag, stream_id, newest),
-                writes: 0,
-            });
-    }
-    for (stream_id, expected) in &outcome.expected {
-        let actual = stream_bases.get(stream_id).map_or(0, |base| base.version);
-        if let Some(expected) = expected.version().filter(|expected| *expected != actual) {
-            return Err(ReconcileError::VersionConflict {
-                fork_id: fork_id(),
-                stream_id: stream_id.clone(),
-                expected,
-                actual,
-            });
-        }
-    }
-    let mut events = Vec::with_capacity(outcome.events.len());
-    for event in &outcome.events {
-        let base = stream_bases
-            .get_mut(&event.stream_id)
-            .expect("every event's stream was entered just above");
-        base.writes += 1;
-        events.push(Event {
-            event_id: EventId::from_uuid(Default::default()),
-            stream_id: event.stream_id.clone(),
-            stream_version: base.version + base.writes,
-            event_type: event.event_type.clone().into(),
-            event_data: event.event_data.clone(),
-            metadata: event.metadata.clone(),
-        });
-    }
-    let header = Header {
-        format_version: FormatVersion::V3,
-        transaction_id: TransactionId::from_parts(created_at.unix_millis(), [0; 10]),
-        replica_id: ReplicaId::NIL,
-        replica_seq: Some(0),
-        created_at,
-        recorded_at: None,
-        parents,
-        stream_bases,
-        command_id: None,
-        resolves: shape
-            .streams
-            .keys()
-            .map(|stream_id| (stream_id.clone(), heads.clone()))
-            .collect(),
-        metadata: outcome
-            .header_metadata()
-            .map_err(|source| ReconcileError::Metadata {
-                fork_id: fork_id(),
-                source,
-            })?,
-    };
-    Ok(MergeDraft { header, events })
-}
-
-/// Counts the events of a stream in `newest` and their ancestors.
-fn version_below(history: &History, dag: &Dag, stream_id: &StreamId, newest: &[TxIx]) -> u64 {
-    let is_below = |ix: TxIx| {
-        newest
-            .iter()
-            .any(|above| *above == ix || dag.is_ancestor(ix, *above))
-    };
-    history
-        .writes(stream_id)
-        .iter()
-        .filter(|write| is_below(write.transaction))
-        .map(|write| write.count)
-        .sum()
 }

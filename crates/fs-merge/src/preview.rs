@@ -3,15 +3,17 @@
 //! **Invariant**: nothing is written. What is told is what [`forks`](crate::forks) would tell with the incoming files
 //! among those of the store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use fs_dag::TxIx;
 use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
-use fs_index::{Incoming, Merged, Trouble};
+use fs_index::{Incoming, Merged, Omission, Trouble};
 use fs_store::{FileEventStore, OpenError, Progress};
 
 use crate::detect::{ForkId, Shape, shapes};
 use crate::quiet;
+use crate::unsure::Missing;
 
 /// What a merge would do to the forks of a store.
 #[derive(Clone, Debug)]
@@ -27,6 +29,10 @@ pub struct MergePreview {
     pub settled: Vec<ForkId>,
     /// Files that would be left out of the history and are not left out now, by path.
     pub troubles: Vec<Trouble>,
+    /// Whether one of these may hold a transaction, which then has no part in any fork that is told.
+    pub is_partial: bool,
+    /// What is missing here or below what would arrive, and may be in conflict with what would arrive.
+    pub in_the_way: Vec<Omission>,
 }
 
 /// A fork without its events.
@@ -40,6 +46,8 @@ pub struct ForkOutline {
     pub branches: Vec<BranchOutline>,
     /// The forks open now that it would take in.
     pub takes_in: Vec<ForkId>,
+    /// What is missing and makes it [unsure](crate::ForkContext::unsure).
+    pub unsure: Vec<Omission>,
 }
 
 /// A branch of a fork without its events.
@@ -78,6 +86,7 @@ pub fn preview_merge(
 ) -> Result<MergePreview, OpenError> {
     let preview = FileEventStore::preview(root, incoming, progress)?;
     let is_quiet = quiet::is_quiet_in(&preview)?;
+    let accepted = preview.accepted()?;
     let foreseen = preview.load(is_quiet)?;
     let now = foreseen.history();
     let present: Vec<Present> = shapes(now)
@@ -87,10 +96,16 @@ pub fn preview_merge(
             id: shape.id,
         })
         .collect();
-    let merged = foreseen.merge();
-    let outlines = shapes(&merged.history)
-        .into_iter()
-        .map(|shape| outline(&merged, &present, &shape));
+    let mut merged = foreseen.merge();
+    merged.omissions.retain(|omission| {
+        let id = omission.transaction_id;
+        id.is_none_or(|id| !accepted.contains(&id))
+    });
+    let missing = Missing::new(&merged.history, &merged.omissions);
+    let outlines = shapes(&merged.history).into_iter().map(|shape| {
+        let unsure = missing.makes_unsure(&shape);
+        outline(&merged, &present, &shape, unsure)
+    });
     let (open, new): (Vec<_>, Vec<_>) =
         outlines.partition(|fork| present.iter().any(|it| it.id == fork.id));
     let goes_on = |id: &ForkId| {
@@ -106,11 +121,48 @@ pub fn preview_merge(
         settled,
         open,
         new,
+        is_partial: merged
+            .troubles
+            .iter()
+            .any(|trouble| trouble.may_hide(&merged.history)),
+        in_the_way: in_the_way(&merged),
         troubles: merged.troubles,
     })
 }
 
-fn outline(merged: &Merged, present: &[Present], shape: &Shape) -> ForkOutline {
+/// Returns what is missing and does not lie below all that arrives: it may have written what arrives writes too.
+///
+/// # Complexity
+/// O(n a) for n transactions that name what is missing and a that arrive; nothing where nothing is missing.
+fn in_the_way(merged: &Merged) -> Vec<Omission> {
+    let dag = merged.history.dag();
+    let arrived = merged.arrived.iter();
+    let arrived: Vec<_> = arrived.filter_map(|id| dag.index_of(*id)).collect();
+    let mut children: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    if !merged.omissions.is_empty() {
+        for (child, parent) in dag.missing_parents() {
+            children.entry(parent).or_default().push(child);
+        }
+    }
+    let omissions = merged.omissions.iter().filter(|omission| {
+        let id = omission.transaction_id;
+        let children = id.and_then(|id| children.get(&id));
+        let is_above = |arrived: &TxIx| {
+            let mut children = children.into_iter().flatten();
+            let is_here = |child: &TxIx| !merged.arrived.contains(&dag.id(*child));
+            children.any(|child| is_here(child) && dag.is_ancestor(*child, *arrived))
+        };
+        !arrived.iter().all(is_above)
+    });
+    omissions.cloned().collect()
+}
+
+fn outline(
+    merged: &Merged,
+    present: &[Present],
+    shape: &Shape,
+    unsure: Vec<Omission>,
+) -> ForkOutline {
     let (history, dag) = (&merged.history, merged.history.dag());
     let branches = shape.heads.iter().zip(shape.branches(dag));
     let branches = branches.map(|(head, branch)| {
@@ -135,5 +187,6 @@ fn outline(merged: &Merged, present: &[Present], shape: &Shape) -> ForkOutline {
         streams: shape.streams.keys().cloned().collect(),
         branches: branches.collect(),
         takes_in: takes_in.map(|it| it.id.clone()).collect(),
+        unsure,
     }
 }

@@ -47,6 +47,7 @@ pub struct Reconcile<'s> {
     pub(crate) fork_id: Option<ForkId>,
     pub(crate) stream_id: Option<StreamId>,
     pub(crate) is_dry: bool,
+    pub(crate) is_anyway: bool,
     asks_once: bool,
 }
 
@@ -58,6 +59,7 @@ impl<'s> Reconcile<'s> {
             fork_id: None,
             stream_id: None,
             is_dry: false,
+            is_anyway: false,
             asks_once: false,
         }
     }
@@ -77,6 +79,16 @@ impl<'s> Reconcile<'s> {
     /// Writes nothing; the report has what would be written, in [`Report::planned`].
     pub fn dry_run(mut self) -> Self {
         self.is_dry = true;
+        self
+    }
+
+    /// Settles [unsure](crate::ForkContext::unsure) forks too.
+    ///
+    /// Without this, none of these is shown to the resolver; each is among [`Report::failed`], as
+    /// [`ReconcileError::Unsure`]. When what is missing comes back, what was settled stays, and may prove to have been no
+    /// conflict.
+    pub fn anyway(mut self) -> Self {
+        self.is_anyway = true;
         self
     }
 

@@ -1,6 +1,7 @@
 //! What a reconciliation did, and what it could not do.
 
-use fs_format::{EncodeError, Event, Header, JsonError, StreamId, TransactionId};
+use fs_format::{EncodeError, Encoded, Event, Header, JsonError, StreamId, TransactionId};
+use fs_index::Omission;
 use fs_store::{AppendError, RefreshError};
 
 use crate::detect::ForkId;
@@ -30,9 +31,62 @@ impl Report {
         self.settled.is_empty() && self.planned.is_empty() && self.is_complete()
     }
 
+    /// Returns the report if every fork that was found was settled, or is planned to be.
+    ///
+    /// # Errors
+    /// [`NotSettled`], which has the report, when some were declined, failed or changed meanwhile.
+    pub fn into_result(self) -> Result<Self, NotSettled> {
+        if self.is_complete() {
+            Ok(self)
+        } else {
+            Err(NotSettled(Box::new(self)))
+        }
+    }
+
     /// Returns whether every fork that was found was settled, or is planned to be.
     pub fn is_complete(&self) -> bool {
         self.declined.is_empty() && self.failed.is_empty() && self.changed.is_empty()
+    }
+}
+
+/// Some forks are open still: the resolver declined them, something is wrong with them, or they changed meanwhile.
+#[derive(Debug)]
+pub struct NotSettled(pub Box<Report>);
+
+impl std::fmt::Display for NotSettled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Report {
+            declined,
+            failed,
+            changed,
+            ..
+        } = &*self.0;
+        write!(
+            f,
+            "forks are left open: {} declined, {} failed, {} changed meanwhile",
+            declined.len(),
+            failed.len(),
+            changed.len()
+        )?;
+        if let Some(first) = failed.first() {
+            write!(f, "; the first that failed: {}", first.error)
+        } else if let Some(first) = declined.first() {
+            write!(
+                f,
+                "; the first that was declined, {}: {}",
+                first.fork_id, first.reason
+            )
+        } else if let Some(first) = changed.first() {
+            write!(f, "; look again at {first}")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl std::error::Error for NotSettled {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.0.failed.first()?.error)
     }
 }
 
@@ -44,6 +98,8 @@ pub struct Settled {
     pub fork_id: ForkId,
     /// The merge transaction.
     pub transaction_id: TransactionId,
+    /// The merge transactions before it that join branches, where the fork has more than a transaction may have parents.
+    pub steps: Vec<TransactionId>,
     /// The streams that are settled by it.
     pub resolved: Vec<StreamId>,
 }
@@ -66,6 +122,30 @@ pub struct Planned {
     pub events: Vec<Event<'static>>,
     /// The bytes of the file.
     pub bytes: Vec<u8>,
+    /// The merge transactions before it that join branches, where the fork has more than a transaction may have parents.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// A merge transaction without events that was not written and would join branches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlannedStep {
+    /// The merge transaction.
+    pub transaction_id: TransactionId,
+    /// Its file, relative to `events/`.
+    pub path: String,
+    /// The bytes of the file.
+    pub bytes: Vec<u8>,
+}
+
+impl From<Encoded> for PlannedStep {
+    fn from(encoded: Encoded) -> Self {
+        Self {
+            transaction_id: encoded.transaction_id,
+            path: encoded.transaction_id.relative_path(),
+            bytes: encoded.bytes,
+        }
+    }
 }
 
 /// A fork that was left open.
@@ -128,6 +208,17 @@ pub enum ReconcileError {
         /// The other.
         second: Box<Resolution>,
     },
+    /// The fork may be none: what is missing could relate its branches, or settle them.
+    #[error(
+        "fork {fork_id} is unsure, since {} is missing or cannot be used; bring it back, or settle the fork anyway",
+        omissions_text(missing)
+    )]
+    Unsure {
+        /// The fork.
+        fork_id: ForkId,
+        /// What is missing.
+        missing: Vec<Omission>,
+    },
     /// The fork is not as it was when it was decided upon.
     #[error("fork {fork_id} changed while it was decided upon; look at the forks again")]
     ForkChanged {
@@ -173,5 +264,16 @@ impl ReconcileError {
     /// Returns whether the store failed, so that no other fork can be settled either.
     pub(crate) fn is_of_store(&self) -> bool {
         matches!(self, Self::Refresh(_) | Self::Append(_))
+    }
+}
+
+/// Names the first of what is missing, and says how much more there is.
+fn omissions_text(omissions: &[Omission]) -> String {
+    let first = omissions
+        .first()
+        .map(|omission| format!("events/{}", omission.path));
+    match omissions.len() {
+        0 | 1 => first.unwrap_or_default(),
+        count => format!("{} (with {} more)", first.unwrap_or_default(), count - 1),
     }
 }

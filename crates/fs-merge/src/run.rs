@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use fs_index::History;
+use fs_index::{History, Omission};
 
 use crate::detect::{ForkId, shapes};
 use crate::event::{BlockedFork, ReadAs};
@@ -49,10 +49,12 @@ pub(crate) struct Run<'r, E> {
 
 impl<'r, E: ReadAs> Run<'r, E> {
     pub(crate) fn start(options: &'r Reconcile<'r>) -> Result<Self, ReconcileError> {
-        let load = |history: &History| {
-            load_some::<E>(options.store, history, |shape| options.wants(shape))
+        let load = |history: &History, omissions: &[Omission]| {
+            load_some::<E>(options.store, history, omissions, |shape| {
+                options.wants(shape)
+            })
         };
-        let forks = options.store.with_history(load)?;
+        let forks = options.store.with_history_and_omissions(load)?;
         let mut report = Report::default();
         let is_missing = |wanted: &ForkId| {
             let mut found = forks.iter().map(|fork| match fork {
@@ -66,7 +68,9 @@ impl<'r, E: ReadAs> Run<'r, E> {
         let mut waiting = VecDeque::new();
         for fork in forks {
             match fork {
-                Ok(fork) => waiting.push_back(fork),
+                Ok(fork) if options.is_anyway => waiting.push_back(fork.anyway()),
+                Ok(fork) if fork.unsure.is_empty() => waiting.push_back(fork),
+                Ok(fork) => report.failed.push(unsure(fork)),
                 Err(blocked) => report.failed.push(failed(blocked)),
             }
         }
@@ -137,8 +141,10 @@ impl<'r, E: ReadAs> Run<'r, E> {
     /// Plans the settlement of a fork, and passes over those that it would change, as they would be if it were written.
     fn plan(&mut self, fork: &ForkContext<E>, outcome: &Outcome) -> Result<(), ReconcileError> {
         let waiting = &self.waiting;
-        let plan = |history: &History| -> Result<(Planned, Vec<bool>), ReconcileError> {
-            let prepared = prepare(history, fork, outcome)?;
+        let plan = |history: &History,
+                    omissions: &[Omission]|
+         -> Result<(Planned, Vec<bool>), ReconcileError> {
+            let prepared = prepare(history, omissions, fork, outcome)?;
             let is_same = |fork: &ForkContext<E>| {
                 let shape = prepared.shapes.iter().find(|shape| shape.id == fork.id);
                 shape.is_some_and(|shape| {
@@ -148,7 +154,7 @@ impl<'r, E: ReadAs> Run<'r, E> {
             let is_same = waiting.iter().map(is_same).collect();
             Ok((prepared.planned(fork), is_same))
         };
-        let (planned, is_same) = self.options.store.with_history(plan)??;
+        let (planned, is_same) = self.options.store.with_history_and_omissions(plan)??;
         self.report.planned.push(planned);
         self.keep(&is_same);
         Ok(())
@@ -171,5 +177,15 @@ fn failed(blocked: BlockedFork) -> Failed {
     Failed {
         fork_id: blocked.fork_id().clone(),
         error: blocked.into(),
+    }
+}
+
+fn unsure<E>(fork: ForkContext<E>) -> Failed {
+    Failed {
+        fork_id: fork.id.clone(),
+        error: ReconcileError::Unsure {
+            fork_id: fork.id,
+            missing: fork.unsure,
+        },
     }
 }

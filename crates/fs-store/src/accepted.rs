@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use fs_format::TransactionId;
-use fs_io::{LockGuard, SyncPolicy};
+use fs_index::Layout;
+use fs_io::{Disk, LockGuard, SyncPolicy};
 
 use crate::error::RefreshError;
 use crate::sealed::{self, Unbelieved};
-use crate::state::StateError;
+use crate::state::{self, StateError};
 use crate::store::Inner;
 
 /// The word that the file begins with.
@@ -22,27 +23,12 @@ const KIND: &str = "accepted";
 impl Inner {
     /// Returns the file, which is the store's own also where this handle keeps the rest of `local/` elsewhere.
     fn accepted_path(&self) -> PathBuf {
-        self.layout.root().join("local").join("accepted")
+        path_in(&self.layout)
     }
 
     /// Returns the transactions that are missed no more.
     pub(crate) fn accepted(&self) -> Result<BTreeSet<TransactionId>, StateError> {
-        let path = self.accepted_path();
-        let Some(bytes) = self.read_state(&path)? else {
-            return Ok(BTreeSet::new());
-        };
-        match parse(&bytes) {
-            Ok(accepted) => Ok(accepted),
-            Err(Unbelieved::Newer { format }) => Err(StateError::Newer {
-                path,
-                format,
-                known: sealed::FORMAT,
-            }),
-            Err(Unbelieved::Damaged | Unbelieved::Unsealed) => Err(StateError::Damaged {
-                path,
-                way_out: "delete it, and what is missing is told again".to_owned(),
-            }),
-        }
+        read(self.system.disk.as_ref(), &self.layout)
     }
 
     /// Accepts that transactions are missing, durably.
@@ -91,6 +77,34 @@ impl Inner {
         })?;
         let bytes = sealed::seal(KIND, "", &content);
         self.write_state(&path, &bytes, SyncPolicy::Durable)
+    }
+}
+
+/// Returns the file of a working copy.
+fn path_in(layout: &Layout) -> PathBuf {
+    layout.root().join("local").join("accepted")
+}
+
+/// Returns the transactions that are missed no more in a working copy.
+pub(crate) fn read(
+    disk: &dyn Disk,
+    layout: &Layout,
+) -> Result<BTreeSet<TransactionId>, StateError> {
+    let path = path_in(layout);
+    let Some(bytes) = state::read(disk, &path)? else {
+        return Ok(BTreeSet::new());
+    };
+    match parse(&bytes) {
+        Ok(accepted) => Ok(accepted),
+        Err(Unbelieved::Newer { format }) => Err(StateError::Newer {
+            path,
+            format,
+            known: sealed::FORMAT,
+        }),
+        Err(Unbelieved::Damaged | Unbelieved::Unsealed) => Err(StateError::Damaged {
+            path,
+            way_out: "delete it, and what is missing is told again".to_owned(),
+        }),
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 
 use fs_format::{Event, Header, TransactionId};
-use fs_index::{Depth, History, IndexError, Stored};
+use fs_index::{Depth, History, IndexError, Omission, Stored};
 use fs_io::LockGuard;
 
 use crate::commit::MOST_TOGETHER;
@@ -95,32 +95,37 @@ impl FileEventStore {
         check_versions(&self.inner.index(), &Ahead::default(), append)
     }
 
-    /// Writes the merge transaction that `prepare` makes of the history as it is under the write lock.
+    /// Writes the merge transactions that `prepare` makes of the history as it is under the write lock, and of what is known
+    /// to be missing from it. Returns their ids.
     ///
-    /// The file is a pure function of the draft, so writing one that is there already changes nothing.
+    /// A file is a pure function of its draft, so writing one that is there already changes nothing. They are written in
+    /// their order; after a failure those before it may be there.
     ///
     /// # Errors
     /// [`SettleError::Declined`] with what `prepare` returned, and [`SettleError::Append`] as
     /// [`FileEventStore::append`].
     pub fn settle<E: std::error::Error>(
         &self,
-        prepare: impl FnOnce(&History) -> Result<MergeDraft, E>,
-    ) -> Result<TransactionId, SettleError<E>> {
+        prepare: impl FnOnce(&History, &[Omission]) -> Result<Vec<MergeDraft>, E>,
+    ) -> Result<Vec<TransactionId>, SettleError<E>> {
         let mut turn = self.inner.begin()?;
-        let history = self.inner.loaded_history()?;
-        let draft = prepare(&history).map_err(SettleError::Declined)?;
-        let encoded =
-            fs_format::encode_merge(&draft.header, &draft.events).map_err(AppendError::from)?;
-        let merge = Stored::of_encoded_bytes(encoded);
-        let transaction_id = merge.id();
-        let known = history.find(transaction_id).is_some();
-        if !known {
-            self.inner.refuse_when_blocked(transaction_id)?;
-            for outcome in turn.commit(vec![merge]) {
-                outcome?;
+        let (history, omissions) = self.inner.loaded_history_and_omissions()?;
+        let drafts = prepare(&history, &omissions).map_err(SettleError::Declined)?;
+        let mut written = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let encoded =
+                fs_format::encode_merge(&draft.header, &draft.events).map_err(AppendError::from)?;
+            let merge = Stored::of_encoded_bytes(encoded);
+            let transaction_id = merge.id();
+            if history.find(transaction_id).is_none() {
+                self.inner.refuse_when_blocked(transaction_id)?;
+                for outcome in turn.commit(vec![merge]) {
+                    outcome?;
+                }
             }
+            written.push(transaction_id);
         }
-        Ok(transaction_id)
+        Ok(written)
     }
 
     /// Makes every append of this handle so far survive a power cut, without any log.

@@ -3,7 +3,7 @@
 //! **Invariant**: a transaction is drafted on the history together with those of its group that are encoded and not yet committed ([`Ahead`]), as if
 //! they were in it: its parents, versions and sequence are the ones it would have had if they had been appended one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fs_format::CommandId;
 use fs_format::{
@@ -126,8 +126,8 @@ impl Turn<'_> {
         append: Append,
     ) -> Result<(Header, Vec<Event<'static>>), AppendError> {
         let (replica_id, replica_seq) = self.replica()?;
+        let heads = self.heads(&append)?;
         let index = self.inner.index();
-        let heads = self.heads(&index);
         let unix_nanos = self.inner.system.clock.now_unix_nanos();
         let now = Timestamp::from_unix_nanos(unix_nanos)
             .filter(|now| *now <= Timestamp::LATEST_CREATED_AT)
@@ -179,21 +179,56 @@ impl Turn<'_> {
     }
 
     /// Returns the heads as parents of the next transaction, each with its time.
-    fn heads(&self, index: &Index) -> Vec<(Parent, Timestamp)> {
+    ///
+    /// Of more heads than a transaction may have parents, those come first that the newest writers of the append's streams
+    /// are or lie below, and then the others; by canonical key.
+    ///
+    /// # Complexity
+    /// O(h log h) for h heads. Where they are too many, the history is loaded, and O(w h) more for w writers that no
+    /// other writer of the stream descends from and that are no heads.
+    fn heads(&self, append: &Append) -> Result<Vec<(Parent, Timestamp)>, RefreshError> {
         if let Some(newest) = &self.ahead.newest {
-            return vec![*newest];
+            return Ok(vec![*newest]);
         }
-        let heads = index.heads().into_iter();
-        heads
-            .take(limits::MAX_PARENTS)
-            .map(|head| {
-                let parent = Parent {
-                    transaction_id: head.transaction_id,
-                    content_hash: Some(head.content_hash),
-                };
-                (parent, head.created_at)
-            })
-            .collect()
+        let mut heads = self.inner.index().heads();
+        if heads.len() > limits::MAX_PARENTS {
+            let own = self.own_heads(append)?;
+            heads.sort_by_key(|head| !own.contains(&head.transaction_id));
+        }
+        let heads = heads.into_iter().take(limits::MAX_PARENTS).map(|head| {
+            let parent = Parent {
+                transaction_id: head.transaction_id,
+                content_hash: Some(head.content_hash),
+            };
+            (parent, head.created_at)
+        });
+        Ok(heads.collect())
+    }
+
+    /// Returns the heads that the newest writers of the append's streams are or lie below.
+    fn own_heads(&self, append: &Append) -> Result<BTreeSet<TransactionId>, RefreshError> {
+        let history = self.inner.loaded_history()?;
+        let dag = history.dag();
+        let heads = dag.heads();
+        let mut own: BTreeSet<_> = BTreeSet::new();
+        let written = append.events.iter().map(|event| &event.stream_id);
+        let streams: BTreeSet<_> = append.expected.keys().chain(written).collect();
+        for stream_id in streams {
+            let writers = history.writes(stream_id).iter();
+            let writers: Vec<_> = writers.map(|write| write.transaction).collect();
+            for newest in dag.maximal(&writers) {
+                if heads
+                    .binary_search_by_key(&dag.rank(newest), |head| dag.rank(*head))
+                    .is_ok()
+                {
+                    own.insert(newest);
+                } else {
+                    let above = heads.iter().filter(|head| dag.is_ancestor(newest, **head));
+                    own.extend(above.copied());
+                }
+            }
+        }
+        Ok(own.into_iter().map(|ix| dag.id(ix)).collect())
     }
 
     fn replica(&mut self) -> Result<(ReplicaId, u64), AppendError> {

@@ -5,12 +5,14 @@
 //! # Limitations
 //! What only the log of this working copy holds after a power cut is not seen before the store is opened.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use fs_format::Header;
+use fs_format::{Header, TransactionId};
 use fs_index::{Foreseen, Incoming, Layout, Position, Progress};
 use fs_io::System;
 
+use crate::accepted;
 use crate::answer;
 use crate::error::{OpenError, RefreshError};
 use crate::open::{check_requires, layout_of, must_be_there};
@@ -66,6 +68,14 @@ impl Preview {
     /// As [`FileEventStore::kept_answer`].
     pub fn kept_answer(&self, name: &str) -> Option<Vec<u8>> {
         answer::kept(self.system.disk.as_ref(), &self.layout, name)
+    }
+
+    /// Returns the transactions that are missing and not to be missed any more.
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub fn accepted(&self) -> Result<BTreeSet<TransactionId>, RefreshError> {
+        Ok(accepted::read(self.system.disk.as_ref(), &self.layout)?)
     }
 
     /// As [`fs_index::Preview::load`].

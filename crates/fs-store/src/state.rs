@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_index::Layout;
-use fs_io::{ReadError, ReplaceError, SyncPolicy, System};
+use fs_io::{Disk, ReadError, ReplaceError, SyncPolicy, System};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
@@ -308,14 +308,7 @@ impl Inner {
 
     /// Reads a file of `local/`; `None` when there is none.
     pub(crate) fn read_state(&self, path: &Path) -> Result<Option<Vec<u8>>, StateError> {
-        match self.system.disk.read(path, LIMIT) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(ReadError::NotFound { .. }) => Ok(None),
-            Err(source) => Err(StateError::Read {
-                path: path.to_owned(),
-                source,
-            }),
-        }
+        read(self.system.disk.as_ref(), path)
     }
 
     /// Creates the directory of a state file, and what is above it where somebody has deleted that (`git clean`).
@@ -398,4 +391,16 @@ pub(crate) fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
+}
+
+/// Reads a state file; `None` when there is none.
+pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+    match disk.read(path, LIMIT) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(ReadError::NotFound { .. }) => Ok(None),
+        Err(source) => Err(StateError::Read {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use fs_format::TransactionId;
-use fs_index::{Depth, Effort, History, Index, IndexError, Layout, Observed, Unconfirmed};
+use fs_index::{
+    Depth, Effort, History, Index, IndexError, Layout, Observed, Omission, Unconfirmed,
+};
 use fs_io::{LockError, LockGuard, PrivateDir, System, Wait};
 
 use crate::error::{NewerVersion, RefreshError};
@@ -94,6 +96,20 @@ impl FileEventStore {
         self.inner.freshen()?;
         let history = self.inner.history()?;
         Ok(look(&history))
+    }
+
+    /// As [`FileEventStore::with_history`], with what is known to be missing from that history.
+    ///
+    /// # Errors
+    /// [`RefreshError`] when the history cannot be brought up to date.
+    pub fn with_history_and_omissions<T>(
+        &self,
+        look: impl FnOnce(&History, &[Omission]) -> T,
+    ) -> Result<T, RefreshError> {
+        self.inner.freshen()?;
+        self.inner.history()?;
+        let (history, omissions) = self.inner.loaded_history_and_omissions()?;
+        Ok(look(&history, &omissions))
     }
 }
 
@@ -208,6 +224,17 @@ impl Inner {
             }
             loaded => loaded,
         }
+    }
+
+    /// Returns the whole history and what it lacks, of one moment.
+    pub(crate) fn loaded_history_and_omissions(
+        &self,
+    ) -> Result<(Arc<History>, Vec<Omission>), RefreshError> {
+        let mut index = self.index_mut();
+        index.load_history()?;
+        let (history, omissions) = (index.history(), index.omissions()?);
+        drop(index);
+        Ok((history, self.split_accepted(omissions)?.0))
     }
 
     /// As [`Inner::history`], for the holder of the write lock.

@@ -1,7 +1,7 @@
 //! Finding the open forks that a name on the command line means.
 
 use fs_format::StreamId;
-use fs_merge::{BlockedFork, ForkContext, Raw, typed_forks};
+use fs_merge::{BlockedFork, ForkContext, Raw, open_forks, typed_forks};
 use fs_store::{FileEventStore, RefreshError};
 
 use crate::outcome::Usage;
@@ -22,6 +22,11 @@ pub(crate) fn open(store: &FileEventStore) -> Result<Open, RefreshError> {
         }
     }
     Ok(Open { forks, blocked })
+}
+
+/// Returns whether no fork is open.
+pub(crate) fn is_none_open(store: &FileEventStore) -> Result<bool, RefreshError> {
+    Ok(open_forks(store)?.is_empty())
 }
 
 /// Says what to do about a fork that damage blocks.

@@ -1,15 +1,15 @@
 //! `trib forks`
 
-use fs_format::{Json, ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_format::{CommandId, Json, ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_merge::{BlockedFork, Branch, ForkContext, ForkId, ForkedStream, StaleRead, Transaction};
-use fs_store::{FileEventStore, report};
+use fs_store::{FileEventStore, Omission, report};
 use serde::Serialize;
 
 use crate::commands::events::EventOut;
 use crate::commands::find::{self, named};
 use crate::outcome::Ending;
-use crate::output::{Output, plain};
-use crate::view::{View, fork_text, in_order, settle_text};
+use crate::output::{Output, counted, plain};
+use crate::view::{ELLIPSIS, Extent, View, fork_text, in_order, settle_text};
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -35,6 +35,23 @@ struct ForkOut<'a> {
     on_top: Vec<TransactionId>,
     transactions: Vec<TransactionOut<'a>>,
     stale_reads: &'a [StaleRead],
+    unsure: Vec<MissingOut>,
+    repeated_commands: Vec<CommandOut<'a>>,
+}
+
+/// A transaction that is missing, and may have a part in a fork.
+#[derive(Serialize)]
+pub(crate) struct MissingOut {
+    transaction_id: Option<TransactionId>,
+    /// Its file, or where that would be.
+    pub(crate) path: String,
+}
+
+/// A command that several members of a fork carried out.
+#[derive(Serialize)]
+struct CommandOut<'a> {
+    command_id: &'a CommandId,
+    transactions: Vec<TransactionId>,
 }
 
 #[derive(Serialize)]
@@ -57,6 +74,7 @@ struct TransactionOut<'a> {
     replica_id: ReplicaId,
     created_at: Timestamp,
     after: &'a [TransactionId],
+    command_id: Option<&'a CommandId>,
     metadata: &'a Json<'static>,
     settles: &'a [StreamId],
     author: Option<&'a str>,
@@ -66,6 +84,7 @@ struct TransactionOut<'a> {
 pub(crate) fn run(
     store: &FileEventStore,
     name: Option<&str>,
+    all: bool,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
     let mut open = find::open(store)?;
@@ -76,9 +95,18 @@ pub(crate) fn run(
     let blocked = open.blocked.iter().map(|fork| Item::Blocked(fork.into()));
     let answer: Vec<_> = shown.chain(blocked).collect();
     output.answer(&answer, || {
-        let view = View::of_output();
-        let whole = |fork| format!("{}\n\n{}", fork_text(fork, &view), settle_text(fork));
-        let mut blocks: Vec<_> = open.forks.iter().map(whole).collect();
+        let mut view = View::of_output();
+        if all {
+            view.extent = Extent::ALL;
+        }
+        let whole = |fork| format!("{}\n\n{}", fork_text(fork, &view), settle_text(fork, &view));
+        let shown = open.forks.iter().take(view.extent.forks);
+        let mut blocks: Vec<_> = shown.map(whole).collect();
+        let left_out = open.forks.len() - blocks.len();
+        if left_out > 0 {
+            let forks = counted(left_out as u64, "more fork");
+            blocks.push(format!("{ELLIPSIS} {forks}: `trib forks FORK` shows one, `trib forks --all` everything, `trib status` lists their names"));
+        }
         let blocked = open.blocked.iter().map(BlockedOut::from);
         blocks.extend(blocked.map(|it| format!("{}\n\n  {}", it.blocked, find::UNBLOCK)));
         if blocks.is_empty() {
@@ -113,6 +141,24 @@ impl<'a> From<&'a ForkContext> for ForkOut<'a> {
             on_top: ids(&fork.on_top),
             transactions: transactions.map(TransactionOut::from).collect(),
             stale_reads: &fork.stale_reads,
+            unsure: fork.unsure.iter().map(MissingOut::from).collect(),
+            repeated_commands: fork
+                .repeated_commands()
+                .into_iter()
+                .map(|(command_id, transactions)| CommandOut {
+                    command_id,
+                    transactions,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl From<&Omission> for MissingOut {
+    fn from(it: &Omission) -> Self {
+        Self {
+            transaction_id: it.transaction_id,
+            path: format!("events/{}", it.path),
         }
     }
 }
@@ -145,6 +191,7 @@ impl<'a> From<&'a Transaction> for TransactionOut<'a> {
             replica_id: it.replica_id,
             created_at: it.created_at,
             after: &it.after,
+            command_id: it.command_id.as_ref(),
             metadata: &it.metadata,
             settles: &it.settles,
             author: decision.and_then(|of| of.author.as_deref()),

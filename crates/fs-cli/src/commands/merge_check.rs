@@ -12,11 +12,15 @@ use fs_merge::{BranchOutline, ForkId, ForkOutline, MergePreview, preview_merge};
 use fs_store::FileEventStore;
 use serde::Serialize;
 
+use crate::commands::forks::MissingOut;
 use crate::git::Git;
 use crate::locate;
 use crate::outcome::Ending;
-use crate::output::{Output, plain, plain_name};
+use crate::output::{Output, counted, plain, plain_name};
 use crate::progress;
+
+/// More files that are missing are counted, and not listed.
+const MAX_LISTED: usize = 10;
 
 #[derive(Serialize)]
 struct Answer {
@@ -27,6 +31,8 @@ struct Answer {
     open: Vec<ForkOut>,
     settled: Vec<ForkId>,
     left_out: Vec<FileOut>,
+    complete: bool,
+    missing: Vec<MissingOut>,
 }
 
 #[derive(Serialize)]
@@ -35,6 +41,7 @@ struct ForkOut {
     streams: Vec<StreamId>,
     branches: Vec<BranchOut>,
     takes_in: Vec<ForkId>,
+    unsure: Vec<MissingOut>,
 }
 
 #[derive(Serialize)]
@@ -63,10 +70,9 @@ pub(crate) fn run(root: &Path, revision: &str, output: &mut Output) -> anyhow::R
     );
     git.check_requires(&commit)?;
     let preview = preview_merge(root, git.read(git.list_new(&commit)?)?, progress::bar())?;
-    let has_new = !preview.new.is_empty();
     let answer = Answer::new(commit, preview);
     output.answer(&answer, || text(revision, &answer))?;
-    Ok(if has_new {
+    Ok(if !answer.new.is_empty() || !answer.complete {
         Ending::NotClean
     } else {
         Ending::Fine
@@ -75,7 +81,7 @@ pub(crate) fn run(root: &Path, revision: &str, output: &mut Output) -> anyhow::R
 
 impl Answer {
     fn new(revision: String, preview: MergePreview) -> Self {
-        let left_out = preview.troubles.into_iter().map(|trouble| FileOut {
+        let left_out = preview.troubles.iter().map(|trouble| FileOut {
             path: format!("events/{}", trouble.path),
             reason: trouble.reason.to_string(),
         });
@@ -86,6 +92,8 @@ impl Answer {
             open: preview.open.into_iter().map(ForkOut::from).collect(),
             settled: preview.settled,
             left_out: left_out.collect(),
+            complete: !preview.is_partial && preview.in_the_way.is_empty(),
+            missing: preview.in_the_way.iter().map(MissingOut::from).collect(),
         }
     }
 }
@@ -97,6 +105,7 @@ impl From<ForkOutline> for ForkOut {
             streams: fork.streams,
             branches: fork.branches.into_iter().map(BranchOut::from).collect(),
             takes_in: fork.takes_in,
+            unsure: fork.unsure.iter().map(MissingOut::from).collect(),
         }
     }
 }
@@ -120,7 +129,15 @@ fn text(revision: &str, answer: &Answer) -> String {
         plain(revision)
     )];
     for fork in &answer.new {
-        lines.push(format!("new fork {} on {}", fork.fork_id, streams(fork)));
+        let unsure = match fork.unsure.first() {
+            Some(first) => format!(", unsure since {} is missing", plain(&first.path)),
+            None => String::new(),
+        };
+        lines.push(format!(
+            "new fork {} on {}{unsure}",
+            fork.fork_id,
+            streams(fork)
+        ));
         for branch in &fork.branches {
             let who = match branch.replica_id {
                 replica if replica.is_nil() => "a decision on a fork".to_owned(),
@@ -150,6 +167,21 @@ fn text(revision: &str, answer: &Answer) -> String {
             plain(&file.path),
             plain(&file.reason)
         ));
+    }
+    for missing in answer.missing.iter().take(MAX_LISTED) {
+        lines.push(format!(
+            "not here or not usable: {}; forks with it cannot be told",
+            plain(&missing.path)
+        ));
+    }
+    let more = answer.missing.len().saturating_sub(MAX_LISTED);
+    if more > 0 {
+        lines.push(format!("… {}", counted(more as u64, "more file")));
+    }
+    if !answer.complete {
+        lines.push(
+            "not everything could be looked at: put that right first, then ask again".to_owned(),
+        );
     }
     lines.push(match answer.new.len() {
         0 => "no new fork".to_owned(),

@@ -86,7 +86,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         Command::Log { .. } => log::run(&open()?, output),
         Command::SchemaCheck(args) => schema_check::run(&open()?, &args, output),
         Command::Status { check, all } => status::run(&open()?, check, all, output),
-        Command::Forks { fork } => forks::run(&open()?, fork.as_deref(), output),
+        Command::Forks { fork, all } => forks::run(&open()?, fork.as_deref(), all, output),
         Command::Resolve(args) => resolve::run(&open()?, args, output),
         Command::MergeCheck { revision } => {
             merge_check::run(&locate::root(cli.store.as_deref())?, &revision, output)

@@ -2,11 +2,12 @@
 
 use fs_format::{ReplicaId, Timestamp, TransactionId};
 use fs_index::Trouble;
-use fs_merge::{ForkId, StaleRead, open_forks, stale_reads};
+use fs_merge::{ForkId, OpenFork, StaleRead, open_forks, stale_reads};
 use fs_store::{FileEventStore, OmissionKind, Standing};
 use serde::Serialize;
 
 use crate::advice::Adviser;
+use crate::commands::forks::MissingOut;
 use crate::commands::vanished::AcceptedOut;
 use crate::git::{self, FaultOut};
 use crate::outcome::Ending;
@@ -26,6 +27,7 @@ struct Answer {
     streams: u64,
     heads: Vec<TransactionId>,
     forks: Vec<ForkId>,
+    unsure_forks: Vec<UnsureOut>,
     stale_reads: Vec<StaleRead>,
     dangling: Vec<DanglingOut>,
     incomplete: Vec<FileOut>,
@@ -40,6 +42,20 @@ struct Answer {
     moved: Option<Timestamp>,
     epoch: Option<String>,
     topology_generation: u64,
+}
+
+#[derive(Serialize)]
+struct UnsureOut {
+    fork_id: ForkId,
+    missing: Vec<MissingOut>,
+}
+
+impl UnsureOut {
+    fn of(fork: &OpenFork) -> Option<Self> {
+        let missing: Vec<_> = fork.unsure.iter().map(MissingOut::from).collect();
+        let fork_id = fork.id.clone();
+        (!missing.is_empty()).then_some(Self { fork_id, missing })
+    }
 }
 
 #[derive(Serialize)]
@@ -108,7 +124,8 @@ pub(crate) fn run(
         events: status.events,
         streams: status.streams,
         heads: status.heads,
-        forks,
+        unsure_forks: forks.iter().filter_map(UnsureOut::of).collect(),
+        forks: forks.into_iter().map(|fork| fork.id).collect(),
         stale_reads: stale_reads(store)?,
         dangling,
         incomplete,
@@ -175,7 +192,20 @@ fn text(answer: &Answer, all: bool) -> String {
         answer.streams,
         answer.heads.len()
     )];
-    for fork in &answer.forks {
+    for fork in &answer.unsure_forks {
+        let UnsureOut { fork_id, missing } = fork;
+        let first = missing.first().map_or("", |first| first.path.as_str());
+        let more = match missing.len() {
+            0 | 1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        lines.push(format!(
+            "fork {fork_id} is unsure: it may be none, since {}{more} is missing or cannot be used; bring that back first",
+            plain(first)
+        ));
+    }
+    let is_unsure = |id: &ForkId| answer.unsure_forks.iter().any(|it| it.fork_id == *id);
+    for fork in answer.forks.iter().filter(|id| !is_unsure(id)) {
         lines.push(format!("fork {fork} is open: look at it with `trib forks`, settle it with `trib resolve {fork}`"));
     }
     for stale in &answer.stale_reads {

@@ -3,9 +3,10 @@
 use fs_merge::{ForkContext, Transaction};
 
 use crate::commands::events::line;
-use crate::view::View;
+use crate::output::counted;
 use crate::view::fork::{decided, who_in_short};
 use crate::view::wrap::{pad, wrap};
+use crate::view::{ELLIPSIS, View};
 
 /// A column that is narrower is hard to read.
 const MIN_COLUMN: usize = 36;
@@ -15,14 +16,23 @@ const BETWEEN: &str = " │ ";
 
 /// Returns the lines of the branches.
 pub(crate) fn branches(fork: &ForkContext, view: &View) -> Vec<String> {
-    let count = fork.branches.len().max(1);
+    let count = fork.branches.len().min(view.extent.branches).max(1);
     let between = BETWEEN.chars().count() * (count - 1);
     let width = view.width.saturating_sub(between) / count;
-    if width >= MIN_COLUMN {
-        beside(&all(fork, view, width), width)
+    let mut lines = if width >= MIN_COLUMN {
+        beside(&shown(fork, view, width), width)
     } else {
-        all(fork, view, view.width).join(&String::new())
+        shown(fork, view, view.width).join(&String::new())
+    };
+    let left_out = fork.branches.len().saturating_sub(view.extent.branches);
+    if left_out > 0 {
+        lines.push(String::new());
+        lines.push(format!(
+            "{ELLIPSIS} {left_out} more branch(es): `trib forks {} --all` shows them",
+            fork.id
+        ));
     }
+    lines
 }
 
 /// Returns what transactions did that stand in no branch, under a heading.
@@ -32,8 +42,8 @@ pub(crate) fn others(heading: &str, of: &[Transaction], view: &View) -> Vec<Stri
     lines
 }
 
-fn all(fork: &ForkContext, view: &View, width: usize) -> Vec<Vec<String>> {
-    let branches = fork.branches.iter().enumerate();
+fn shown(fork: &ForkContext, view: &View, width: usize) -> Vec<Vec<String>> {
+    let branches = fork.branches.iter().take(view.extent.branches).enumerate();
     let branches = branches.map(|(nth, branch)| {
         let mut lines = vec![format!("branch {}", nth + 1)];
         lines.extend(told(&branch.transactions, view, width));
@@ -46,10 +56,22 @@ fn all(fork: &ForkContext, view: &View, width: usize) -> Vec<Vec<String>> {
 fn told(of: &[Transaction], view: &View, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut by = String::new();
-    for it in of {
+    let newest = newest(of, view.extent.events);
+    let left_out = of.len() - newest.len();
+    if left_out > 0 {
+        let transactions = counted(left_out as u64, "earlier transaction");
+        lines.push(format!("{ELLIPSIS} {transactions}, with `--all`"));
+    }
+    for it in newest {
         let who = decided(it).unwrap_or_else(|| who_in_short(it));
         let mut parts: Vec<_> = (who != by).then(|| who.clone()).into_iter().collect();
-        parts.extend(it.events.iter().map(|event| line(event)));
+        let events = it.events.iter().take(view.extent.events);
+        parts.extend(events.map(|event| line(event)));
+        let left_out = it.events.len().saturating_sub(view.extent.events);
+        if left_out > 0 {
+            let events = counted(left_out as u64, "more event");
+            parts.push(format!("{ELLIPSIS} {events}, with `--all`"));
+        }
         if it.events.is_empty() {
             parts.push("no event".to_owned());
         }
@@ -61,6 +83,18 @@ fn told(of: &[Transaction], view: &View, width: usize) -> Vec<String> {
         by = who;
     }
     lines
+}
+
+/// Returns the last transactions that have no more than so many events together, but one at least.
+fn newest(of: &[Transaction], most: usize) -> &[Transaction] {
+    let mut left = most;
+    let fits = |it: &&Transaction| {
+        let room = left.checked_sub(it.events.len().max(1));
+        left = room.unwrap_or(0);
+        room.is_some()
+    };
+    let count = of.iter().rev().take_while(fits).count().max(1);
+    &of[of.len().saturating_sub(count)..]
 }
 
 fn beside(columns: &[Vec<String>], width: usize) -> Vec<String> {

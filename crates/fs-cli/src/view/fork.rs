@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use fs_merge::{ForkContext, StaleRead, Transaction};
 
-use crate::output::{plain, plain_name};
+use crate::output::{counted, plain, plain_name};
 use crate::view::columns::{branches, others};
 use crate::view::graph::draw;
-use crate::view::{View, wrap};
+use crate::view::{ELLIPSIS, Extent, View, in_order, listed, wrap};
 
 /// By how much all below the title is moved to the right.
 const INDENT: usize = 2;
@@ -18,7 +18,27 @@ pub(crate) fn fork_text(fork: &ForkContext, view: &View) -> String {
         width: view.width - INDENT,
         ..*view
     };
-    let mut blocks = vec![draw(fork, &inner)];
+    let extent = &view.extent;
+    let count = in_order(fork).len();
+    let is_drawn =
+        fork.branches.len() <= extent.drawn_branches && count <= extent.drawn_transactions;
+    let mut blocks = vec![if is_drawn {
+        draw(fork, &inner)
+    } else {
+        vec![format!(
+            "{} branches with {count} transactions, too many to be drawn",
+            fork.branches.len()
+        )]
+    }];
+    let unsure = unsure_text(fork, extent).into_iter();
+    let notes: Vec<_> = unsure.chain(repeated_text(fork, extent)).collect();
+    let notes: Vec<_> = notes
+        .iter()
+        .flat_map(|note| wrap::wrap(note, inner.width))
+        .collect();
+    if !notes.is_empty() {
+        blocks.insert(0, notes);
+    }
     if !fork.common.is_empty() {
         blocks.push(others(
             "below all branches, and in conflict too",
@@ -31,38 +51,78 @@ pub(crate) fn fork_text(fork: &ForkContext, view: &View) -> String {
         let heading = format!("on top, {} transaction(s) since", fork.on_top.len());
         blocks.push(others(&heading, &fork.on_top, &inner));
     }
-    let stale = fork.stale_reads.iter();
-    let stale: Vec<_> = stale
-        .flat_map(|stale| wrap::wrap(&stale_text(stale), inner.width))
+    let stale = fork.stale_reads.iter().take(extent.branches);
+    let mut stale: Vec<_> = stale
+        .flat_map(|stale| wrap::wrap(&stale_text(stale, extent), inner.width))
         .collect();
+    let left_out = fork.stale_reads.len().saturating_sub(extent.branches);
+    if left_out > 0 {
+        let reads = counted(left_out as u64, "more stale read");
+        stale.push(format!("{ELLIPSIS} {reads}, with `--all`"));
+    }
     if !stale.is_empty() {
         blocks.push(stale);
     }
     let blocks = blocks.iter().map(|block| indented(block));
-    let blocks = std::iter::once(title(fork)).chain(blocks);
+    let blocks = std::iter::once(title(fork, extent)).chain(blocks);
     blocks.collect::<Vec<_>>().join("\n\n")
 }
 
 /// Returns the name of a fork and where it lies.
-fn title(fork: &ForkContext) -> String {
+fn title(fork: &ForkContext, extent: &Extent) -> String {
     let streams = fork.streams.iter().map(|stream| {
         let name = plain_name(stream.stream_id.as_str());
         format!("{name} (after version {})", stream.base_version)
     });
-    let streams = streams.collect::<Vec<_>>().join(", ");
-    format!("fork {} on {streams}", fork.id)
+    let streams = listed(streams, extent.branches);
+    let unsure = if fork.unsure.is_empty() {
+        ""
+    } else {
+        "unsure "
+    };
+    format!("{unsure}fork {} on {streams}", fork.id)
+}
+
+/// Says what is missing, so that the fork may be none.
+fn unsure_text(fork: &ForkContext, extent: &Extent) -> Option<String> {
+    let missing = fork.unsure.iter();
+    let missing = missing.map(|it| format!("events/{}", plain(&it.path)));
+    (!fork.unsure.is_empty()).then(|| {
+        format!(
+            "unsure: it may be no fork, since this is missing or cannot be used: {}; bring that back first (`trib status` says how), or settle it with --anyway",
+            listed(missing, extent.branches)
+        )
+    })
+}
+
+/// Says which commands were carried out more than once.
+fn repeated_text(fork: &ForkContext, extent: &Extent) -> Vec<String> {
+    let repeated = fork.repeated_commands().into_iter().take(extent.branches);
+    let repeated = repeated.map(|(command_id, transactions)| {
+        let transactions = transactions.iter().map(ToString::to_string);
+        format!(
+            "command {} was carried out by each of {}",
+            plain(command_id.as_str()),
+            listed(transactions, extent.branches)
+        )
+    });
+    repeated.collect()
 }
 
 /// Returns the commands that settle a fork.
-pub(crate) fn settle_text(fork: &ForkContext) -> String {
+pub(crate) fn settle_text(fork: &ForkContext, view: &View) -> String {
     let command = |choice: &str| format!("  trib resolve {} {choice}", fork.id);
     let latest = fork.latest().map(|branch| branch.head);
     let mut lines = vec!["settle it with one of".to_owned()];
-    for (nth, branch) in fork.branches.iter().enumerate() {
+    let shown = fork.branches.iter().take(view.extent.branches);
+    for (nth, branch) in shown.enumerate() {
         let keep = command(&format!("--keep {}", branch.head));
         let (nth, is_latest) = (nth + 1, latest == Some(branch.head));
         let latest = if is_latest { ", as --latest does" } else { "" };
         lines.push(format!("{keep}   branch {nth}{latest}"));
+    }
+    if fork.branches.len() > view.extent.branches {
+        lines.push(command("--latest        the branch whose head is the last"));
     }
     lines.push(command("--accept        all as they stand"));
     lines.push(command("--events FILE   events of your own"));
@@ -106,13 +166,13 @@ fn author(it: &Transaction) -> Option<String> {
     Some(plain(metadata.get("author")?.as_str()?))
 }
 
-fn stale_text(stale: &StaleRead) -> String {
+fn stale_text(stale: &StaleRead, extent: &Extent) -> String {
     let written_by = stale.written_by.iter().map(ToString::to_string);
     format!(
         "stale read: {} decided on {} without having seen what {} wrote",
         stale.transaction_id,
         plain_name(stale.stream_id.as_str()),
-        written_by.collect::<Vec<_>>().join(", ")
+        listed(written_by, extent.branches)
     )
 }
 

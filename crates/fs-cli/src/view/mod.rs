@@ -25,6 +25,52 @@ const DEFAULT_WIDTH: usize = 100;
 /// A window that is narrower still is written to as if it had this width.
 const MIN_WIDTH: usize = 40;
 
+/// Stands where something is left out.
+pub(crate) const ELLIPSIS: &str = "…";
+
+/// How much is shown at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    pub(crate) forks: usize,
+    /// Of a fork, and other things that are listed of it.
+    branches: usize,
+    /// Of a branch, the newest; a transaction without events counts as one.
+    events: usize,
+    /// The graph has a column for each branch in each of its lines, so it is not drawn of more than this.
+    drawn_branches: usize,
+    drawn_transactions: usize,
+}
+
+impl Extent {
+    /// What a person can read.
+    pub(crate) const READABLE: Self = Self {
+        forks: 10,
+        branches: 8,
+        events: 20,
+        drawn_branches: 8,
+        drawn_transactions: 100,
+    };
+
+    /// Everything but graphs that are wider than they are good for.
+    pub(crate) const ALL: Self = Self {
+        forks: usize::MAX,
+        branches: usize::MAX,
+        events: usize::MAX,
+        drawn_branches: 32,
+        drawn_transactions: usize::MAX,
+    };
+}
+
+/// Joins the first items of a list, and says how many are left out.
+fn listed(items: impl ExactSizeIterator<Item = String>, most: usize) -> String {
+    let left_out = items.len().saturating_sub(most);
+    let mut shown: Vec<_> = items.take(most).collect();
+    if left_out > 0 {
+        shown.push(format!("{ELLIPSIS} {left_out} more"));
+    }
+    shown.join(", ")
+}
+
 /// Who looks: how wide the text may be, and from which time on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
@@ -32,6 +78,7 @@ pub(crate) struct View {
     width: usize,
     /// Nanoseconds since 1970, on a terminal: times are shown as ages.
     now: Option<i64>,
+    pub(crate) extent: Extent,
 }
 
 impl View {
@@ -44,6 +91,7 @@ impl View {
         let width = told.or_else(|| is_terminal.then(measured).flatten());
         Self {
             width: width.unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH),
+            extent: Extent::READABLE,
             now: is_terminal.then(|| System::real().clock.now_unix_nanos()),
         }
     }

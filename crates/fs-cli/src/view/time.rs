@@ -35,13 +35,19 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::Extent;
 
     #[test]
     fn ages_are_for_terminals() {
         let at = Timestamp::parse_canonical("2026-11-21T10:00:00.000000001Z").unwrap();
         let shown = |age: i64| {
             let now = Some(at.unix_nanos() + age);
-            View { width: 80, now }.time(at)
+            View {
+                width: 80,
+                now,
+                extent: Extent::READABLE,
+            }
+            .time(at)
         };
         for (age, expected) in [
             (0, "just now"),
@@ -65,6 +71,7 @@ mod tests {
         let view = View {
             width: 80,
             now: None,
+            extent: Extent::READABLE,
         };
         assert_eq!(view.time(at), at.to_string(), "no clock, no age");
     }

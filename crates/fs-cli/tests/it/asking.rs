@@ -80,7 +80,10 @@ fn nothing_is_settled_without_a_whole_answer() {
         said.contains("type a number from 1 to 2") && said.contains("settled s by"),
         "it is asked again: {said}"
     );
-    assert_eq!(answered(&here, &[], "1\n"), "no fork is open\n");
+    assert_eq!(
+        answered(&here, &[], "1\n"),
+        "nothing to settle: no fork is open\n"
+    );
 }
 
 #[test]

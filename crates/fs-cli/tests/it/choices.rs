@@ -40,7 +40,7 @@ fn types(here: &Here, stream: &str) -> Vec<String> {
 fn all_branches_may_be_let_stand() {
     let here = forked();
     let settled = here.json(&["resolve", "s", "--accept"]);
-    assert_keys(&settled, "fork_id transaction_id resolved");
+    assert_keys(&settled, "fork_id transaction_id steps resolved");
     assert_eq!(here.json(&["forks"]), json!([]), "it is settled");
     assert_eq!(types(&here, "s"), ["Left", "Right"], "by no event");
     assert_eq!(
@@ -86,7 +86,7 @@ fn a_dry_run_shows_what_the_real_one_writes_and_writes_nothing() {
     let planned = here.json(&dry);
     assert_keys(
         &planned,
-        "fork_id transaction_id resolved path parents metadata events",
+        "fork_id transaction_id steps resolved path parents metadata events",
     );
     assert_keys(
         &planned["events"][0],
@@ -182,7 +182,7 @@ fn all_forks_may_be_settled_alike() {
     );
     assert_eq!(
         here.fine(&["resolve", "--all", "--accept"]),
-        "no fork is open\n"
+        "nothing to settle: no fork is open\n"
     );
 }
 

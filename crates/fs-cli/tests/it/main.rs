@@ -23,6 +23,7 @@ mod repair;
 mod repository;
 mod settling;
 mod text;
+mod unsure;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -419,7 +420,7 @@ fn status_tells_what_is_wrong_and_check_exits_with_four() {
     let status = here.json(&["status"]);
     assert_keys(
         &status,
-        "clean complete transactions events streams heads forks stale_reads dangling incomplete quarantined rewritten replica_conflicts clock_ahead recovered git vanished accepted moved epoch topology_generation",
+        "clean complete transactions events streams heads forks unsure_forks stale_reads dangling incomplete quarantined rewritten replica_conflicts clock_ahead recovered git vanished accepted moved epoch topology_generation",
     );
     assert_eq!(
         (&status["clean"], status["forks"].as_array().unwrap().len()),
@@ -470,7 +471,7 @@ fn a_fork_is_shown_and_settled() {
         let fork = &forks[0];
         assert_keys(
             fork,
-            "fork_id streams branches common on_top transactions stale_reads",
+            "fork_id streams branches common on_top transactions stale_reads unsure repeated_commands",
         );
         assert_keys(&fork["streams"][0], "stream_id base_version fork_point");
         assert_keys(&fork["branches"][0], "head transactions events");
@@ -494,7 +495,7 @@ fn a_fork_is_shown_and_settled() {
                 "outcome.json",
             ])
         };
-        assert_keys(&settled, "fork_id transaction_id resolved");
+        assert_keys(&settled, "fork_id transaction_id steps resolved");
         assert_eq!(settled["resolved"], serde_json::json!(["s"]));
         assert_eq!(here.json(&["forks"]), serde_json::json!([]));
         assert_eq!(here.lines(&["read", "s"]).len(), 3);

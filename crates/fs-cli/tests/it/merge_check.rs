@@ -59,7 +59,10 @@ fn the_forks_that_are_told_are_those_that_the_merge_makes() {
     here.fetch(&there);
 
     let answer = check(&here, "FETCH_HEAD", 4);
-    assert_keys(&answer, "revision arriving new open settled left_out");
+    assert_keys(
+        &answer,
+        "revision arriving new open settled left_out complete missing",
+    );
     assert_eq!(
         answer["revision"].as_str().unwrap(),
         there.git(&["rev-parse", "HEAD"]).trim()
@@ -67,7 +70,7 @@ fn the_forks_that_are_told_are_those_that_the_merge_makes() {
     assert_eq!(answer["arriving"], 2);
     assert_eq!(answer["left_out"], json!([]));
     let fork = &answer["new"][0];
-    assert_keys(fork, "fork_id streams branches takes_in");
+    assert_keys(fork, "fork_id streams branches takes_in unsure");
     assert_eq!(fork["streams"], json!(["s"]));
     let branches = fork["branches"].as_array().unwrap();
     assert_keys(
@@ -380,4 +383,85 @@ fn before_the_first_commit_all_of_the_other_side_arrives() {
     here.fine(&["append", "s", "Ours", "1"]);
     let answer = check(&here, "FETCH_HEAD", 4);
     assert_eq!(ids(&answer["new"]).len(), 1, "with what is not committed");
+}
+
+/// Something that is missing here may have written what arrives writes too.
+#[test]
+fn what_is_missing_here_is_in_the_way_unless_all_that_arrives_stands_on_it() {
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let lost = here.work("s", "Lost");
+    here.work("s", "After");
+    let there = here.cloned();
+    there.work("t", "Theirs");
+    let path = format!(
+        ".tributary/events/{}/{}/{lost}.jsonl",
+        &lost[..4],
+        &lost[4..6]
+    );
+    fs::write(here.path().join(&path), "").unwrap();
+    here.fetch(&there);
+    let answer = check(&here, "FETCH_HEAD", 0);
+    assert_eq!(answer["missing"], json!([]), "what arrives stands on it");
+
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let there = here.cloned();
+    there.work("s", "Theirs");
+    let lost = here.work("s", "Lost");
+    let path = format!("events/{}/{}/{lost}.jsonl", &lost[..4], &lost[4..6]);
+    fs::write(here.path().join(".tributary").join(&path), "").unwrap();
+    here.fetch(&there);
+    let answer = check(&here, "FETCH_HEAD", 4);
+    assert_eq!(answer["new"], json!([]), "the conflict cannot be seen");
+    assert_eq!(answer["missing"][0]["path"], json!(path));
+    assert_eq!(answer["complete"], false);
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_named() {
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let there = here.cloned();
+    let id = there.work("s", "Theirs");
+    let path = format!(".tributary/events/{}/{}/{id}.jsonl", &id[..4], &id[4..6]);
+    let pointer = format!(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 509\n",
+        "1".repeat(64)
+    );
+    fs::write(there.path().join(&path), pointer).unwrap();
+    there.commit();
+    here.fetch(&there);
+    let answer = check(&here, "FETCH_HEAD", 4);
+    let reason = answer["left_out"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("git lfs"), "{reason}");
+}
+
+/// git keeps what is pushed apart until the hook has agreed.
+#[cfg(unix)]
+#[test]
+fn a_pre_receive_hook_sees_what_is_pushed() {
+    use std::os::unix::fs::PermissionsExt;
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let there = here.cloned();
+    here.git(&["config", "receive.denyCurrentBranch", "updateInstead"]);
+    let hook = here.path().join(".git/hooks/pre-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    let script = format!(
+        "#!/bin/sh\ncd ..\nwhile read -r _ new _; do '{}' merge-check \"$new\" >&2 || exit; done\n",
+        env!("CARGO_BIN_EXE_trib")
+    );
+    fs::write(&hook, script).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    there.work("s", "Theirs");
+    there.git(&["push", "--quiet", "origin", "HEAD"]);
+    here.fine(&["append", "s", "Ours", "1"]);
+    there.work("s", "Theirs");
+    let refused = there.git_output(&["push", "origin", "HEAD"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("1 new fork"),
+        "{said}"
+    );
 }

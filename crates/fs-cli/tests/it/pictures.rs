@@ -93,7 +93,7 @@ fork <fork> on s (after version 1)
     let transactions = fork["transactions"].as_array().unwrap();
     assert_keys(
         &transactions[0],
-        "transaction_id replica_id created_at after metadata settles author reason",
+        "transaction_id replica_id created_at after command_id metadata settles author reason",
     );
     let edges = |nth: usize| transactions[nth]["after"].as_array().unwrap().len();
     let edges: Vec<_> = (0..transactions.len()).map(edges).collect();

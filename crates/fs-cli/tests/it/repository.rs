@@ -57,7 +57,7 @@ impl Here {
         said
     }
 
-    fn git_output(&self, args: &[&str]) -> Output {
+    pub(crate) fn git_output(&self, args: &[&str]) -> Output {
         let mut command = Command::new("git");
         isolate(&mut command);
         for setting in [

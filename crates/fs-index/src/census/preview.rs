@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fs_format::TransactionId;
 
 use super::Census;
+use crate::completeness::Omission;
 use crate::error::IndexError;
 use crate::preview::{Incoming, Merged, another_content, stored_of};
 use crate::stored::Stored;
@@ -63,7 +64,26 @@ impl Census {
                     .or_insert_with(|| watched.trouble.clone());
             }
         }
+        let dag = self.history.dag();
+        let rejected = self
+            .troubles
+            .iter()
+            .filter(|(path, _)| known.contains(*path));
+        let rejected = rejected.map(|(_, watched)| &watched.trouble);
+        let mut omissions: Vec<_> = rejected
+            .filter_map(|trouble| Omission::of_rejected(trouble, &self.history))
+            .collect();
+        let mut listed: BTreeSet<_> = omissions
+            .iter()
+            .filter_map(|it| it.transaction_id)
+            .collect();
+        for (child, parent) in dag.missing_parents() {
+            if listed.insert(parent) {
+                omissions.push(Omission::missing_below(self.history.get(child), parent));
+            }
+        }
         Merged {
+            omissions,
             arrived: self.ids().filter(|id| !before.contains(id)).collect(),
             history: self.history,
             troubles: troubles.into_values().collect(),

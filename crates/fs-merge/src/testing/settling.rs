@@ -53,15 +53,24 @@ impl World {
                 self.story.push(format!("replica {replica} writes {line}"));
             }
             rest.wrote.extend(wrote);
-            if let Some(failed) = report.failed.first() {
+            // Files that are still on their way leave forks unsure; these are settled when all have come.
+            let (unsure, failed): (Vec<_>, Vec<_>) = report
+                .failed
+                .iter()
+                .partition(|failed| matches!(failed.error, ReconcileError::Unsure { .. }));
+            if let Some(failed) = failed.first() {
                 return Err(unsettled(replica, &failed.error));
             }
+            let unsure = unsure.into_iter();
+            let unsure = unsure.map(|it| (it.fork_id.clone(), it.error.to_string()));
+            let unsure: Vec<_> = unsure.collect();
             self.compare(replica, &before, &report)?;
             let after = self.forks(replica)?;
             self.look_at_all(replica, &before, &report, &after)?;
             if report.settled.is_empty() {
                 let declined = report.declined.into_iter();
-                rest.declined = declined.map(|it| (it.fork_id, it.reason)).collect();
+                let declined = declined.map(|it| (it.fork_id, it.reason));
+                rest.declined = declined.chain(unsure).collect();
                 return Ok(rest);
             }
             if rest.wrote.len() > limit {

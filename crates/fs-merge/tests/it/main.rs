@@ -17,6 +17,7 @@ mod detection;
 mod disk;
 mod growth;
 mod lists;
+mod many;
 mod memory;
 mod model;
 mod normative_text;
@@ -32,3 +33,4 @@ mod settlement;
 #[cfg(feature = "testing")]
 mod simulated;
 mod stacked;
+mod unsure;

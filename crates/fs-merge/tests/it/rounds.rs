@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fs_merge::{ForkContext, Outcome, Resolution, Resolver, policy, reconcile};
+use fs_merge::{ForkContext, Outcome, Reconcile, Resolution, Resolver, policy};
 use proptest::prelude::*;
 
 use crate::disk::Place;
@@ -51,7 +51,7 @@ fn until_quiet(place: &Place, rule: &impl Resolver) -> usize {
     let most = open * (1 + settlers.count());
     let mut settled = 0;
     loop {
-        let report = reconcile(&place.store, rule).unwrap();
+        let report = Reconcile::new(&place.store).anyway().run(rule).unwrap();
         assert!(report.failed.is_empty(), "{:?}", report.failed);
         settled += report.settled.len();
         assert!(

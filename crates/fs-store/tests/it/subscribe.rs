@@ -514,7 +514,7 @@ fn with_the_last_subscription_ends_every_thread() {
 
 /// Settles the fork of a stream without any event.
 fn settle(store: &FileEventStore, name: &str) {
-    let settled = store.settle(|history| {
+    let settled = store.settle(|history, _| {
         let all: Vec<_> = history.canonical().map(|(_, stored)| stored).collect();
         let newest = all.iter().map(|stored| stored.header().created_at).max();
         let created_at = newest.unwrap().successor().unwrap();
@@ -546,7 +546,7 @@ fn settle(store: &FileEventStore, name: &str) {
             metadata: Json::empty_object(),
         };
         let events = Vec::new();
-        Ok::<_, std::convert::Infallible>(MergeDraft { header, events })
+        Ok::<_, std::convert::Infallible>(vec![MergeDraft { header, events }])
     });
     settled.unwrap();
 }

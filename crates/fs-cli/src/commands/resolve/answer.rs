@@ -5,7 +5,7 @@ use fs_merge::{ForkId, Planned, Report, Settled};
 
 use serde::Serialize;
 
-use crate::output::{Output, plain, plain_name};
+use crate::output::{Output, counted, plain, plain_name};
 
 /// A merge transaction that was written, or one that was not.
 pub(crate) enum Done {
@@ -24,6 +24,7 @@ pub(crate) enum DoneOut<'a> {
 pub(crate) struct SettledOut<'a> {
     fork_id: &'a ForkId,
     transaction_id: TransactionId,
+    steps: Vec<TransactionId>,
     resolved: &'a [StreamId],
 }
 
@@ -31,6 +32,7 @@ pub(crate) struct SettledOut<'a> {
 pub(crate) struct PlannedOut<'a> {
     fork_id: &'a ForkId,
     transaction_id: TransactionId,
+    steps: Vec<TransactionId>,
     resolved: &'a [StreamId],
     path: String,
     parents: Vec<TransactionId>,
@@ -99,11 +101,18 @@ impl Done {
 
 impl SettledOut<'_> {
     fn text(&self) -> String {
-        format!(
+        let by = format!(
             "settled {} by {}",
             names(self.resolved),
             self.transaction_id
-        )
+        );
+        match self.steps.len() {
+            0 => by,
+            steps => format!(
+                "{by}, in {} steps: the fork has more branches than a transaction may have parents, so the first {steps} joined some of them",
+                steps + 1
+            ),
+        }
     }
 }
 
@@ -119,6 +128,12 @@ impl PlannedOut<'_> {
             format!("  file     {}", self.path),
             format!("  parents  {}", parents.collect::<Vec<_>>().join(", ")),
         ];
+        if !self.steps.is_empty() {
+            let steps = counted(self.steps.len() as u64, "transaction");
+            lines.push(format!(
+                "  before   {steps} without events that join branches"
+            ));
+        }
         if !self.metadata.is_empty_object() {
             lines.push(format!("  metadata {}", plain(self.metadata.as_str())));
         }
@@ -154,7 +169,7 @@ impl ReportOut<'_> {
             changed.map(|id| format!("fork {id} changed meanwhile: look again with `trib forks`")),
         );
         if lines.is_empty() {
-            lines.push("no fork is open".to_owned());
+            lines.push("nothing to settle: no fork is open".to_owned());
         }
         lines.join("\n")
     }
@@ -165,6 +180,7 @@ impl<'a> From<&'a Settled> for SettledOut<'a> {
         Self {
             fork_id: &settled.fork_id,
             transaction_id: settled.transaction_id,
+            steps: settled.steps.clone(),
             resolved: &settled.resolved,
         }
     }
@@ -184,6 +200,11 @@ impl<'a> From<&'a Planned> for PlannedOut<'a> {
         Self {
             fork_id: &planned.fork_id,
             transaction_id: planned.transaction_id,
+            steps: planned
+                .steps
+                .iter()
+                .map(|step| step.transaction_id)
+                .collect(),
             resolved: &planned.resolved,
             path: format!("events/{}", planned.path),
             parents: parents.map(|parent| parent.transaction_id).collect(),

@@ -11,7 +11,7 @@ use fs_merge::{ForkContext, ForkId, ReconcileError, open_forks};
 use fs_store::{FileEventStore, report};
 
 use super::choice::Choice;
-use super::{carry_out, signed};
+use super::{UNSURE, carry_out, signed};
 use crate::args::ResolveArgs;
 use crate::commands::find::{self, named};
 use crate::input::without_mark;
@@ -41,10 +41,6 @@ pub(crate) fn run(
         Some(name) => named(find::open(store)?, name)?,
         None => find::open(store)?,
     };
-    if open.forks.is_empty() && open.blocked.is_empty() {
-        output.say("no fork is open")?;
-        return Ok(Ending::Fine);
-    }
     for blocked in &open.blocked {
         output.say(&format!("{}\n{}\n", report(blocked), find::UNBLOCK))?;
     }
@@ -98,7 +94,8 @@ fn settled(
 ) -> anyhow::Result<bool> {
     let reason = Some(reason).filter(|reason| !reason.is_empty());
     let outcome = signed(choice.outcome(fork)?, args, reason);
-    match carry_out(store, fork, &outcome, args) {
+    let anyway = args.anyway.then(|| fork.clone().anyway());
+    match carry_out(store, anyway.as_ref().unwrap_or(fork), &outcome, args) {
         Ok(done) => {
             done.remember(output);
             output.say(&done.text())?;
@@ -110,6 +107,10 @@ fn settled(
             Ok(false)
         }
         Err(error @ (ReconcileError::Refresh(_) | ReconcileError::Append(_))) => Err(error.into()),
+        Err(error @ ReconcileError::Unsure { .. }) => {
+            output.say(&format!("it stays open: {}\n{UNSURE}", report(&error)))?;
+            Ok(true)
+        }
         Err(error) => {
             output.say(&format!("it stays open: {}", report(&error)))?;
             Ok(true)

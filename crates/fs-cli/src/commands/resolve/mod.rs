@@ -9,7 +9,7 @@ mod choice;
 use std::io::{IsTerminal, stdin, stdout};
 
 use fs_merge::{
-    ForkContext, Outcome, Raw, Reconcile, ReconcileError, Resolution, Settled, plan, settle,
+    ForkContext, Outcome, Raw, Reconcile, ReconcileError, Report, Resolution, Settled, plan, settle,
 };
 use fs_store::FileEventStore;
 
@@ -21,11 +21,20 @@ use crate::output::Output;
 use answer::{Done, ReportOut};
 use choice::Choice;
 
+/// What to do about a fork that is declined since something is missing.
+const UNSURE: &str = "nothing was written, since the fork may be none: `trib status` says how what is missing comes back, `trib forget TX` accepts that it is gone, and --anyway settles the fork all the same";
+
 pub(crate) fn run(
     store: &FileEventStore,
     args: ResolveArgs,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
+    if args.fork.is_none() && find::is_none_open(store)? {
+        let nothing = Report::default();
+        let out = ReportOut::from(&nothing);
+        output.answer(&out, || out.text())?;
+        return Ok(Ending::Fine);
+    }
     let Some(choice) = Choice::of(&args) else {
         check_that_one_can_be_asked(&args, output)?;
         return ask::run(store, &args, output);
@@ -38,6 +47,7 @@ pub(crate) fn run(
         };
     };
     let fork = the_one(find::open(store)?, name)?;
+    let fork = if args.anyway { fork.anyway() } else { fork };
     let outcome = choice.outcome(&fork)?;
     let outcome = signed(outcome, &args, args.reason.as_deref());
     let done = carry_out(store, &fork, &outcome, &args).map_err(told)?;
@@ -54,7 +64,10 @@ fn commit(
     args: &ResolveArgs,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let ids: Vec<_> = settled.iter().map(|it| it.transaction_id).collect();
+    let ids = settled
+        .iter()
+        .flat_map(|it| it.steps.iter().chain([&it.transaction_id]));
+    let ids: Vec<_> = ids.copied().collect();
     let message = match settled {
         [settled] => format!("Settle fork {}", settled.fork_id),
         settled => format!("Settle {} forks", settled.len()),
@@ -106,6 +119,9 @@ fn settle_all(
     if args.dry_run {
         reconcile = reconcile.dry_run();
     }
+    if args.anyway {
+        reconcile = reconcile.anyway();
+    }
     let report = reconcile.run::<Raw>(&resolver)?;
     if !report.settled.is_empty() {
         output.changed(format!(
@@ -116,8 +132,11 @@ fn settle_all(
     let out = ReportOut::from(&report);
     output.answer(&out, || out.text())?;
     commit(store, &report.settled, args, output)?;
+    let mut failed = report.failed.iter();
     Ok(if report.is_complete() {
         Ending::Fine
+    } else if failed.any(|failed| matches!(failed.error, ReconcileError::Unsure { .. })) {
+        Ending::Incomplete
     } else {
         Ending::NotClean
     })
@@ -137,11 +156,12 @@ fn signed(outcome: Outcome, args: &ResolveArgs, reason: Option<&str>) -> Outcome
 
 /// Adds what to do to the failure of a settlement.
 fn told(error: ReconcileError) -> anyhow::Error {
-    let is_changed = matches!(error, ReconcileError::ForkChanged { .. });
-    let error = anyhow::Error::new(error);
-    if is_changed {
-        error.context("nothing was written: look again with `trib forks`, then decide anew")
-    } else {
-        error
-    }
+    let advice = match &error {
+        ReconcileError::ForkChanged { .. } => {
+            "nothing was written: look again with `trib forks`, then decide anew"
+        }
+        ReconcileError::Unsure { .. } => UNSURE,
+        _ => return error.into(),
+    };
+    anyhow::Error::new(error).context(advice)
 }

@@ -1,0 +1,238 @@
+//! Forks that may be none: what is missing could relate their sides, or settle them.
+//!
+//! A transaction that is not here has no edges here, so what only it connects seems concurrent. What is known of it is who
+//! names it as a parent, and the time in its id.
+//!
+//! ```text
+//!   X -- (m) -- C -- Y     C names m, which is missing, and Y descends from C. X was written before C and not on top
+//!                          of it: m may stand on X, and then X and Y are no conflict.
+//!
+//!   X --.
+//!       (m)                m is missing and was written after X and Y: it may settle them.
+//!   Y --'
+//! ```
+//!
+//! **Invariant**: of what is known to be missing, whatever was in it, a conflict that would be none is in a fork that is
+//! unsure. The rule is stated in docs/format.md; times are believed in format 3 only, where a child is dated after its parents.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fs_dag::{Dag, TxIx};
+use fs_format::{FormatVersion, StreamId, Timestamp, TransactionId};
+use fs_index::{History, Omission};
+
+use crate::chains::Chains;
+use crate::detect::Shape;
+use crate::participants::{settled_by, settled_heads};
+
+/// What is missing from a history, ready to be held against its forks.
+pub(crate) struct Missing<'a> {
+    history: &'a History,
+    omissions: Vec<Known<'a>>,
+}
+
+/// What is known of a transaction that is missing.
+struct Known<'a> {
+    omission: &'a Omission,
+    /// Who names it as a parent.
+    children: Vec<TxIx>,
+    /// It was not written after this millisecond.
+    latest_millis: u64,
+}
+
+/// A transaction in conflict, as far as times say where it may stand.
+struct Member {
+    ix: TxIx,
+    /// Whatever descends from it is dated later; `None` where clocks may run backwards.
+    created_at: Option<Timestamp>,
+    /// The id of whatever descends from it has this millisecond or a later one.
+    millis: u64,
+}
+
+impl<'a> Missing<'a> {
+    pub(crate) fn new(history: &'a History, omissions: &'a [Omission]) -> Self {
+        let dag = history.dag();
+        let mut children: BTreeMap<TransactionId, Vec<TxIx>> = BTreeMap::new();
+        if !omissions.is_empty() {
+            for (child, parent) in dag.missing_parents() {
+                // What is on a cycle has no place in the history.
+                if dag.rank(child).is_some() {
+                    children.entry(parent).or_default().push(child);
+                }
+            }
+        }
+        let known = omissions.iter().map(|omission| Known {
+            children: omission
+                .transaction_id
+                .and_then(|id| children.remove(&id))
+                .unwrap_or_default(),
+            latest_millis: latest_millis(omission),
+            omission,
+        });
+        Self {
+            history,
+            omissions: known.collect(),
+        }
+    }
+
+    /// Returns what of it makes a fork unsure, in its order.
+    ///
+    /// # Complexity
+    /// Nothing where nothing is missing. Else, with g omissions that n transactions name, k members of the fork on c chains and s
+    /// settlers of its streams: one look at each header, O(k log k), and O(n c (log k + c) + n s c) at most.
+    pub(crate) fn makes_unsure(&self, shape: &Shape) -> Vec<Omission> {
+        if self.omissions.is_empty() {
+            return Vec::new();
+        }
+        let streams: Vec<_> = shape
+            .streams
+            .iter()
+            .map(|(stream_id, members)| Stream::new(self.history, stream_id, members))
+            .collect();
+        let in_the_way = self.omissions.iter().filter(|known| {
+            let mut streams = streams.iter();
+            streams.any(|stream| stream.may_be_settled_by(known) || stream.may_be_related_by(known))
+        });
+        in_the_way.map(|known| known.omission.clone()).collect()
+    }
+}
+
+/// Those in conflict on one stream, and its settlers.
+struct Stream<'a> {
+    dag: &'a Dag,
+    history: &'a History,
+    stream_id: &'a StreamId,
+    /// By the time of what may settle them, then in canonical order.
+    members: Vec<Member>,
+    chains: Chains,
+    settlers: Vec<TxIx>,
+}
+
+impl<'a> Stream<'a> {
+    fn new(history: &'a History, stream_id: &'a StreamId, members: &BTreeSet<TxIx>) -> Self {
+        let dag = history.dag();
+        let mut members: Vec<_> = members.iter().map(|ix| Member::of(history, *ix)).collect();
+        members.sort_unstable_by_key(|member| dag.rank(member.ix));
+        let chains = Chains::new(dag, members.iter().map(|member| member.ix));
+        members.sort_by_key(|member| member.millis);
+        let settles = |stored: &fs_index::Stored| {
+            let mut settled = settled_by(stored.header());
+            settled.any(|settled| settled == stream_id)
+        };
+        let settlers = history.canonical().filter(|(_, stored)| settles(stored));
+        Self {
+            dag,
+            history,
+            stream_id,
+            settlers: settlers.map(|(ix, _)| ix).collect(),
+            members,
+            chains,
+        }
+    }
+
+    /// Returns whether a missing transaction, or a missing one below it, may settle a conflict.
+    fn may_be_settled_by(&self, known: &Known<'_>) -> bool {
+        let is_early = |member: &&Member| member.millis <= known.latest_millis;
+        let early = self.members.iter().take_while(is_early);
+        // What descends from who names it does not lie below it.
+        let mut early = early.filter(|member| !self.is_above(known, member.ix));
+        let Some(mut newest) = early.next().map(|member| member.ix) else {
+            return false;
+        };
+        early.any(|member| {
+            let is_above = self.dag.is_ancestor(newest, member.ix);
+            newest = member.ix;
+            !is_above
+        })
+    }
+
+    fn is_above(&self, known: &Known<'_>, ix: TxIx) -> bool {
+        let mut children = known.children.iter();
+        children.any(|child| *child == ix || self.dag.is_ancestor(*child, ix))
+    }
+
+    /// Returns whether a conflict may be none since a missing transaction stands on one side of it and below the other, or
+    /// below who settles the other.
+    fn may_be_related_by(&self, known: &Known<'_>) -> bool {
+        let mut children = known.children.iter();
+        children.any(|child| {
+            let candidates = self.candidates(*child);
+            !candidates.is_empty()
+                && (self.is_apart_from_one_above(*child, &candidates)
+                    || self.is_uncovered_by_one_above(*child, &candidates))
+        })
+    }
+
+    /// Returns those that a missing parent of `child` may stand on: on each chain the newest, as it is below the fewest.
+    fn candidates(&self, child: TxIx) -> Vec<TxIx> {
+        let created_at = self.history.get(child).header().created_at;
+        let may_be_below = |ix: TxIx| {
+            let is_above = child == ix || self.dag.is_ancestor(child, ix);
+            let earliest = Member::of(self.history, ix).created_at;
+            !is_above && earliest.is_none_or(|earliest| earliest <= created_at)
+        };
+        let newest = self.chains.iter().filter_map(|(_, on_chain)| {
+            let count = on_chain.partition_point(|member| may_be_below(member.ix));
+            on_chain.get(count.checked_sub(1)?).map(|member| member.ix)
+        });
+        newest.collect()
+    }
+
+    fn is_apart_from_one_above(&self, child: TxIx, candidates: &[TxIx]) -> bool {
+        // On each chain the first that descends from the child, as it has the fewest below it.
+        let mut above = self.chains.iter().filter_map(|(_, on_chain)| {
+            let is_below = |ix: TxIx| child != ix && !self.dag.is_ancestor(child, ix);
+            let first = on_chain.partition_point(|member| is_below(member.ix));
+            on_chain.get(first).map(|member| member.ix)
+        });
+        above.any(|above| {
+            let mut candidates = candidates.iter();
+            candidates.any(|candidate| !self.dag.is_ancestor(*candidate, above))
+        })
+    }
+
+    fn is_uncovered_by_one_above(&self, child: TxIx, candidates: &[TxIx]) -> bool {
+        let mut above = self
+            .settlers
+            .iter()
+            .filter(|settler| child == **settler || self.dag.is_ancestor(child, **settler));
+        above.any(|settler| {
+            let header = self.history.get(*settler).header();
+            let heads = settled_heads(self.dag, *settler, header, self.stream_id);
+            let cover = self.dag.cover(&heads);
+            let mut candidates = candidates.iter();
+            candidates.any(|candidate| !self.dag.is_covered(&cover, *candidate))
+        })
+    }
+}
+
+impl Member {
+    fn of(history: &History, ix: TxIx) -> Self {
+        let header = history.get(ix).header();
+        let is_dated = header.format_version == FormatVersion::V3;
+        let millis = header.created_at.unix_millis();
+        Self {
+            ix,
+            created_at: is_dated.then_some(header.created_at),
+            // Writers that take the id from another clock than `created_at` are not known; this costs nothing.
+            millis: if is_dated {
+                millis.min(header.transaction_id.unix_millis())
+            } else {
+                0
+            },
+        }
+    }
+}
+
+/// Returns the last millisecond that the id of a missing transaction can have.
+fn latest_millis(omission: &Omission) -> u64 {
+    match omission.transaction_id {
+        Some(id) => id.unix_millis(),
+        None => {
+            // A directory is called as the ids in it begin.
+            let digits = omission.path.chars().filter(|digit| *digit != '/');
+            let digits: String = digits.chain(std::iter::repeat('f')).take(12).collect();
+            u64::from_str_radix(&digits, 16).unwrap_or(u64::MAX)
+        }
+    }
+}
