@@ -1,6 +1,8 @@
 //! Named consumers, feeds by replica, and the shapes of data, as they are typed.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -97,6 +99,60 @@ fn a_consumer_whose_file_is_damaged_is_in_the_way_of_no_other() {
     assert_eq!(data(&here.lines(&["consume", "agent"])), [2]);
     here.fine(&["consume", "agent", "--reset"]);
     here.fine(&["consume", "agent", "--remove"]);
+}
+
+fn files(below: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(below).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, into);
+        } else {
+            into.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// Returns the files of the history, which a backup may hold without `local/`.
+fn history(here: &Here) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for directory in ["events", "index"] {
+        let below = here.path().join(".tributary").join(directory);
+        files(&below, &mut found);
+    }
+    found
+}
+
+#[test]
+fn who_has_read_what_was_undone_is_told() {
+    let here = counted(1..=2);
+    let backup = history(&here);
+    for n in [13, 14] {
+        here.fine(&["append", "s", "Counted", &n.to_string()]);
+    }
+    let shown = here.lines(&["consume", "agent", "--advance"]);
+    assert_eq!(data(&shown), [1, 2, 13, 14]);
+    let now = history(&here);
+    for path in now.keys().filter(|path| !backup.contains_key(*path)) {
+        fs::remove_file(path).unwrap();
+    }
+    for (path, bytes) in &backup {
+        fs::write(path, bytes).unwrap();
+    }
+    for n in 3..=5 {
+        here.fine(&["append", "s", "Counted", &n.to_string()]);
+    }
+    let position = |n: usize| shown[n]["position"].as_str().unwrap();
+    for n in [2, 3] {
+        let refused = here.refused(&["events", "--after", position(n)], 1);
+        assert!(
+            refused.contains(position(n)) && refused.contains("earlier state"),
+            "it is said what happened: {refused}"
+        );
+    }
+    let refused = here.refused(&["consume", "agent"], 1);
+    assert!(refused.contains("--reset"), "and what to do: {refused}");
+    let after = here.lines(&["events", "--after", position(1)]);
+    assert_eq!(data(&after), [3, 4, 5], "what is older holds");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn no_history_is_read_to_say_that_no_fork_is_open() {
     assert_eq!(found_anew(&place), 0, "the answer is there");
     let is_damaged = || fs::read(&journal).unwrap() == damaged;
     assert!(is_damaged(), "nobody met the damage");
-    fs::remove_file(place.store.root().join("index/forks")).unwrap();
+    fs::remove_file(Layout::new(place.store.root()).index().join("forks")).unwrap();
     assert_eq!(found_anew(&place), 0, "without it, the history answers");
     assert!(!is_damaged(), "and the damage is met and mended");
 }
