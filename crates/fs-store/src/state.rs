@@ -137,19 +137,14 @@ pub enum StateError {
     },
 }
 
-/// Returns a file that a newer version has written, of those that keep a place or a lease, if there is one: by looking alone.
+/// Returns a file that a newer version has written, of those that keep a place, if there is one: by looking alone.
 ///
 /// Command snapshots only save time, and are not looked at: there may be one for each stream.
 ///
 /// # Complexity
 /// The first bytes of each such file.
 pub(crate) fn newer_version(system: &System, layout: &Layout) -> Option<NewerVersion> {
-    let kinds = [
-        Kind::Checkpoint,
-        Kind::Projection,
-        Kind::Consumer,
-        Kind::Lease,
-    ];
+    let kinds = [Kind::Checkpoint, Kind::Projection, Kind::Consumer];
     let disk = system.disk.as_ref();
     for kind in kinds {
         let directory = kind.directory(layout);
