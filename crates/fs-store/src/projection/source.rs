@@ -28,7 +28,8 @@ impl Standing {
         Self {
             epoch: index.epoch(),
             generation: index.topology_generation(),
-            last_number: index.last_number(),
+            // Numbers of transactions that went away are given to no other.
+            last_number: index.ingestion_end().map_or(0, |end| end.sequence.number()),
             end: index.ingestion_end(),
         }
     }
