@@ -1,10 +1,10 @@
 //! Committing what was settled: an identical settlement that is not committed makes the next `git pull` refuse.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use fs_io::System;
 use fs_merge::Settled;
 
 use crate::cli::project::Project;
@@ -41,7 +41,8 @@ fn commit(project: &Project, settled: &[Settled]) -> Result<()> {
     if git(&["merge-base", "--is-ancestor", "MERGE_HEAD", "HEAD"], &[]).is_ok() {
         // The merge is over, but git says so only after its hook, and commits nothing apart before.
         let merge_head = git(&["rev-parse", "--git-path", "MERGE_HEAD"], &[])?;
-        fs::remove_file(project.store().root().join(merge_head))?;
+        let path = project.store().root().join(merge_head);
+        System::real().disk.remove_file(&path)?;
     }
     let message = "Settle issues";
     let commit = ["commit", "--quiet", "--only", "--message", message, "--"];
