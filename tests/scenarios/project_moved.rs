@@ -103,7 +103,8 @@ fn a_copy_has_what_a_power_cut_left_of_the_original_and_is_another_replica() {
         append(&store, "issue", n);
     }
     drop(store);
-    let spoil: [fn(&[u8]) -> Vec<u8>; 3] = [
+    type Spoil = fn(&[u8]) -> Vec<u8>;
+    let spoil: [Spoil; 3] = [
         |_| Vec::new(),
         |bytes| bytes[..bytes.len() / 2].to_vec(),
         |bytes| [&bytes[..bytes.len() / 2], &[0; 99]].concat(),

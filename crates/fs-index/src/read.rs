@@ -369,7 +369,7 @@ impl Index {
     /// # Complexity
     /// The events from `after` to the last one returned. Where few streams are selected, or few transactions have events of the
     /// selected types, only these transactions are read. A transaction is decoded once however many pages it is read in, as long as it
-    /// stays in the cache ([`PartsCache`](crate::parts::PartsCache)).
+    /// stays in the cache (`PartsCache`).
     pub fn read_ingested<T>(
         &self,
         after: Option<Sequence>,
