@@ -129,7 +129,7 @@ fn who_has_read_what_was_undone_is_told() {
     for n in [13, 14] {
         here.fine(&["append", "s", "Counted", &n.to_string()]);
     }
-    let shown = here.lines(&["consume", "agent", "--advance"]);
+    let (shown, _) = here.noted(&["consume", "agent", "--advance"]);
     assert_eq!(data(&shown), [1, 2, 13, 14]);
     let now = history(&here);
     for path in now.keys().filter(|path| !backup.contains_key(*path)) {
@@ -158,7 +158,7 @@ fn who_has_read_what_was_undone_is_told() {
 #[test]
 fn a_damaged_consumer_is_told_and_mended_by_a_reset() {
     let here = counted(1..=3);
-    here.fine(&["consume", "agent", "--advance"]);
+    here.noted(&["consume", "agent", "--advance"]);
     let directory = here.path().join(".tributary/local/consumers");
     let files = fs::read_dir(directory).unwrap();
     let mut paths = files.map(|file| file.unwrap().path());

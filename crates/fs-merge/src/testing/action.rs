@@ -24,14 +24,14 @@ pub trait Action: Clone + Debug {
 }
 
 impl Action for Append {
-    /// Appends; a version conflict is a refusal.
+    /// Appends; a version conflict is a refusal, and so is a hole in a stream that was decided on.
     fn act(
         &self,
         store: &FileEventStore,
         _: usize,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         match store.append(self.clone()) {
-            Ok(_) | Err(AppendError::VersionConflict { .. }) => Ok(()),
+            Ok(_) | Err(AppendError::VersionConflict { .. } | AppendError::Hole { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

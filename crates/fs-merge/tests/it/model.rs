@@ -254,6 +254,18 @@ impl Model {
             .filter(|(_, tx)| !tx.lost)
     }
 
+    /// Returns the transactions below another, whether they are lost or not.
+    pub(crate) fn below(&self, ix: usize) -> BTreeSet<usize> {
+        let mut below = BTreeSet::new();
+        let mut rest: Vec<usize> = self.transactions[ix].parents.iter().copied().collect();
+        while let Some(ix) = rest.pop() {
+            if below.insert(ix) {
+                rest.extend(&self.transactions[ix].parents);
+            }
+        }
+        below
+    }
+
     /// Returns the ids of some transactions.
     pub(crate) fn ids(&self, indices: &[usize]) -> Vec<TransactionId> {
         indices

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use fs_format::TransactionId;
+use fs_format::{FormatVersion, TransactionId};
 use fs_merge::{ForkContext, Outcome, Reconcile, Resolution, settle};
 use proptest::prelude::*;
 
 use crate::clones::append_raw;
 use crate::disk::{Place, seen};
-use crate::model::{Model, stream};
+use crate::model::{Model, Tx, stream};
 use crate::oracle::Oracle;
 use crate::random::histories;
 
@@ -161,10 +161,14 @@ proptest! {
         let is_whole = model
             .present()
             .all(|(_, tx)| !tx.parents.iter().any(|parent| model.transactions[*parent].lost));
+        let has_list = |tx: &Tx| tx.format_version == FormatVersion::V3 && !tx.resolves.is_empty();
+        let lists_count = model
+            .present()
+            .all(|(ix, tx)| !has_list(tx) || tx.listed.is_subset(&model.below(ix)));
         prop_assert_eq!(
             place.store.verify().unwrap().is_ok(),
-            is_whole,
-            "what was written verifies, and only lost parents are missed"
+            is_whole && lists_count,
+            "what was written verifies; only lost parents are missed, and ids that are not below who lists them"
         );
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use eventcore::StreamId;
-use fs_merge::{Reconcile, Report, Settled, reconcile};
+use fs_merge::{Reconcile, Report, Settled};
 use issue_tracker::{IssueEvent, Rules};
 use serde::Deserialize;
 
@@ -26,19 +26,25 @@ pub(crate) fn all(
     commit: bool,
     out: &mut impl Write,
 ) -> Result<ExitCode> {
-    let missing = project.store().status()?.dangling;
-    for dangling in &missing {
+    let omissions = project.store().omissions()?;
+    for omission in &omissions {
         writeln!(
             out,
-            "the history is not whole: {} follows {}, which is not here; merge the branch that has it",
-            dangling.transaction_id, dangling.missing
+            "the history is not whole: events/{} is missing or cannot be used; merge the branch that has it",
+            plain(&omission.path)
         )?;
     }
-    if !missing.is_empty() && !anyway {
+    if !omissions.is_empty() && !anyway {
         return Ok(ExitCode::from(LEFT_OPEN));
     }
     loop {
-        let report = reconcile::<IssueEvent>(project.store(), &Rules::default())?;
+        let reconcile = Reconcile::new(project.store());
+        let reconcile = if anyway {
+            reconcile.anyway()
+        } else {
+            reconcile
+        };
+        let report = reconcile.run::<IssueEvent>(&Rules::default())?;
         tell_settled(project, &report.settled, out)?;
         if commit {
             commit::settlements(project, &report.settled);

@@ -14,7 +14,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use eventcore::{RetryPolicy, execute};
 use issue_tracker::{Change, ChangeIssue, OpenIssue};
 
 use crate::cli::args::{Args, Command};
@@ -72,7 +71,7 @@ async fn run(args: Args, out: &mut impl Write) -> Result<ExitCode> {
             let (issue, by) = (project::new_issue()?, by()?);
             let open = OpenIssue { issue, by, title };
             let id = project::short(open.issue.as_ref()).to_owned();
-            execute(project.store(), open, RetryPolicy::new()).await?;
+            project.execute(open).await?;
             writeln!(out, "{id}")?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -99,6 +98,6 @@ async fn run(args: Args, out: &mut impl Write) -> Result<ExitCode> {
     };
     let (issue, by) = (project.issue(&issue)?, by()?);
     let change = ChangeIssue { issue, by, changes };
-    execute(project.store(), change, RetryPolicy::new()).await?;
+    project.execute(change).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,9 +5,9 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use eventcore::StreamId;
+use eventcore::{CommandError, CommandLogic, RetryPolicy, StreamId, execute};
 use fs_merge::{ForkContext, typed_forks};
-use fs_store::{FileEventStore, OpenError, STORE_DIR, StoredEvent};
+use fs_store::{FileEventStore, OpenError, STORE_DIR, StoredEvent, report};
 use issue_tracker::{IssueEvent, PREFIX};
 
 /// A project whose issues are kept.
@@ -35,6 +35,17 @@ impl Project {
                 from.display()
             ),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Runs a command; an error tells what is behind a failure of the store, for which EventCore's own has no room.
+    pub(crate) async fn execute(&self, command: impl CommandLogic) -> Result<()> {
+        let Err(error) = execute(&self.store, command, RetryPolicy::new()).await else {
+            return Ok(());
+        };
+        match (&error, self.store.last_failure()) {
+            (CommandError::EventStoreError(_), Some(cause)) => bail!(report(&*cause)),
+            _ => Err(error.into()),
         }
     }
 

@@ -82,26 +82,38 @@ fn rebase() {
 }
 
 #[test]
-fn work_in_the_middle_of_a_rebase() {
+fn work_in_the_middle_of_a_rebase_waits_for_its_end() {
     let world = World::in_memory();
     let (alice, bob, issue) = two(&world);
     work(&alice, &issue, "since May", "roof");
     work(&bob, &issue, "here too", "urgent");
     bob.fetch(&alice);
+    // After the first of bob's commits, the file of the second is away.
     let program = env!("CARGO_BIN_EXE_issue-tracker");
+    let said = world.path().join("said");
     let say = format!(
-        "{program} --as bob comment {issue} meanwhile && git add -A && git -c user.name=b -c user.email=b@b commit -qm x"
+        "{program} --as bob comment {issue} meanwhile >>'{}' 2>&1; echo \"exit code $?\" >>'{}'",
+        said.display(),
+        said.display()
     );
     bob.git(&["rebase", "--quiet", "--exec", &say, "FETCH_HEAD"]);
-
-    bob.has(
-        &issue,
-        &["since May", "here too", "meanwhile", "meanwhile"],
-        &["roof", "urgent"],
+    let said = std::fs::read_to_string(said).unwrap();
+    let ends: Vec<_> = said
+        .lines()
+        .filter(|line| line.starts_with("exit code"))
+        .collect();
+    assert_eq!(
+        ends,
+        ["exit code 1", "exit code 0"],
+        "nothing is built on half of the history: {said}"
     );
+    assert!(said.contains("git"), "it is said who is at work: {said}");
+
+    bob.commit("meanwhile");
+    let comments = ["since May", "here too", "meanwhile"];
+    bob.has(&issue, &comments, &["roof", "urgent"]);
     bob.run(&["merge"]);
     bob.is_fine();
-    let comments = ["since May", "here too", "meanwhile", "meanwhile"];
     go_on(&alice, &bob, &issue, &comments, &["roof", "urgent"]);
 }
 
@@ -131,12 +143,19 @@ fn cherry_pick() {
         before,
         "nothing is decided on half of the history"
     );
-    alice.run(&["comment", &issue, "work goes on"]);
-    alice.commit("go on");
+    let (code, told) = alice.try_run(&["comment", &issue, "work goes on"]);
+    assert_eq!(code, 1, "{told}");
+    assert!(
+        told.contains("a part of stream issue-") && told.contains("bring that back"),
+        "nor is anything written upon it, and it is said why: {told}"
+    );
+    assert_eq!(alice.files(), before);
 
     // The rest comes by a merge.
     alice.pull(&bob);
     assert_eq!(alice.missing(), 0, "nothing is missing any more");
+    alice.run(&["comment", &issue, "work goes on"]);
+    alice.commit("go on");
     alice.run(&["merge"]);
     alice.commit("settle");
     alice.is_fine();
@@ -158,6 +177,9 @@ fn cherry_pick_of_a_part_that_is_all_that_ever_comes() {
     );
     alice.has(&issue, &[], &["urgent"]);
     alice.commit("settle");
+    let (code, told) = alice.try_run(&["comment", &issue, "work goes on"]);
+    assert_eq!(code, 1, "a decision does not make it whole: {told}");
+    alice.forget_missing();
 
     // It does come.
     go_on(&alice, &bob, &issue, &["here too"], &["urgent"]);

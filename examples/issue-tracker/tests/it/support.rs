@@ -142,6 +142,14 @@ impl Person {
         self.repository.store().status().unwrap().dangling.len()
     }
 
+    /// Accepts that what is missing never comes.
+    pub(crate) fn forget_missing(&self) {
+        let store = self.repository.store();
+        let missing = store.status().unwrap().dangling;
+        let missing: Vec<_> = missing.iter().map(|dangling| dangling.missing).collect();
+        store.forget(&missing).unwrap();
+    }
+
     /// Returns every transaction file with its bytes.
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
