@@ -166,10 +166,10 @@ fn subject_of(path: &str) -> Option<Subject> {
     is_directory.then_some(Subject::Directory)
 }
 
-/// Returns the id that a file's name begins with.
+/// Returns the id that a file's name begins with, or that of a directory which stands in the place of a file.
 fn id_in(path: &str) -> Option<TransactionId> {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.get(..36).and_then(|id| TransactionId::parse(id).ok())
+    let mut names = path.rsplit('/');
+    names.find_map(|name| TransactionId::parse(name.get(..36)?).ok())
 }
 
 impl Omission {
@@ -391,6 +391,7 @@ mod tests {
             format!("0000/00/{ID}.jsonl"),
             format!("01a1/fd/{ID}.jsonl.orig"),
             format!("01a1/fd/{ID} (conflicted copy).jsonl"),
+            format!("01a1/fd/{ID}.jsonl/notes.txt"),
         ] {
             assert!(
                 matches!(subject_of(&path), Some(Subject::Transaction(id)) if id.to_string() == ID),

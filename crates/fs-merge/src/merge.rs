@@ -24,7 +24,8 @@ use crate::unsure::Missing;
 ///
 /// # Errors
 /// [`ReconcileError::Unsure`] when the fork may be none for what is missing, unless it is to be settled
-/// [`anyway`](ForkContext::anyway).
+/// [`anyway`](ForkContext::anyway). Likewise [`AppendError::Hole`](fs_store::AppendError::Hole), within
+/// [`ReconcileError::Append`], when the outcome expects a version of a stream of which a part is known to be missing.
 /// [`ReconcileError::ForkChanged`] when the fork is not any more as `fork` says: it was settled, it grew, or something
 /// was appended on top of it. [`ReconcileError::VersionConflict`] when a stream is not where the outcome expects it.
 /// Unless it is [`ReconcileError::Append`] with an unknown outcome, nothing was written.
@@ -33,8 +34,8 @@ pub fn settle<E>(
     fork: &ForkContext<E>,
     outcome: &Outcome,
 ) -> Result<Settled, ReconcileError> {
-    let settled =
-        store.settle(|history, omissions| Ok(prepare(history, omissions, fork, outcome)?.drafts));
+    let settled = store
+        .settle(|history, omissions| Ok(prepare(store, history, omissions, fork, outcome)?.drafts));
     let mut written = settled.map_err(|error| match error {
         SettleError::Declined(error) => error,
         SettleError::Append(error) => ReconcileError::Append(error),
@@ -63,7 +64,7 @@ pub fn plan<E>(
     outcome: &Outcome,
 ) -> Result<Planned, ReconcileError> {
     store.with_history_and_omissions(|history, omissions| {
-        Ok(prepare(history, omissions, fork, outcome)?.planned(fork))
+        Ok(prepare(store, history, omissions, fork, outcome)?.planned(fork))
     })?
 }
 
@@ -145,6 +146,7 @@ impl Prepared {
 }
 
 pub(crate) fn prepare<E>(
+    store: &FileEventStore,
     history: &History,
     omissions: &[Omission],
     fork: &ForkContext<E>,
@@ -167,6 +169,7 @@ pub(crate) fn prepare<E>(
             let fork_id = fork.id.clone();
             return Err(ReconcileError::Unsure { fork_id, missing });
         }
+        store.refuse_holes(outcome.checked())?;
     }
     let newest = shape.newest(history.dag());
     let (drafts, encoded) = drafts(history, shape, &newest, outcome)?

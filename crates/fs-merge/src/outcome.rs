@@ -206,6 +206,12 @@ impl Outcome {
         self.events.iter().map(|event| &event.stream_id).collect()
     }
 
+    /// Returns the streams of which a version is expected.
+    pub(crate) fn checked(&self) -> impl Iterator<Item = &StreamId> {
+        let checked = self.expected.iter();
+        checked.filter_map(|(stream_id, expected)| expected.version().map(|_| stream_id))
+    }
+
     /// Returns the metadata of the merge transaction: author, reason, then the other members as they were given.
     pub(crate) fn header_metadata(&self) -> Result<Json<'static>, JsonError> {
         #[derive(Serialize)]

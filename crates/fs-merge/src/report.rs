@@ -263,7 +263,15 @@ pub enum ReconcileError {
 impl ReconcileError {
     /// Returns whether the store failed, so that no other fork can be settled either.
     pub(crate) fn is_of_store(&self) -> bool {
-        matches!(self, Self::Refresh(_) | Self::Append(_))
+        matches!(self, Self::Refresh(_) | Self::Append(_)) && !self.is_of_what_is_missing()
+    }
+
+    /// Returns whether the fork was left open for what is known to be missing: bring that back, forget it, or settle anyway.
+    pub fn is_of_what_is_missing(&self) -> bool {
+        matches!(
+            self,
+            Self::Unsure { .. } | Self::Append(AppendError::Hole { .. })
+        )
     }
 }
 

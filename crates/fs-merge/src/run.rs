@@ -144,7 +144,7 @@ impl<'r, E: ReadAs> Run<'r, E> {
         let plan = |history: &History,
                     omissions: &[Omission]|
          -> Result<(Planned, Vec<bool>), ReconcileError> {
-            let prepared = prepare(history, omissions, fork, outcome)?;
+            let prepared = prepare(self.options.store, history, omissions, fork, outcome)?;
             let is_same = |fork: &ForkContext<E>| {
                 let shape = prepared.shapes.iter().find(|shape| shape.id == fork.id);
                 shape.is_some_and(|shape| {

@@ -30,6 +30,26 @@ impl FileEventStore {
         Ok(Completeness::of(&omissions).while_unconfirmed(self.inner.index().unconfirmed()))
     }
 
+    /// As [`completeness`](FileEventStore::completeness), as of the last look of this handle. It takes no look of its own: what
+    /// was missing from an answer is told after the answer, also when it has come back meanwhile.
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub fn completeness_of_answers(&self) -> Result<Completeness, RefreshError> {
+        let index = self.inner.index();
+        let omissions = match index.omissions() {
+            Ok(omissions) if index.epoch().is_some() => omissions,
+            _ => {
+                drop(index);
+                return self.completeness();
+            }
+        };
+        let unconfirmed = index.unconfirmed().cloned();
+        drop(index);
+        let omissions = self.inner.split_accepted(omissions)?.0;
+        Ok(Completeness::of(&omissions).while_unconfirmed(unconfirmed.as_ref()))
+    }
+
     /// Returns all that makes answers incomplete, as of now: files that cannot be used by path, then missing parents by id.
     ///
     /// # Errors
@@ -37,6 +57,18 @@ impl FileEventStore {
     pub fn omissions(&self) -> Result<Vec<Omission>, RefreshError> {
         let omissions = self.inner.ask(|index| index.omissions())?;
         Ok(self.inner.split_accepted(omissions)?.0)
+    }
+
+    /// Refuses to go by the versions of streams of which one has a hole, as an append that expects them is refused. It goes by
+    /// what was last seen, so whoever looks at the history, or holds it, asks about that history.
+    ///
+    /// # Errors
+    /// [`AppendError::Hole`], unless the store was opened with [`OnHole::Allow`].
+    pub fn refuse_holes<'a>(
+        &self,
+        streams: impl IntoIterator<Item = &'a StreamId>,
+    ) -> Result<(), AppendError> {
+        self.inner.refuse_holes(streams)
     }
 }
 

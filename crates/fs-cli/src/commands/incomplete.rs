@@ -30,7 +30,7 @@ pub(crate) const HINT: &str = "; `trib status` says what to do";
 
 /// Says what is known to be missing, and nothing where nothing is; returns whether the store is complete.
 pub(crate) fn tell(store: &FileEventStore, hint: &str, output: &Output) -> anyhow::Result<bool> {
-    let found = store.completeness()?;
+    let found = store.completeness_of_answers()?;
     if found.is_complete() {
         return Ok(true);
     }

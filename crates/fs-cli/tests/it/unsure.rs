@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::settling::take_over;
 use crate::{Here, forked};
 
 /// A linear history of which the second transaction's file is empty.
@@ -123,4 +124,39 @@ fn of_a_long_branch_the_newest_is_shown_and_everything_on_demand() {
         some.len(),
         all.len()
     );
+}
+
+#[test]
+fn a_settlement_that_expects_a_version_of_a_stream_with_a_hole_is_refused() {
+    let (here, there) = (Here::store(), Here::store());
+    let ids = ["1", "2", "3"].map(|data| {
+        let appended = here.json(&["append", "u", "T", data]);
+        appended["transaction_id"].as_str().unwrap().to_owned()
+    });
+    take_over(&here, &there);
+    here.fine(&["append", "s", "Left", "1"]);
+    there.fine(&["append", "s", "Right", "2"]);
+    take_over(&there, &here);
+    let id = &ids[1];
+    let path = format!("events/{}/{}/{id}.jsonl", &id[..4], &id[4..6]);
+    let file = here.path().join(".tributary").join(&path);
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, "").unwrap();
+    let outcome = json!({ "expect": { "u": 1 }, "events": [] }).to_string();
+    fs::write(here.path().join("outcome.json"), outcome).unwrap();
+    let shown = json_of(&here, &["forks"]);
+    let shown = shown.as_array().unwrap().iter();
+    let sure: Vec<_> = shown.filter(|fork| fork["unsure"] == json!([])).collect();
+    let fork = sure[0]["fork_id"].as_str().unwrap();
+    for extra in [&[][..], &["--dry-run"]] {
+        let output = here.run(&[&["resolve", fork, "--events", "outcome.json"], extra].concat());
+        let said = String::from_utf8_lossy(&output.stderr).replace('\n', " ");
+        assert_eq!(output.status.code(), Some(5), "{said}");
+        for part in [&path[..], "trib forget", "--anyway", "nothing was written"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    fs::write(&file, bytes).unwrap();
+    let output = here.run(&["resolve", fork, "--events", "outcome.json"]);
+    assert_eq!(output.status.code(), Some(3), "it is at another version");
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use fs_format::FormatVersion;
 use fs_merge::policy::AcceptAll;
-use fs_merge::{ForkContext, Outcome, Raw, Reconcile, ReconcileError, plan, reconcile, settle};
+use fs_merge::{
+    ForkContext, Outcome, Raw, Reconcile, ReconcileError, Resolution, plan, reconcile, settle,
+};
+use fs_store::{AppendError, ExpectedVersion};
 use proptest::prelude::*;
 
 use crate::disk::Place;
@@ -270,5 +273,58 @@ proptest! {
         if removed.is_empty() {
             prop_assert!(forks.iter().all(|fork| fork.unsure.is_empty()));
         }
+    }
+}
+
+/// ```text
+///                  .-- A      the missing M makes no fork of s unsure, but is a part of u
+///   P -- (M) -- Q -
+///                  '-- B
+/// ```
+#[test]
+fn a_version_that_counts_on_what_is_missing_settles_nothing() {
+    let mut model = Model::default();
+    let p = model.write(0, &[], &["u"]);
+    let m = model.write(0, &[p], &["u"]);
+    let q = model.write(0, &[m], &["s", "u"]);
+    model.write(1, &[q], &["s"]);
+    model.write(2, &[q], &["s"]);
+    for place in [without(&model, &[m], &[]), without(&model, &[], &[m])] {
+        let forks = place.forks().into_iter();
+        let fork = forks.filter(|fork| fork.involves(&stream("s"))).next_back();
+        let fork = fork.unwrap();
+        assert_eq!(fork.unsure, [], "the fork itself is sure");
+        let files = place.files();
+        let expecting = |version| Outcome::new().expect(stream("u"), version);
+        let refused = |error: ReconcileError| {
+            let ReconcileError::Append(AppendError::Hole {
+                stream_id, path, ..
+            }) = &error
+            else {
+                panic!("the version of u proves nothing: {error:?}");
+            };
+            let named = (stream_id, path);
+            assert_eq!(named, (&stream("u"), &model.transactions[m].path));
+            assert!(error.is_of_what_is_missing());
+        };
+        for version in [ExpectedVersion::Exact(1), ExpectedVersion::New] {
+            let outcome = expecting(version);
+            refused(settle(&place.store, &fork, &outcome).unwrap_err());
+            refused(plan(&place.store, &fork, &outcome).unwrap_err());
+            let mut report = Reconcile::new(&place.store)
+                .fork(fork.id.clone())
+                .run::<Raw>(&|_: &ForkContext| Resolution::Resolve(outcome.clone()))
+                .unwrap();
+            refused(report.failed.remove(0).error);
+        }
+        assert_eq!(place.files(), files, "nothing was written");
+        plan(&place.store, &fork, &expecting(ExpectedVersion::Any)).unwrap();
+        let fork = fork.anyway();
+        let conflict = settle(&place.store, &fork, &expecting(ExpectedVersion::Exact(2)));
+        assert!(
+            matches!(conflict, Err(ReconcileError::VersionConflict { .. })),
+            "what is there is checked all the same: {conflict:?}"
+        );
+        settle(&place.store, &fork, &expecting(ExpectedVersion::Exact(1))).unwrap();
     }
 }

@@ -217,6 +217,21 @@ fn what_is_missing_is_counted_with_its_path() {
 }
 
 #[test]
+fn what_an_answer_lacked_is_told_although_it_came_back_meanwhile() {
+    for loss in LOSSES {
+        let holed = Holed::new(loss);
+        let store = holed.reopened(StoreOptions::default());
+        let answer = numbers(&store, "s");
+        fs::write(path(&store, holed.lost), &holed.bytes).unwrap();
+        let found = store.completeness_of_answers().unwrap();
+        assert!(!found.is_complete(), "{loss:?}: {answer:?} lacks an event");
+        let whole = numbers(&store, "s");
+        let found = store.completeness_of_answers().unwrap();
+        assert!(found.is_complete(), "{loss:?}: {whole:?} is all: {found:?}");
+    }
+}
+
+#[test]
 fn a_program_that_never_asks_can_have_the_whole_or_nothing() {
     let refusing = || StoreOptions::default().refuse_incomplete();
     for loss in LOSSES {

@@ -11,7 +11,7 @@ use std::io::{IsTerminal, stdin, stdout};
 use fs_merge::{
     ForkContext, Outcome, Raw, Reconcile, ReconcileError, Report, Resolution, Settled, plan, settle,
 };
-use fs_store::FileEventStore;
+use fs_store::{AppendError, FileEventStore};
 
 use crate::args::ResolveArgs;
 use crate::commands::find::{self, the_one};
@@ -23,6 +23,9 @@ use choice::Choice;
 
 /// What to do about a fork that is declined since something is missing.
 const UNSURE: &str = "nothing was written, since the fork may be none: `trib status` says how what is missing comes back, `trib forget TX` accepts that it is gone, and --anyway settles the fork all the same";
+
+/// What to do about a version that is expected where a part of the stream is missing.
+const HOLE: &str = "nothing was written, since a version is expected of a stream with a hole: `trib status` says how what is missing comes back, `trib forget TX` accepts that it is gone, and --anyway settles the fork on what is there";
 
 pub(crate) fn run(
     store: &FileEventStore,
@@ -135,7 +138,7 @@ fn settle_all(
     let mut failed = report.failed.iter();
     Ok(if report.is_complete() {
         Ending::Fine
-    } else if failed.any(|failed| matches!(failed.error, ReconcileError::Unsure { .. })) {
+    } else if failed.any(|failed| failed.error.is_of_what_is_missing()) {
         Ending::Incomplete
     } else {
         Ending::NotClean
@@ -161,6 +164,7 @@ fn told(error: ReconcileError) -> anyhow::Error {
             "nothing was written: look again with `trib forks`, then decide anew"
         }
         ReconcileError::Unsure { .. } => UNSURE,
+        ReconcileError::Append(AppendError::Hole { .. }) => HOLE,
         _ => return error.into(),
     };
     anyhow::Error::new(error).context(advice)
