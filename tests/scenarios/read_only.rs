@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fs_store::projection::{Order, ProjectionError, Snapshot};
-use fs_store::{FileEventStore, StoreOptions};
+use fs_store::{FileEventStore, StateError, StoreOptions};
 use scenarios::World;
 use scenarios::answers::{Answers, Ingestion, copy_dir};
 use scenarios::seen::{Place, Seen};
@@ -53,6 +53,17 @@ fn a_read_only_directory_can_be_opened_for_reading() {
         store.refresh().unwrap();
         store.status().unwrap();
         assert!(store.verify().unwrap().is_ok());
+        let position = store.ingested_events(None, &fs_store::All, 1).unwrap()[0].position;
+        let refused = store.save_checkpoint("mirror", position);
+        let is_told = match &refused {
+            Err(StateError::ReadOnly { root }) => *root == read_only.0,
+            Err(StateError::Write { .. }) => index == "whole",
+            _ => false,
+        };
+        assert!(
+            is_told,
+            "index {index}: a checkpoint would be lost: {refused:?}"
+        );
         let refused = store.append(
             fs_store::Append::new()
                 .event(scenarios::stream_id("issue"), "Counted", "9")

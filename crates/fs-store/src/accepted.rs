@@ -12,7 +12,7 @@ use fs_format::TransactionId;
 use fs_index::Layout;
 use fs_io::{Disk, LockGuard, SyncPolicy};
 
-use crate::error::RefreshError;
+use crate::error::{NewerVersion, RefreshError};
 use crate::sealed::{self, Unbelieved};
 use crate::state::{self, StateError};
 use crate::store::Inner;
@@ -105,6 +105,22 @@ pub(crate) fn read(
             path,
             way_out: "delete it, and what is missing is told again".to_owned(),
         }),
+    }
+}
+
+/// Returns the file if a newer version has written it: by looking alone.
+pub(crate) fn newer_version(disk: &dyn Disk, layout: &Layout) -> Option<NewerVersion> {
+    match read(disk, layout) {
+        Err(StateError::Newer {
+            path,
+            format,
+            known,
+        }) => Some(NewerVersion {
+            path,
+            format,
+            known,
+        }),
+        _ => None,
     }
 }
 

@@ -31,7 +31,8 @@ impl FileEventStore {
     /// Saves `position` under `name`, in the place of what was saved before.
     ///
     /// # Errors
-    /// [`StateError::Write`]; [`StateError::Newer`] where a newer version has saved one.
+    /// [`StateError::Write`]; [`StateError::Newer`] where a newer version has saved one; [`StateError::ReadOnly`] and
+    /// [`StateError::NewerVersion`] where this handle may not write into the store.
     pub fn save_checkpoint(&self, name: &str, position: Position) -> Result<(), StateError> {
         self.spare_newer(name)?;
         let content = Content {
@@ -52,8 +53,9 @@ impl FileEventStore {
         self.inner.remove_state(&path)
     }
 
-    /// Refuses to replace what a newer version has saved; what is damaged may be replaced.
+    /// Refuses where nothing is kept, and to replace what a newer version has saved; what is damaged may be replaced.
     fn spare_newer(&self, name: &str) -> Result<(), StateError> {
+        self.inner.must_keep()?;
         match self.checkpoint(name) {
             Err(newer @ StateError::Newer { .. }) => Err(newer),
             _ => Ok(()),

@@ -195,7 +195,7 @@ impl From<LockError> for AppendError {
 /// Nothing in `local/` is changed, and nothing is appended; reading goes on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{} was written by a newer version (its format is {format}, and this version knows {known}), so nothing is appended; use that version, or append in a clone of your own", path.display()
+    "{} was written by a newer version (its format is {format}, and this version knows {known}), so nothing is written here; use that version, or write in a clone of your own", path.display()
 )]
 #[non_exhaustive]
 pub struct NewerVersion {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use fs_index::{Activity, Index, Layout, activity_at};
 use fs_io::{FileKind, LockError, PrivateDir, SyncPolicy, System, Wait};
 
+use crate::accepted;
 use crate::error::{AppendError, NewerVersion, NoStore, OpenError, RefreshError, is_refusal};
 use crate::eventcore::LastFailure;
 use crate::foreign;
@@ -240,6 +241,7 @@ fn newer_version(system: &System, layout: &Layout) -> Option<NewerVersion> {
     let newer = wal.newer_version();
     newer
         .or_else(|| state::newer_version(system, layout))
+        .or_else(|| accepted::newer_version(system.disk.as_ref(), layout))
         .or_else(|| match Identity::load(system, layout) {
             Err(AppendError::NewerVersion(newer)) => Some(newer),
             _ => None,

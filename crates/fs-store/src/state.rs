@@ -114,6 +114,17 @@ pub enum StateError {
         /// The highest format that this version knows.
         known: u32,
     },
+    /// The store may not be written to, so what is saved would go away with this handle.
+    #[error(
+        "{root} may not be written to by this user, so no checkpoint is kept there; get write access to it, or use a clone of your own"
+    )]
+    ReadOnly {
+        /// The root of the store.
+        root: PathBuf,
+    },
+    /// A file of this working copy was written by a newer version, so what is saved would go away with this handle.
+    #[error(transparent)]
+    NewerVersion(NewerVersion),
     /// It would be larger than such a file may be; what was there stays.
     #[error(
         "{path} would have {len} bytes, and {limit} is the most; keep such a state in a database"
@@ -173,6 +184,17 @@ pub(crate) fn newer_version(system: &System, layout: &Layout) -> Option<NewerVer
 }
 
 impl Inner {
+    /// Checks that what is saved is found again: where this handle may not write into the store, what it saves goes away with it.
+    pub(crate) fn must_keep(&self) -> Result<(), StateError> {
+        match (&self.newer, &self.private) {
+            (Some(newer), _) => Err(StateError::NewerVersion(newer.clone())),
+            (None, Some(_)) => Err(StateError::ReadOnly {
+                root: self.layout.root().to_owned(),
+            }),
+            (None, None) => Ok(()),
+        }
+    }
+
     /// Returns the path of the state of `name`.
     pub(crate) fn state_path(&self, kind: Kind, name: &str) -> PathBuf {
         let hash =

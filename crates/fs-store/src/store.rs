@@ -88,6 +88,11 @@ impl FileEventStore {
         self.inner.recovered().clone()
     }
 
+    /// Returns the file of `local/` that a newer version of the program has written, which is why this handle only reads.
+    pub fn newer_version(&self) -> Option<&NewerVersion> {
+        self.inner.newer.as_ref()
+    }
+
     /// Calls `look` with the history as of now.
     ///
     /// # Errors

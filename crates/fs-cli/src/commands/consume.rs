@@ -35,6 +35,7 @@ pub(crate) fn run(
         }
         return Ok(Ending::Fine);
     };
+    let mut note = None;
     if !store.has_consumer(&name)? {
         let shown = plain_name(&name);
         let meant = meant(store, &name);
@@ -43,11 +44,14 @@ pub(crate) fn run(
                 "there is no consumer {shown}{meant}; `trib consume --list` lists those that there are"
             );
         }
-        output.note(&format!(
+        note = Some(format!(
             "consumer {shown} is new, and begins before the first event{meant}"
         ));
     }
     let consumer = store.consumer(&name)?;
+    if let Some(note) = note {
+        output.note(&note);
+    }
     if args.remove {
         consumer.remove()?;
         output.changed("the consumer is forgotten");

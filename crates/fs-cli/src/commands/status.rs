@@ -3,7 +3,7 @@
 use fs_format::{ReplicaId, Timestamp, TransactionId};
 use fs_index::Trouble;
 use fs_merge::{ForkId, OpenFork, StaleRead, open_forks, stale_reads};
-use fs_store::{FileEventStore, OmissionKind, Standing};
+use fs_store::{FileEventStore, NewerVersion, OmissionKind, Standing};
 use serde::Serialize;
 
 use crate::advice::Adviser;
@@ -40,6 +40,7 @@ struct Answer {
     vanished: u64,
     accepted: Vec<AcceptedOut>,
     moved: Option<Timestamp>,
+    newer_version: Option<NewerOut>,
     epoch: Option<String>,
     topology_generation: u64,
 }
@@ -77,6 +78,26 @@ struct ConflictOut {
     replica_id: ReplicaId,
     transactions: [TransactionId; 2],
     standing: &'static str,
+}
+
+#[derive(Serialize)]
+struct NewerOut {
+    path: String,
+    format: u32,
+    known: u32,
+    #[serde(skip)]
+    message: String,
+}
+
+impl From<&NewerVersion> for NewerOut {
+    fn from(newer: &NewerVersion) -> Self {
+        Self {
+            path: newer.path.display().to_string(),
+            format: newer.format,
+            known: newer.known,
+            message: newer.to_string(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -157,6 +178,7 @@ pub(crate) fn run(
         vanished: status.vanished,
         accepted: status.accepted.into_iter().map(AcceptedOut::from).collect(),
         moved: status.moved,
+        newer_version: store.newer_version().map(NewerOut::from),
         epoch: status.epoch.map(|epoch| epoch.to_string()),
         topology_generation: status.topology_generation,
     };
@@ -261,6 +283,9 @@ fn text(answer: &Answer, all: bool) -> String {
         lines.push(format!(
             "moved: since {moved} this store is on another machine and another device than before; if its disk was cloned and the other one is still in use, run `trib adopt` here"
         ));
+    }
+    if let Some(newer) = &answer.newer_version {
+        lines.push(format!("read only: {}", plain(&newer.message)));
     }
     if answer.vanished > 0 {
         lines.push(format!(

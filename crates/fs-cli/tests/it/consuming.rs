@@ -519,3 +519,29 @@ fn the_schemas_of_the_guide_are_of_the_form() {
         "{told}"
     );
 }
+
+#[test]
+fn a_store_that_a_newer_version_has_written_to_is_read_and_named() {
+    let here = counted(1..=1);
+    here.noted(&["consume", "c", "--advance"]);
+    let path = here.path().join(".tributary/local/replicas");
+    let newer = fs::read_to_string(&path).unwrap();
+    fs::write(&path, newer.replace("\"version\":2", "\"version\":9")).unwrap();
+    let status = here.fine(&["status"]);
+    assert!(
+        status.contains("read only: ") && status.contains("local/replicas was written by a newer"),
+        "what is open for reading only says why: {status}"
+    );
+    let named = here.json(&["status"])["newer_version"].clone();
+    assert_eq!(
+        (&named["format"], &named["known"]),
+        (&json!(9), &json!(2)),
+        "{named}"
+    );
+    let refused = here.refused(&["consume", "c"], 1);
+    assert!(
+        refused.contains("newer version") && !refused.contains("is new,"),
+        "where its cursor is not read, a consumer is not taken for a new one: {refused}"
+    );
+    here.refused(&["append", "s", "Happened", "{}"], 1);
+}

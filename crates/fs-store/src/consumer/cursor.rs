@@ -119,6 +119,9 @@ impl Inner {
             name: name.to_owned(),
             root: self.layout.root().to_owned(),
         };
+        if let Some(newer) = &self.newer {
+            return Err(ConsumerError::NewerVersion(newer.clone()));
+        }
         if self.private.is_some() {
             // What lies elsewhere goes away with this handle.
             return Err(read_only());

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use fs_index::{Position, StalePosition};
 use fs_io::LockError;
 
-use crate::error::{ReadError, StoreBusy};
+use crate::error::{NewerVersion, ReadError, StoreBusy};
 use crate::state::StateError;
 
 /// A consumer that could not be opened, fetch or move.
@@ -70,6 +70,9 @@ pub enum ConsumerError {
         /// The root of the store.
         root: PathBuf,
     },
+    /// A file of this working copy was written by a newer version, so no cursor is kept by this one.
+    #[error(transparent)]
+    NewerVersion(NewerVersion),
     /// Another held the consumer's lock for too long.
     #[error(transparent)]
     Busy(StoreBusy),

@@ -56,7 +56,7 @@ pub(super) struct Front {
     pub(super) head: Option<LogHead>,
     /// Whether a sync has failed, so that what is read may not be what would survive a power cut.
     pub(super) suspect: bool,
-    /// The format of a head that is of a newer version, where none is of this one.
+    /// The format of a head that is of a newer version: one whose checksum is right, or any where no head is of this version.
     pub(super) newer: Option<u8>,
 }
 
@@ -100,11 +100,12 @@ impl Front {
         let slots = slots.into_iter().flatten();
         let head = slots.clone().filter_map(LogHead::parse);
         let head = head.max_by_key(|head| head.generation);
-        let formats = slots.filter_map(|slot| slot.strip_prefix(&LOG_MAGIC)?.first().copied());
-        let newest = formats.max().filter(|format| *format > LOG_FORMAT);
+        // Beside a head of this version, the number alone may be a flipped bit.
+        let believed = slots.filter(|slot| head.is_none() || is_sealed(slot));
+        let formats = believed.filter_map(|slot| slot.strip_prefix(&LOG_MAGIC)?.first().copied());
         let mark = bytes.get(SUSPECT_SLOT as usize * SLOT..);
         Self {
-            newer: newest.filter(|_| head.is_none()),
+            newer: formats.max().filter(|format| *format > LOG_FORMAT),
             head,
             suspect: mark.is_some_and(|mark| mark.starts_with(&SUSPECT_MAGIC)),
         }
@@ -114,6 +115,12 @@ impl Front {
     pub(super) fn suspicion() -> (u64, [u8; 8]) {
         (offset_of(SUSPECT_SLOT), SUSPECT_MAGIC)
     }
+}
+
+/// Returns whether the last bytes of a head are the checksum of the others, in whatever format.
+fn is_sealed(head: &[u8]) -> bool {
+    let parts = head.split_last_chunk();
+    parts.is_some_and(|(before, checksum)| crc32fast::hash(before).to_le_bytes() == *checksum)
 }
 
 impl LogHead {
@@ -395,8 +402,17 @@ mod tests {
         assert_eq!(
             (rotten.head.is_some(), rotten.newer),
             (true, None),
-            "a newer version writes both heads, so one such byte is damage"
+            "the number alone is damage beside a head that is whole"
         );
+        let checksum = crc32fast::hash(&newer[..LOG_HEAD - 4]).to_le_bytes();
+        newer[LOG_HEAD - 4..].copy_from_slice(&checksum);
+        for slots in [[&newer, &whole], [&whole, &newer]] {
+            assert_eq!(
+                front(slots.map(Vec::as_slice)).newer,
+                Some(LOG_FORMAT + 1),
+                "a newer version may have written one head so far"
+            );
+        }
         assert_eq!(front([&none, &none]).newer, None);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fs_store::{AppendError, FileEventStore, RefreshError};
+use fs_store::{AppendError, ConsumerError, FileEventStore, RefreshError, StateError};
 
 use crate::support::{count, counted, new_store, numbers};
 
@@ -163,4 +163,76 @@ fn a_former_log_of_a_newer_format_is_left_alone() {
         "{refused:?}"
     );
     assert_eq!(fs::read(&path).unwrap(), newer);
+}
+
+#[test]
+fn what_a_newer_version_has_accepted_is_left_alone() {
+    let store = new_store();
+    count(&store, "s", 1);
+    let root = store.root().to_owned();
+    drop(store);
+    let path = root.join("local/accepted");
+    let before = "tributary accepted 9 ";
+    let body = "\n\"\"\n{}";
+    let sum = crc32fast::hash(format!("{before}{body}").as_bytes());
+    fs::write(&path, format!("{before}{sum:08x}{body}")).unwrap();
+    let before = contents(&root.join("local"));
+    let store = FileEventStore::open(&root).unwrap();
+    assert_eq!(numbers(&store, "s"), [1], "reading goes on");
+    let newer = store
+        .newer_version()
+        .expect("a handle tells why it only reads");
+    assert_eq!((&newer.path, newer.format), (&path, 9));
+    let refused = store.append(counted("s", 2));
+    assert!(
+        matches!(&refused, Err(AppendError::NewerVersion(it)) if it.path == path),
+        "{refused:?}"
+    );
+    let refused = store.consumer("c").map(drop);
+    assert!(
+        matches!(&refused, Err(ConsumerError::NewerVersion(it)) if it.path == path),
+        "a cursor would lie elsewhere and be lost: {refused:?}"
+    );
+    let position = store.ingested_events(None, &fs_store::All, 1).unwrap()[0].position;
+    let refused = store.save_checkpoint("mirror", position);
+    assert!(
+        matches!(&refused, Err(StateError::NewerVersion(it)) if it.path == path),
+        "a checkpoint too: {refused:?}"
+    );
+    assert_eq!(contents(&root.join("local")), before);
+}
+
+#[test]
+fn a_log_of_which_a_newer_version_has_written_one_head_is_left_alone() {
+    let store = new_store();
+    count(&store, "s", 1);
+    let path = store.root().join("local/log");
+    let mut bytes = fs::read(&path).unwrap();
+    let (of, other) = if bytes.starts_with(b"triblog") {
+        (0, 4096)
+    } else {
+        (4096, 0)
+    };
+    let mut head = bytes[of..of + 508].to_vec();
+    head[7] = 9;
+    bytes[other..other + 508].copy_from_slice(&head);
+    bytes[other + 508..other + 512].copy_from_slice(&crc32fast::hash(&head).to_le_bytes());
+    fs::write(&path, &bytes).unwrap();
+    let refused = store.append(counted("s", 2));
+    assert!(
+        matches!(&refused, Err(AppendError::Refresh(RefreshError::NewerVersion(it))) if it.format == 9)
+            || matches!(&refused, Err(AppendError::NewerVersion(it)) if it.format == 9),
+        "an open handle meets it at its next turn: {refused:?}"
+    );
+    let store = FileEventStore::open(store.root()).unwrap();
+    let refused = store.append(counted("s", 2));
+    assert!(
+        matches!(&refused, Err(AppendError::NewerVersion(it)) if it.path == path),
+        "{refused:?}"
+    );
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        bytes,
+        "its frames are not written over"
+    );
 }
