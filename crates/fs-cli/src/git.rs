@@ -298,9 +298,15 @@ impl Git {
 
     /// As [`Git::run`], with something on standard input.
     fn run_with(&self, args: &[&str], input: &[u8]) -> anyhow::Result<Result<Vec<u8>, String>> {
+        Self::finished_with(self.command().args(args), input)
+    }
+
+    fn finished_with(
+        command: &mut Command,
+        input: &[u8],
+    ) -> anyhow::Result<Result<Vec<u8>, String>> {
         let failed = "cannot run git, which is needed for this";
-        let mut command = self.command();
-        command.args(args).stdin(Stdio::piped());
+        command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context(failed)?;
         let stdin = child.stdin.take();
@@ -323,8 +329,14 @@ impl Git {
         if done.status.success() {
             return Ok(Ok(done.stdout));
         }
-        let said = String::from_utf8_lossy(&done.stderr);
-        Ok(Err(said.trim().trim_start_matches("fatal: ").to_owned()))
+        // What there is nothing to commit for, git says among its answers.
+        let said = [&done.stderr, &done.stdout].map(|said| String::from_utf8_lossy(said));
+        let said = said.iter().map(|said| said.trim());
+        let said = said.clone().find(|said| !said.is_empty());
+        let said = said.map(|said| said.trim_start_matches("fatal: ").to_owned());
+        Ok(Err(said.unwrap_or_else(|| {
+            format!("git ended with {}", done.status)
+        })))
     }
 }
 

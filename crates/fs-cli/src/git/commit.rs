@@ -5,6 +5,7 @@
 //! **Invariant**: nothing is committed but the files that were written, whatever else is staged; a commit that does not come
 //! about leaves git's index as it was, and is no failure of the command.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fs_io::System;
@@ -13,6 +14,9 @@ use super::Git;
 
 /// More files than this are named by their directory in a command to be typed.
 const MOST_NAMED: usize = 8;
+
+/// Most paths in the arguments of one run of git: systems bound the length of a command line.
+const PATHS_PER_RUN: usize = 1_000;
 
 /// Files that a command wrote into a store.
 pub(crate) struct Written<'a> {
@@ -47,8 +51,12 @@ impl<'a> Written<'a> {
             return None;
         }
         let git = Git::around(self.root).ok()?;
-        let untracked = git.untracked(&self.paths).ok()?;
-        if untracked.is_empty() && !git.has_changed(&self.paths).ok()? {
+        let Untracked { new, removed } = git.untracked(&self.paths).ok()?;
+        let differs = match removed.is_empty() {
+            true => !new.is_empty() || git.has_changed(&self.paths).ok()?,
+            false => git.differs_from_head(&self.paths),
+        };
+        if !differs && removed.is_empty() {
             return None;
         }
         let shown = |paths: &[String]| {
@@ -69,11 +77,18 @@ impl<'a> Written<'a> {
             self.message,
             shown(&self.paths)
         );
-        Some(if untracked.is_empty() {
-            commit
-        } else {
-            format!("git add -N -- {} && {commit}", shown(&untracked))
-        })
+        let mut commands = Vec::new();
+        if !removed.is_empty() {
+            // With an entry of intent only, the next commit would take the files away.
+            commands.push(format!("git reset -q -- {}", shown(&removed)));
+        }
+        if !new.is_empty() {
+            commands.push(format!("git add -N -- {}", shown(&new)));
+        }
+        if differs {
+            commands.push(commit);
+        }
+        Some(commands.join(" && "))
     }
 
     /// Returns a path as it can be typed where this program runs.
@@ -96,39 +111,106 @@ impl<'a> Written<'a> {
     /// What git said.
     pub(crate) fn commit(&self) -> anyhow::Result<Option<String>> {
         let git = Git::around(self.root)?;
-        let untracked = git.untracked(&self.paths)?;
-        if !untracked.is_empty() {
-            git.write(&["add", "--intent-to-add"], &untracked)?;
-        }
-        let commit = ["commit", "--quiet", "--only", "-m", &self.message];
-        let done = match git.has_changed(&self.paths) {
+        let Untracked { new, removed } = git.untracked(&self.paths)?;
+        let done = self.stage_and_commit(&git, &new, &removed);
+        match done {
+            Ok(true) => {}
             Ok(false) => return Ok(None),
-            Ok(true) => {
-                git.conclude_merge();
-                git.write(&commit, &self.paths)
+            Err(error) => {
+                let untracked = [new, removed].concat();
+                if !untracked.is_empty() {
+                    // The error that is told is the first.
+                    let _ = git.write(
+                        &["rm", "--cached", "--quiet", "--ignore-unmatch"],
+                        &untracked,
+                    );
+                }
+                return Err(error);
             }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = done {
-            if !untracked.is_empty() {
-                let undo = ["rm", "--cached", "--quiet", "--ignore-unmatch"];
-                // The error that is told is the first.
-                let _ = git.write(&undo, &untracked);
-            }
-            return Err(error);
         }
         git.commit("HEAD").map(Some)
     }
+
+    /// Returns whether there was something to commit.
+    fn stage_and_commit(
+        &self,
+        git: &Git,
+        new: &[String],
+        removed: &[String],
+    ) -> anyhow::Result<bool> {
+        if !removed.is_empty() {
+            git.write(&["reset", "--quiet"], removed)?;
+        }
+        if !new.is_empty() {
+            git.write(&["add", "--intent-to-add"], new)?;
+        }
+        if !git.has_changed(&self.paths)? {
+            return Ok(false);
+        }
+        git.conclude_merge();
+        git.write(
+            &["commit", "--quiet", "--only", "-m", &self.message],
+            &self.paths,
+        )?;
+        Ok(true)
+    }
+}
+
+/// Files that git's index does not have.
+struct Untracked {
+    /// The present commit has none of that name either.
+    new: Vec<String>,
+    /// The present commit has one, and its removal is staged.
+    removed: Vec<String>,
 }
 
 impl Git {
     /// Returns those of these paths that git's index does not have.
-    fn untracked(&self, paths: &[String]) -> anyhow::Result<Vec<String>> {
+    fn untracked(&self, paths: &[String]) -> anyhow::Result<Untracked> {
         let listed = self.asked(&["ls-files", "-z"], paths)?;
-        let tracked: Vec<_> = listed.split(|byte| *byte == 0).collect();
+        let tracked: BTreeSet<&[u8]> = listed.split(|byte| *byte == 0).collect();
         let untracked = paths.iter();
-        let untracked = untracked.filter(|path| !tracked.contains(&path.as_bytes()));
-        Ok(untracked.cloned().collect())
+        let untracked = untracked.filter(|path| !tracked.contains(path.as_bytes()));
+        let untracked: Vec<_> = untracked.cloned().collect();
+        let head = self.objects_in_head(&untracked);
+        let (removed, new) = untracked
+            .into_iter()
+            .partition(|path| head.contains_key(path));
+        Ok(Untracked { new, removed })
+    }
+
+    /// Returns the objects that the present commit has at these paths; none where there is no commit yet.
+    fn objects_in_head(&self, paths: &[String]) -> BTreeMap<String, String> {
+        let listed = match paths {
+            [] => Ok(Vec::new()),
+            paths => self.asked(&["ls-tree", "-z", "HEAD"], paths),
+        };
+        let listed = listed.unwrap_or_default();
+        let listed = String::from_utf8_lossy(&listed);
+        let entries = listed.split('\0').filter_map(|entry| {
+            let (about, path) = entry.split_once('\t')?;
+            let object = about.rsplit(' ').next()?;
+            Some((path.to_owned(), object.to_owned()))
+        });
+        entries.collect()
+    }
+
+    /// Returns whether any of these files has other bytes than in the present commit, whatever git's index has.
+    fn differs_from_head(&self, paths: &[String]) -> bool {
+        let head = self.objects_in_head(paths);
+        let files: String = paths
+            .iter()
+            .map(|path| format!("{}\n", self.root.join(path).display()))
+            .collect();
+        let args = ["hash-object", "--no-filters", "--stdin-paths"];
+        let Ok(Ok(hashed)) = self.run_with(&args, files.as_bytes()) else {
+            return true;
+        };
+        let hashed = String::from_utf8_lossy(&hashed);
+        let hashed: Vec<_> = hashed.lines().collect();
+        let is_same =
+            |(path, object): (&String, &&str)| head.get(path).is_some_and(|it| it == object);
+        hashed.len() != paths.len() || !paths.iter().zip(&hashed).all(is_same)
     }
 
     /// Returns whether any of these files is not as the present commit has it.
@@ -150,22 +232,25 @@ impl Git {
     }
 
     fn asked(&self, args: &[&str], paths: &[String]) -> anyhow::Result<Vec<u8>> {
-        let said = self.run(&with_paths(args, paths))?;
-        said.map_err(anyhow::Error::msg)
+        let mut answer = Vec::new();
+        for paths in paths.chunks(PATHS_PER_RUN) {
+            let paths = paths.iter().map(String::as_str);
+            let args: Vec<_> = args.iter().copied().chain(["--"]).chain(paths).collect();
+            answer.extend(self.run(&args)?.map_err(anyhow::Error::msg)?);
+        }
+        Ok(answer)
     }
 
-    /// Runs a command that writes, with the hooks of the repository.
+    /// Runs a command that writes, with the hooks of the repository; it reads the paths from its standard input.
     fn write(&self, args: &[&str], paths: &[String]) -> anyhow::Result<()> {
         let mut command = self.command();
         command
             .env_remove("GIT_OPTIONAL_LOCKS")
-            .env_remove("GIT_NO_LAZY_FETCH");
-        let done = Self::finished(command.args(with_paths(args, paths)))?;
+            .env_remove("GIT_NO_LAZY_FETCH")
+            .args(args)
+            .args(["--pathspec-from-file=-", "--pathspec-file-nul"]);
+        let paths: String = paths.iter().map(|path| format!("{path}\0")).collect();
+        let done = Self::finished_with(&mut command, paths.as_bytes())?;
         done.map(|_| ()).map_err(anyhow::Error::msg)
     }
-}
-
-fn with_paths<'a>(args: &[&'a str], paths: &'a [String]) -> Vec<&'a str> {
-    let paths = paths.iter().map(String::as_str);
-    args.iter().copied().chain(["--"]).chain(paths).collect()
 }

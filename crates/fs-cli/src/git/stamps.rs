@@ -4,8 +4,9 @@
 //! like. While they look so, git is not asked again. A fault is not noted, so it is told each time.
 //!
 //! # Limitations
-//! A change of what the system's configuration of git says, or of a variable like `GIT_CONFIG_COUNT`, is not noticed.
+//! A file that an `include` of the configuration names and that comes into being later is not noticed before something else changes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use fs_index::Layout;
@@ -21,7 +22,18 @@ const LAST_LINE: &str = "end";
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Where people's own configuration of git lies.
-const VARIABLES: [&str; 3] = ["HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL"];
+const PERSONAL: [&str; 3] = ["HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL"];
+
+/// Variables that say where git's other configuration lies, or what it says.
+const CONFIGURING: [&str; 4] = [
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+];
+
+/// What the variables that [`CONFIGURING`] counts are called, but for their numbers.
+const COUNTED: [&str; 2] = ["GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"];
 
 /// Returns the faults by which a transaction file of the store at `root` is not committed; `file` is its path below `root`.
 pub(crate) fn faults(root: &Path, file: &str) -> Vec<Fault> {
@@ -57,7 +69,17 @@ pub(crate) fn faults(root: &Path, file: &str) -> Vec<Fault> {
 
 /// Returns the first lines of a note about files of a directory.
 fn head(directory: &str) -> String {
-    let variables = VARIABLES.map(|name| format!("{:?}", std::env::var_os(name)));
+    let variables = PERSONAL.iter().chain(&CONFIGURING);
+    let mut variables: Vec<_> = variables
+        .map(|name| format!("{:?}", std::env::var_os(name)))
+        .collect();
+    let counted = std::env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        COUNTED.iter().any(|start| name.starts_with(start))
+    });
+    let mut counted: Vec<_> = counted.collect();
+    counted.sort();
+    variables.extend(counted.iter().map(|variable| format!("{variable:?}")));
     format!("{FIRST_LINE}\n{directory}\n{}\n", variables.join(" "))
 }
 
@@ -108,6 +130,7 @@ fn noted(system: &System, root: &Path, directory: &str, rules: Option<&Rules>) -
             files.extend(rules.git.path(name));
         }
         files.extend(excludes(&rules.git));
+        files.extend(configured(&rules.git));
         files.extend(personal());
     }
     let mut text = String::new();
@@ -126,9 +149,29 @@ fn excludes(git: &Git) -> Option<PathBuf> {
     (!path.is_empty()).then(|| git.root.join(path))
 }
 
+/// Returns the files that git's configuration comes from, also those that are included; and the one of the system, be it there or not.
+fn configured(git: &Git) -> Vec<PathBuf> {
+    let asked = |args: &[&str]| {
+        let said = git.run(args).ok()?.ok()?;
+        String::from_utf8(said).ok()
+    };
+    let listed = asked(&["config", "--list", "--show-origin", "--name-only", "-z"]);
+    let listed = listed.unwrap_or_default();
+    let origins = listed
+        .split('\0')
+        .filter_map(|it| it.strip_prefix("file:"))
+        .collect::<BTreeSet<_>>();
+    let mut files: Vec<_> = origins.iter().map(|file| git.root.join(file)).collect();
+    // An earlier git does not tell.
+    let system = asked(&["var", "GIT_CONFIG_SYSTEM"]).unwrap_or_else(|| "/etc/gitconfig".into());
+    let system = system.lines().filter(|line| !line.is_empty());
+    files.extend(system.map(|file| git.root.join(file)));
+    files
+}
+
 /// Returns the files in which people configure git for themselves.
 fn personal() -> Vec<PathBuf> {
-    let [home, xdg, config] = VARIABLES.map(|name| std::env::var_os(name).map(PathBuf::from));
+    let [home, xdg, config] = PERSONAL.map(|name| std::env::var_os(name).map(PathBuf::from));
     let xdg = xdg.or_else(|| home.as_ref().map(|home| home.join(".config")));
     let mut files: Vec<PathBuf> = config.into_iter().collect();
     files.extend(home.map(|home| home.join(".gitconfig")));

@@ -160,6 +160,63 @@ fn what_is_restored_is_committed() {
     here.refused(&["restore", "--commit"], 2);
 }
 
+/// A store whose one transaction is committed, its removal staged, and known to have gone away.
+fn removed() -> Here {
+    let here = Here::repository();
+    here.work("s", "First");
+    here.work("s", "Second");
+    let path = here.last_commit().remove(0);
+    here.git(&["rm", "--quiet", &path]);
+    here.fine(&["status"]);
+    here
+}
+
+#[test]
+fn a_file_whose_removal_is_staged_is_back_in_git_too_when_it_is_restored() {
+    let here = removed();
+    let before = here.count_commits();
+    let (out, err) = here.committing(&["restore", "--all", "--commit"]);
+    assert!(out.contains("committed already"), "{out}{err}");
+    assert_eq!(err, "");
+    assert_eq!(here.staged(), "", "the next commit does not take it away");
+    assert_eq!(here.count_commits(), before);
+
+    let here = removed();
+    let out = here.fine(&["restore", "--all"]);
+    assert!(
+        out.contains("git reset -q -- ") && !out.contains("git add") && !out.contains("git commit"),
+        "the command that is told does the same: {out}"
+    );
+}
+
+#[test]
+fn a_file_of_format_2_is_committed_where_it_lies() {
+    let here = Here::repository();
+    let name = ".tributary/events/01a1fd21-d4f6-72d8-ba72-9f6719366aec.jsonl";
+    let golden = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../fs-format/tests/golden/v2/minimal.jsonl"
+    );
+    fs::copy(golden, here.path().join(name)).unwrap();
+    here.fine(&["status"]);
+    fs::remove_file(here.path().join(name)).unwrap();
+    here.fine(&["status"]);
+    let (out, err) = here.committing(&["restore", "--all", "--commit"]);
+    assert!(out.ends_with("committed\n"), "{out}{err}");
+    assert_eq!(here.last_commit(), [name]);
+}
+
+#[test]
+fn programs_are_told_the_command_beside_their_answer() {
+    let (here, _) = diverged();
+    let (_, err) = here.committing(&["--json", "resolve", "s", "--latest"]);
+    let note: serde_json::Value = serde_json::from_str(&err).unwrap();
+    assert!(
+        note["note"].as_str().unwrap().contains("git commit -m"),
+        "{err}"
+    );
+}
+
 #[test]
 fn a_commit_that_fails_is_told_and_undone_while_the_settlement_stands() {
     type Spoil = fn(&Here);
@@ -204,6 +261,7 @@ fn a_commit_that_fails_is_told_and_undone_while_the_settlement_stands() {
             err.contains("not committed") && err.contains(says) && err.contains("git commit -m"),
             "{what}: {err}"
         );
+        assert_eq!(err.lines().count(), 1, "{what}: it is one line: {err}");
         let _ = fs::remove_file(here.path().join(".git/index.lock"));
         assert_eq!(here.staged(), "mine\n", "{what}: git's index is as it was");
         assert_eq!(here.count_commits(), before, "{what}");

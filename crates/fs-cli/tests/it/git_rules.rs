@@ -376,6 +376,19 @@ fn an_append_asks_git_once_for_each_change_of_the_rules() {
     assert_eq!(asked("in the end"), (false, String::new()));
     here.write(".tributary/local/git-rules", "git rules 1\n");
     assert_eq!(asked("a damaged note"), (true, String::new()));
+    here.write("more", "[core]\n\tautocrlf = false\n");
+    here.git(&["config", "--unset", "core.excludesFile"]);
+    let included = here.path().join("more");
+    here.git(&["config", "include.path", included.to_str().unwrap()]);
+    assert_eq!(asked("a file that is included"), (true, String::new()));
+    here.write("mine", ".tributary\n");
+    let mine = here.path().join("mine");
+    here.write(
+        "more",
+        &format!("[core]\n\texcludesFile = {}\n", mine.display()),
+    );
+    let (_, said) = asked("what is included says something else");
+    assert!(said.contains("git ignores the events"), "{said}");
 }
 
 #[test]
