@@ -129,9 +129,10 @@ impl<E> ForkContext<E> {
 
     /// Returns a stream in conflict.
     pub fn stream(&self, stream_id: &StreamId) -> Option<&ForkedStream<E>> {
-        self.streams
-            .iter()
-            .find(|stream| stream.stream_id == *stream_id)
+        let place = self
+            .streams
+            .binary_search_by(|stream| stream.stream_id.cmp(stream_id));
+        self.streams.get(place.ok()?)
     }
 
     /// Returns the branch whose head is `head`.

@@ -165,9 +165,13 @@ impl<'a> Loader<'a> {
         let all = |of: &[TxIx]| -> Result<Vec<_>, BlockedFork> {
             of.iter().map(|ix| self.transaction(*ix, &graph)).collect()
         };
+        let mut by_stream = self.events_by_stream()?;
         let streams = self.shape.streams.iter();
         let streams: Vec<_> = streams
-            .map(|(stream_id, members)| self.stream(stream_id, members))
+            .map(|(stream_id, members)| {
+                let events = by_stream.remove(stream_id).unwrap_or_default();
+                self.stream(stream_id, members, events)
+            })
             .collect::<Result<_, _>>()?;
         let since: BTreeSet<_> = streams
             .iter()
@@ -199,35 +203,56 @@ impl<'a> Loader<'a> {
         })
     }
 
+    /// Returns the events of the fork's streams, in canonical order, each with who wrote it.
+    ///
+    /// # Complexity
+    /// Each transaction is decoded once, on however many of the streams it has events.
+    fn events_by_stream(
+        &self,
+    ) -> Result<BTreeMap<&'a StreamId, Vec<(TxIx, PlacedEvent)>>, BlockedFork> {
+        let mut writers: Vec<_> = self.places.iter().collect();
+        writers.sort_unstable_by_key(|(_, place)| **place);
+        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (ix, _) in writers {
+            for (place, event) in self.events(*ix)? {
+                let forked = self.shape.streams.get_key_value(&event.stream_id);
+                if let Some((stream_id, _)) = forked {
+                    let events = found.entry(stream_id).or_default();
+                    events.push((*ix, (place, event)));
+                }
+            }
+        }
+        Ok(found)
+    }
+
     fn stream<E: ReadAs>(
         &self,
         stream_id: &StreamId,
         members: &BTreeSet<TxIx>,
+        events: Vec<(TxIx, PlacedEvent)>,
     ) -> Result<ForkedStream<E>, BlockedFork> {
         let dag = self.history.dag();
         let members: Vec<_> = members.iter().copied().collect();
         let heads = dag.maximal(&members);
-        let mut below = Vec::new();
+        let mut below: Vec<TxIx> = Vec::new();
         let (mut events_below, mut events_since) = (Vec::new(), Vec::new());
-        for write in self.history.writes(stream_id) {
-            let ix = write.transaction;
-            if !self.places.contains_key(&ix) {
-                continue;
-            }
-            let is_below = heads.iter().all(|head| dag.is_ancestor(ix, *head));
-            if is_below {
-                below.push(ix);
-            }
+        let mut last = None;
+        for (ix, (place, event)) in events {
+            let is_below = match last {
+                Some((last, is_below)) if last == ix => is_below,
+                _ => {
+                    let is_below = heads.iter().all(|head| dag.is_ancestor(ix, *head));
+                    below.extend(is_below.then_some(ix));
+                    is_below
+                }
+            };
+            last = Some((ix, is_below));
             let events = if is_below {
                 &mut events_below
             } else {
                 &mut events_since
             };
-            for (place, event) in self.events(ix)? {
-                if event.stream_id == *stream_id {
-                    events.push(self.read(place, event)?);
-                }
-            }
+            events.push(self.read(place, event)?);
         }
         let fork_point = dag.maximal(&below);
         Ok(ForkedStream {

@@ -5,7 +5,7 @@
 //! it was when it was decided upon.
 
 use fs_dag::TxIx;
-use fs_format::{Event, Header, StreamId};
+use fs_format::{Event, StreamId};
 use fs_index::{History, Omission};
 use fs_store::{FileEventStore, MergeDraft, SettleError};
 
@@ -13,7 +13,7 @@ use crate::detect::{Shape, shapes};
 use crate::draft::{drafts, version_below};
 use crate::fork::{ForkContext, ForkedStream, Transaction};
 use crate::outcome::Outcome;
-use crate::participants::settled_by;
+use crate::participants::{settles, writes};
 use crate::report::{Planned, PlannedStep, ReconcileError, Settled};
 use crate::unsure::Missing;
 
@@ -118,10 +118,6 @@ impl Prepared {
             return false;
         };
         let header = &decision.header;
-        let writes = |header: &Header, stream_id: &StreamId| {
-            let base = header.stream_bases.get(stream_id);
-            base.is_some_and(|base| base.writes > 0)
-        };
         let is_below = |ix: TxIx| {
             let newest = self.newest.iter();
             newest
@@ -130,11 +126,9 @@ impl Prepared {
         };
         let conflicts = |member: TxIx| {
             let theirs = history.get(member).header();
-            let settled: Vec<_> = settled_by(theirs).collect();
             header.stream_bases.keys().any(|stream_id| {
                 let (we_write, they_write) = (writes(header, stream_id), writes(theirs, stream_id));
-                let both_settle =
-                    header.resolves.contains_key(stream_id) && settled.contains(&stream_id);
+                let both_settle = settles(header, stream_id) && settles(theirs, stream_id);
                 we_write && they_write || both_settle && (we_write || they_write)
             })
         };

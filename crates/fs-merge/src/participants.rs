@@ -65,6 +65,26 @@ pub(crate) fn settled_by(header: &Header) -> impl Iterator<Item = &StreamId> {
     settled.map(|(stream_id, _)| stream_id)
 }
 
+/// Returns whether a transaction settles conflicts of a stream.
+///
+/// # Complexity
+/// O(log n) for n streams that it declares or names.
+pub(crate) fn settles(header: &Header, stream_id: &StreamId) -> bool {
+    if header.format_version == FormatVersion::V3 {
+        return header.resolves.contains_key(stream_id);
+    }
+    header.parents.len() > 1 && writes(header, stream_id)
+}
+
+/// Returns whether a transaction has events of a stream.
+///
+/// # Complexity
+/// As [`settles`].
+pub(crate) fn writes(header: &Header, stream_id: &StreamId) -> bool {
+    let base = header.stream_bases.get(stream_id);
+    base.is_some_and(|base| base.writes > 0)
+}
+
 /// Returns the heads of what the settler `ix` settles on a stream: conflicts between two transactions that are among these
 /// or below one of them.
 ///
@@ -132,5 +152,11 @@ mod tests {
             expected.map(|(name, part)| (named(name), part)),
             "each stream comes once"
         );
+        for (name, part) in expected.into_iter().chain([("z", Part::Reads)]) {
+            let stream_id = named(name);
+            let asked = (writes(&header, &stream_id), settles(&header, &stream_id));
+            let listed = (part.writes(), part.settles());
+            assert_eq!(asked, listed, "{name} by itself is what it is in the list");
+        }
     }
 }

@@ -12,7 +12,7 @@ use fs_store::{FileEventStore, RefreshError};
 use serde::Serialize;
 
 use crate::chains::Chains;
-use crate::participants::settled_by;
+use crate::participants;
 
 /// A transaction that decided on a stream which others wrote at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,10 +50,7 @@ pub(crate) fn stale_reads_in(history: &History) -> Vec<StaleRead> {
     for (stream_id, readers) in readers {
         let writes = history.writes(stream_id).iter();
         let writers = Chains::new(dag, writes.map(|write| write.transaction));
-        let settles = |ix: TxIx| {
-            let mut settled = settled_by(history.get(ix).header());
-            settled.any(|settled| settled == stream_id)
-        };
+        let settles = |ix: TxIx| participants::settles(history.get(ix).header(), stream_id);
         for reader in readers {
             let mut written_by: Vec<_> = writers.concurrent_with(dag, reader).collect();
             if settles(reader) {

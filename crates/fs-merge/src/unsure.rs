@@ -23,7 +23,7 @@ use fs_index::{History, Omission};
 
 use crate::chains::Chains;
 use crate::detect::Shape;
-use crate::participants::{settled_by, settled_heads};
+use crate::participants::{self, settled_heads};
 
 /// What is missing from a history, ready to be held against its forks.
 pub(crate) struct Missing<'a> {
@@ -115,10 +115,7 @@ impl<'a> Stream<'a> {
         members.sort_unstable_by_key(|member| dag.rank(member.ix));
         let chains = Chains::new(dag, members.iter().map(|member| member.ix));
         members.sort_by_key(|member| member.millis);
-        let settles = |stored: &fs_index::Stored| {
-            let mut settled = settled_by(stored.header());
-            settled.any(|settled| settled == stream_id)
-        };
+        let settles = |stored: &fs_index::Stored| participants::settles(stored.header(), stream_id);
         let settlers = history.canonical().filter(|(_, stored)| settles(stored));
         Self {
             dag,

@@ -34,3 +34,4 @@ mod settlement;
 mod simulated;
 mod stacked;
 mod unsure;
+mod wide;
