@@ -10,6 +10,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::args::EventsArgs;
+use crate::commands::incomplete;
 use crate::input;
 use crate::outcome::Ending;
 use crate::output::{Output, plain, plain_name};
@@ -210,10 +211,13 @@ fn follow(
 ) -> anyhow::Result<Ending> {
     let options = SubscribeOptions::default().select(filter);
     let mut subscription = store.subscribe_with(after, options);
+    // What is missing now was said before.
+    let mut said = store.completeness_of_answers()?;
     while left > 0 {
         let item = match subscription.try_recv().map_err(ended)? {
             Some(item) => item,
             None => {
+                incomplete::tell_anew(store, &mut said, output)?;
                 // Whoever reads this waits for it as long as we do.
                 output.flush()?;
                 subscription.recv().map_err(ended)?

@@ -28,22 +28,49 @@ struct TallyOut {
 /// What to type next, where the command itself does not say what mends it.
 pub(crate) const HINT: &str = "; `trib status` says what to do";
 
+/// What to do where version control has the files, of which the status knows no more.
+const AT_WORK: &str = "; ask again when it is done, and delete its lock if none runs";
+
 /// Says what is known to be missing, and nothing where nothing is; returns whether the store is complete.
 pub(crate) fn tell(store: &FileEventStore, hint: &str, output: &Output) -> anyhow::Result<bool> {
     let found = store.completeness_of_answers()?;
+    say(&found, hint, output)?;
+    Ok(found.is_complete())
+}
+
+/// Says what is known to be missing from an answer that goes on, where that is not what was said before.
+pub(crate) fn tell_anew(
+    store: &FileEventStore,
+    said: &mut Completeness,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let found = store.completeness_of_answers()?;
+    if found != *said {
+        say(&found, HINT, output)?;
+        *said = found;
+    }
+    Ok(())
+}
+
+fn say(found: &Completeness, hint: &str, output: &Output) -> anyhow::Result<()> {
     if found.is_complete() {
-        return Ok(true);
+        return Ok(());
     }
     if output.is_json() {
         let line = Line {
-            incomplete: CompletenessOut::from(&found),
+            incomplete: CompletenessOut::from(found),
         };
         to_stderr(&serde_json::to_string(&line)?);
-    } else {
-        let found = plain(&found.to_string());
-        to_stderr(&format!("incomplete: {found}{hint}"));
+        return Ok(());
     }
-    Ok(false)
+    let gone = [&found.missing, &found.damaged, &found.newer];
+    let hint = match gone.iter().all(|tally| tally.count == 0) {
+        true => AT_WORK,
+        false => hint,
+    };
+    let found = plain(&found.to_string());
+    to_stderr(&format!("incomplete: {found}{hint}"));
+    Ok(())
 }
 
 impl From<&Completeness> for CompletenessOut {

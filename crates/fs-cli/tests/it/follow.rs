@@ -5,6 +5,7 @@ use std::process::{Child, ChildStdout, Stdio};
 
 use serde_json::Value;
 
+use crate::settling::take_over;
 use crate::{Here, fs};
 
 /// A `trib events --follow` that runs, killed when dropped.
@@ -82,6 +83,39 @@ fn what_is_there_is_shown_and_then_each_append_as_it_comes() {
         (Some(0), String::new()),
         "the limit is the end"
     );
+}
+
+#[test]
+fn what_arrives_without_its_parent_is_said_to_be_incomplete() {
+    let (here, there) = (Here::store(), Here::store());
+    here.fine(&["append", "s", "T", "1"]);
+    take_over(&here, &there);
+    let paths = [2, 3].map(|n| {
+        let appended = there.json(&["append", "s", "T", &n.to_string()]);
+        let id = appended["transaction_id"].as_str().unwrap();
+        format!("events/{}/{}/{id}.jsonl", &id[..4], &id[4..6])
+    });
+    let copy = |path: &str| {
+        let [from, to] = [&there, &here].map(|at| at.path().join(".tributary").join(path));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        // Whole at once, as what is fetched by another program is not always.
+        fs::copy(from, to.with_extension("part")).unwrap();
+        fs::rename(to.with_extension("part"), to).unwrap();
+    };
+    let mut following = Following::start(&here, &["--limit", "3"]);
+    assert_eq!(following.next_data(), 1);
+    copy(&paths[1]);
+    assert_eq!(following.next_data(), 3, "what is there is shown");
+    copy(&paths[0]);
+    assert_eq!(following.next_data(), 2);
+    let (code, said) = following.end();
+    assert_eq!(code, Some(0));
+    let lines: Vec<Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let missing = |line: &Value| line["incomplete"]["missing"]["paths"][0] == paths[0].as_str();
+    assert!(lines.iter().any(missing), "it is said meanwhile: {said}");
 }
 
 #[test]

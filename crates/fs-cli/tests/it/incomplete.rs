@@ -85,6 +85,35 @@ fn every_answer_says_what_it_lacks() {
 }
 
 #[test]
+fn what_git_has_taken_away_for_a_moment_is_said_with_what_to_do() {
+    let (here, first) = chain();
+    let before = here.fine(&["read", "s"]);
+    let lock = here.path().join(".git/index.lock");
+    fs::write(&lock, "").unwrap();
+    fs::remove_file(file(&here, &first)).unwrap();
+    for args in [&["read", "s"][..], &["status"]] {
+        let output = here.run(args);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        for part in [&relative(&first)[..], "ask again when it is done"] {
+            assert!(said.contains(part), "{args:?}: {part}: {said}");
+        }
+        assert!(!said.contains("trib status"), "it says no more: {said}");
+    }
+    let output = here.run(&["--strict", "--json", "digest"]);
+    let line: Value = serde_json::from_slice(&output.stderr).unwrap();
+    let taken = json!({ "count": 1, "paths": [relative(&first)] });
+    assert_eq!(line["incomplete"]["git_at_work"], taken);
+    assert_eq!(output.status.code(), Some(5));
+    let output = here.run(&["read", "s"]);
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        before,
+        "the answer is that of before"
+    );
+}
+
+#[test]
 fn strict_answers_exit_with_five_and_write_nothing() {
     let (here, first) = chain();
     for args in [&["read", "s"][..], &["events"], &["status"], &["digest"]] {

@@ -290,8 +290,8 @@ fn a_version_that_counts_on_what_is_missing_settles_nothing() {
     model.write(1, &[q], &["s"]);
     model.write(2, &[q], &["s"]);
     for place in [without(&model, &[m], &[]), without(&model, &[], &[m])] {
-        let forks = place.forks().into_iter();
-        let fork = forks.filter(|fork| fork.involves(&stream("s"))).next_back();
+        let mut forks = place.forks().into_iter();
+        let fork = forks.rfind(|fork| fork.involves(&stream("s")));
         let fork = fork.unwrap();
         assert_eq!(fork.unsure, [], "the fork itself is sure");
         let files = place.files();
