@@ -169,7 +169,7 @@ impl Inner {
         match self.lock_within(Wait::Never) {
             Ok(lock) => match self.take_in_what_changed(&mut writer, Depth::Recent, &lock) {
                 // The writer refuses to go on; what is there can be read all the same.
-                Err(error @ (RefreshError::Log(_) | RefreshError::NewerVersion(_))) => {
+                Err(error @ RefreshError::Log(_)) => {
                     tracing::warn!(%error, "the log could not be put right, so nothing that arrived is taken in");
                     Ok(())
                 }
@@ -280,14 +280,22 @@ impl Inner {
         Ok(true)
     }
 
-    /// As [`Inner::take_in`], right after a look at the files has found that something came or went.
+    /// As [`Inner::take_in`], right after a look at the files has found that something came or went; for readers.
+    ///
+    /// A log that a newer version has written stays as it is. The index is this version's own and goes on, so that readers see what arrives.
     fn take_in_what_changed(
         &self,
         writer: &mut Writer,
         depth: Depth,
         lock: &LockGuard,
     ) -> Result<(), RefreshError> {
-        self.catch_up(writer, lock)?;
+        match self.catch_up(writer, lock) {
+            Err(RefreshError::NewerVersion(newer)) => {
+                tracing::warn!(%newer, "read on, and left alone");
+                return Ok(self.index_mut().ingest(depth, lock)?);
+            }
+            caught_up => caught_up?,
+        }
         self.ingest(writer, depth, lock)?;
         writer.has_ingested = true;
         Ok(())

@@ -25,6 +25,15 @@ fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// Adds the transactions of a store to another.
+fn copy_events(from: &Path, to: &Path) {
+    for (path, bytes) in contents(&from.join("events")) {
+        let target = to.join(path.strip_prefix(from).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(target, bytes).unwrap();
+    }
+}
+
 /// Makes files of a newer version of those of a store.
 fn make_newer(root: &Path, name: &str) {
     let path = root.join("local").join(name);
@@ -79,6 +88,24 @@ fn a_newer_version_is_left_alone_and_named_and_reading_goes_on() {
         );
         assert!(is_named, "{name}: {refused:?}");
         assert_eq!(numbers(&open, "s"), [1], "{name}: and reads on");
+        let other = new_store();
+        count(&other, "t", 7);
+        copy_events(other.root(), &root);
+        let before = contents(&root.join("local"));
+        assert_eq!(
+            numbers(&open, "t"),
+            [7],
+            "{name}: what the newer version appends is seen"
+        );
+        open.status().unwrap();
+        let changed = contents(&root.join("local"));
+        let lock = root.join("local/lock");
+        assert!(
+            changed
+                .iter()
+                .all(|(path, bytes)| *path == lock || before.get(path) == Some(bytes)),
+            "{name}: reading changes nothing in local/ but the name in the lock"
+        );
     }
 }
 
