@@ -69,25 +69,26 @@ impl Shape {
     /// Returns the branch of each head: the members up to it that are not below every other head, in canonical order.
     ///
     /// # Complexity
-    /// O(h m) for m members and h heads, as the branches have that many members together at most.
+    /// O(h n) for h heads and n members that are none, as the branches have that many members together at most.
     pub(crate) fn branches(&self, dag: &Dag) -> Vec<Vec<TxIx>> {
+        let heads: BTreeSet<TxIx> = self.heads.iter().copied().collect();
         // Whoever is below a head and below every other is below all.
         let below_all = |member: &TxIx| {
             self.heads
                 .iter()
                 .all(|head| dag.is_ancestor(*member, *head))
         };
+        // No head is below another.
         let in_one: Vec<TxIx> = self
             .members
             .iter()
             .copied()
-            .filter(|member| !below_all(member))
+            .filter(|member| !heads.contains(member) && !below_all(member))
             .collect();
         let branch = |head: TxIx| -> Vec<TxIx> {
             let members = in_one.iter().copied();
-            members
-                .filter(|member| *member == head || dag.is_ancestor(*member, head))
-                .collect()
+            let below = members.filter(|member| dag.is_ancestor(*member, head));
+            below.chain([head]).collect()
         };
         self.heads.iter().map(|head| branch(*head)).collect()
     }

@@ -121,7 +121,7 @@ struct Loader<'a> {
 impl<'a> Loader<'a> {
     fn new(store: &'a FileEventStore, history: &'a History, shape: &'a Shape) -> Self {
         let dag = history.dag();
-        let newest = shape.newest(dag);
+        let cover = dag.cover(&shape.newest(dag));
         let mut known: BTreeSet<TxIx> =
             shape.members.iter().chain(&shape.on_top).copied().collect();
         for stream_id in shape.streams.keys() {
@@ -129,10 +129,7 @@ impl<'a> Loader<'a> {
                 .writes(stream_id)
                 .iter()
                 .map(|write| write.transaction);
-            known.extend(writers.filter(|writer| {
-                let below = |above: &TxIx| above == writer || dag.is_ancestor(*writer, *above);
-                newest.iter().any(below)
-            }));
+            known.extend(writers.filter(|writer| dag.is_covered(&cover, *writer)));
         }
         let mut known: Vec<_> = known.into_iter().collect();
         known.sort_by_key(|ix| dag.rank(*ix));
@@ -178,9 +175,12 @@ impl<'a> Loader<'a> {
             .flat_map(|stream| &stream.events_since)
             .map(|event| event.transaction_id)
             .collect();
+        let is_head: BTreeSet<_> = self.shape.heads.iter().copied().collect();
+        // No head has seen another.
         let since: Vec<_> = since
             .into_iter()
             .filter_map(|id| dag.index_of(id))
+            .filter(|ix| !is_head.contains(ix))
             .collect();
         Ok(ForkContext {
             id: self.shape.id.clone(),
@@ -342,13 +342,11 @@ impl<'a> Loader<'a> {
         self.places.get(&ix).copied().unwrap_or(usize::MAX)
     }
 
-    /// Selects those that the head descends from, and the head.
+    /// Selects those that the head descends from, and adds the head.
     fn seen_by(&self, head: TxIx, of: &[TxIx]) -> BTreeSet<TransactionId> {
         let dag = self.history.dag();
-        let seen = of
-            .iter()
-            .filter(|ix| **ix == head || dag.is_ancestor(**ix, head));
-        seen.map(|ix| dag.id(*ix)).collect()
+        let seen = of.iter().filter(|ix| dag.is_ancestor(**ix, head));
+        seen.chain([&head]).map(|ix| dag.id(*ix)).collect()
     }
 
     /// Selects the stale reads that a transaction of the fork has part in.

@@ -2,9 +2,9 @@
 //!
 //! **Invariant**: who descends from whom among a fork's transactions follows from the edges given here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use fs_dag::TxIx;
+use fs_dag::{Dag, TxIx};
 use fs_format::TransactionId;
 use fs_index::History;
 
@@ -14,28 +14,44 @@ use crate::detect::Shape;
 pub(crate) struct Nearest<'a> {
     history: &'a History,
     /// By chain: the fork's transactions, in the order of the chain.
-    by_chain: BTreeMap<u32, Vec<(u32, TxIx)>>,
+    by_chain: ByChain,
+    /// Of these, those that are below another.
+    inner: ByChain,
+}
+
+type ByChain = BTreeMap<u32, Vec<(u32, TxIx)>>;
+
+/// Divides transactions among their chains.
+fn by_chain(dag: &Dag, of: impl Iterator<Item = TxIx>) -> ByChain {
+    let mut by_chain = ByChain::new();
+    for ix in of {
+        if let Some(at) = dag.chain(ix) {
+            let chain = by_chain.entry(at.chain).or_default();
+            chain.push((at.position, ix));
+        }
+    }
+    by_chain
+        .values_mut()
+        .for_each(|chain| chain.sort_unstable());
+    by_chain
 }
 
 impl<'a> Nearest<'a> {
     pub(crate) fn new(history: &'a History, shape: &Shape) -> Self {
-        let mut by_chain: BTreeMap<u32, Vec<(u32, TxIx)>> = BTreeMap::new();
-        for ix in shape.members.iter().chain(&shape.on_top) {
-            if let Some(at) = history.dag().chain(*ix) {
-                let chain = by_chain.entry(at.chain).or_default();
-                chain.push((at.position, *ix));
-            }
+        let dag = history.dag();
+        let newest: BTreeSet<_> = shape.newest(dag).into_iter().collect();
+        let all = || shape.members.iter().chain(&shape.on_top).copied();
+        Self {
+            history,
+            by_chain: by_chain(dag, all()),
+            inner: by_chain(dag, all().filter(|ix| !newest.contains(ix))),
         }
-        by_chain
-            .values_mut()
-            .for_each(|chain| chain.sort_unstable());
-        Self { history, by_chain }
     }
 
     /// Returns the newest transactions of the fork that `ix`, one of them, descends from, in canonical order.
     ///
     /// # Complexity
-    /// O(c log m + k c) for m transactions of the fork on c chains, k of them nearest.
+    /// O(c log m + k c) for m transactions of the fork that are below another, on c chains, k of them nearest.
     pub(crate) fn below(&self, ix: TxIx) -> Vec<TransactionId> {
         let dag = self.history.dag();
         let newest_of = |(chain, members): (&u32, &Vec<(u32, TxIx)>)| {
@@ -48,7 +64,7 @@ impl<'a> Nearest<'a> {
                 .map(|(_, member)| *member);
             below.into_iter().find(|member| *member != ix)
         };
-        self.maximal(self.by_chain.iter().filter_map(newest_of).collect())
+        self.maximal(self.inner.iter().filter_map(newest_of).collect())
     }
 
     /// Returns the newest transactions of the fork among some and their ancestors, in canonical order.
