@@ -17,7 +17,7 @@ use fs_io::LockGuard;
 use crate::commit::MOST_TOGETHER;
 use crate::draft::{Ahead, check_versions};
 use crate::error::{AppendError, GitBusy, RefreshError};
-use crate::git_files;
+use crate::git_files::{self, GitFileStamps};
 use crate::report::report;
 use crate::request::{Append, Appended};
 use crate::store::{FileEventStore, Inner, Writer};
@@ -244,13 +244,21 @@ impl Inner {
 }
 
 impl Inner {
-    /// Brings the files for git to what this version writes, once a handle; an append does not fail by them.
+    /// Brings the files for git to what this version writes, where they are not as this handle left them; an append does not
+    /// fail by them.
     fn renew_git_files(&self, writer: &mut Writer) {
-        if std::mem::replace(&mut writer.has_renewed_git_files, true) {
+        let found = GitFileStamps::of(&self.system, &self.layout);
+        if writer.git_files.as_ref() == Some(&found) {
             return;
         }
         match git_files::renew(&self.system, &self.layout) {
-            Ok(renewed) => writer.renewed_git_files.extend(renewed),
+            Ok(renewed) => {
+                for path in renewed {
+                    if !writer.renewed_git_files.contains(&path) {
+                        writer.renewed_git_files.push(path);
+                    }
+                }
+            }
             Err(error) => {
                 tracing::warn!(
                     error = report(&error),
@@ -258,6 +266,7 @@ impl Inner {
                 );
             }
         }
+        writer.git_files = Some(GitFileStamps::of(&self.system, &self.layout));
     }
 }
 

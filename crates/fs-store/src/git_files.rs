@@ -13,7 +13,7 @@ use fs_format::{
     is_former_git_attributes,
 };
 use fs_index::Layout;
-use fs_io::{ReadError, ReplaceError, SyncPolicy, System};
+use fs_io::{ReadError, ReplaceError, Stat, SyncPolicy, System};
 
 use crate::store::FileEventStore;
 
@@ -41,6 +41,26 @@ impl FileEventStore {
     }
 }
 
+/// What the files that are committed look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GitFileStamps([Option<Stat>; 2]);
+
+impl GitFileStamps {
+    /// Looks at the files.
+    pub(crate) fn of(system: &System, layout: &Layout) -> Self {
+        let look = |path: PathBuf| system.disk.stat(&path).ok().flatten();
+        Self(committed(layout).map(look))
+    }
+}
+
+/// Returns where the files that are committed lie: `events/.gitattributes`, and the `.gitignore` of the root.
+fn committed(layout: &Layout) -> [PathBuf; 2] {
+    [
+        layout.events().join(GIT_ATTRIBUTES_NAME),
+        layout.root().join(GIT_IGNORE_NAME),
+    ]
+}
+
 /// Writes what is missing of the files that are committed, and replaces those of an earlier version.
 ///
 /// Returns the files that are not as they were.
@@ -51,10 +71,9 @@ pub(crate) fn renew(system: &System, layout: &Layout) -> Result<Vec<PathBuf>, Gi
     };
     let ignore = |found: Option<&[u8]>| complete_git_ignore(found.unwrap_or_default());
     let mut renewed = Vec::new();
-    let path = layout.events().join(GIT_ATTRIBUTES_NAME);
-    renewed.extend(rewrite(system, layout, path, attributes)?);
-    let path = layout.root().join(GIT_IGNORE_NAME);
-    renewed.extend(rewrite(system, layout, path, ignore)?);
+    let [attributes_path, ignore_path] = committed(layout);
+    renewed.extend(rewrite(system, layout, attributes_path, attributes)?);
+    renewed.extend(rewrite(system, layout, ignore_path, ignore)?);
     Ok(renewed)
 }
 

@@ -190,7 +190,7 @@ impl FileEventStore {
             unsynced: Vec::new(),
             wal,
             has_ingested: false,
-            has_renewed_git_files: false,
+            git_files: None,
             renewed_git_files: Vec::new(),
         });
         let store = Self {

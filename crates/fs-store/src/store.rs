@@ -17,6 +17,7 @@ use fs_io::{LockError, LockGuard, PrivateDir, System, Wait};
 
 use crate::error::{NewerVersion, RefreshError};
 use crate::eventcore::LastFailure;
+use crate::git_files::GitFileStamps;
 use crate::group::Queue;
 use crate::identity::Identity;
 use crate::open;
@@ -63,8 +64,8 @@ pub(crate) struct Writer {
     pub(crate) wal: Wal,
     /// Whether the index has been brought up to date in this boot by this handle.
     pub(crate) has_ingested: bool,
-    /// Whether this handle has looked after the files for git.
-    pub(crate) has_renewed_git_files: bool,
+    /// What the files for git looked like when this handle had looked after them.
+    pub(crate) git_files: Option<GitFileStamps>,
     /// The files for git that this handle has written.
     pub(crate) renewed_git_files: Vec<PathBuf>,
 }

@@ -518,3 +518,16 @@ fn the_fence_is_offered_by_an_append_after_eventcore_fs_and_written_when_asked()
     fenced.json(&["fence"]);
     fenced.fine(&["append", "s", "T", "1"]);
 }
+
+#[test]
+fn the_fence_is_offered_by_a_settlement_of_what_eventcore_fs_wrote() {
+    let here = old_store();
+    let golden = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../fs-format/tests/golden/v2/two-streams-1.0.0.jsonl"
+    );
+    let name = ".tributary/events/01a1fd22-d538-7645-a4f8-bc3ce1efbf49.jsonl";
+    here.write(name, &fs::read_to_string(golden).unwrap());
+    let said = here.told(&["resolve", "--all", "--accept", "--anyway"]);
+    assert!(said.contains("`trib fence`"), "{said}");
+}

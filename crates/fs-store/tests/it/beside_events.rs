@@ -53,8 +53,16 @@ fn the_first_append_renews_files_of_an_earlier_version_and_says_which() {
         ["/index/", "/local/", "notes", "!/events/", "!/events/**"],
         "what the user has stays, what is missing is added"
     );
+    fs::write(&renewed[0], FORMER).unwrap();
+    count(&store, "s", 2);
+    let attributes = fs::read_to_string(&renewed[0]).unwrap();
+    assert_eq!(
+        attributes, GIT_ATTRIBUTES,
+        "a branch that brings the former file back does not stop that"
+    );
+    assert_eq!(store.renewed_git_files(), renewed, "each is told once");
     let again = FileEventStore::create(&root).unwrap();
-    count(&again, "s", 2);
+    count(&again, "s", 3);
     assert!(
         again.renewed_git_files().is_empty(),
         "once is enough: {:?}",
