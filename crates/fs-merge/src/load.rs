@@ -108,6 +108,9 @@ pub(crate) fn load_some<E: ReadAs>(
 /// An event as it is stored, with its place among those of the fork.
 type PlacedEvent = ((usize, usize), StoredEvent);
 
+/// The events of a stream in canonical order, each with who wrote it.
+type WrittenEvents = Vec<(TxIx, PlacedEvent)>;
+
 /// Reads one fork.
 struct Loader<'a> {
     schema: &'a Schema,
@@ -207,12 +210,10 @@ impl<'a> Loader<'a> {
     ///
     /// # Complexity
     /// Each transaction is decoded once, on however many of the streams it has events.
-    fn events_by_stream(
-        &self,
-    ) -> Result<BTreeMap<&'a StreamId, Vec<(TxIx, PlacedEvent)>>, BlockedFork> {
+    fn events_by_stream(&self) -> Result<BTreeMap<&'a StreamId, WrittenEvents>, BlockedFork> {
         let mut writers: Vec<_> = self.places.iter().collect();
         writers.sort_unstable_by_key(|(_, place)| **place);
-        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut found: BTreeMap<_, WrittenEvents> = BTreeMap::new();
         for (ix, _) in writers {
             for (place, event) in self.events(*ix)? {
                 let forked = self.shape.streams.get_key_value(&event.stream_id);
@@ -229,7 +230,7 @@ impl<'a> Loader<'a> {
         &self,
         stream_id: &StreamId,
         members: &BTreeSet<TxIx>,
-        events: Vec<(TxIx, PlacedEvent)>,
+        events: WrittenEvents,
     ) -> Result<ForkedStream<E>, BlockedFork> {
         let dag = self.history.dag();
         let members: Vec<_> = members.iter().copied().collect();
