@@ -47,7 +47,7 @@ fn what_a_reset_took_is_listed_restored_and_let_go_of() {
     );
 
     assert_eq!(
-        here.json(&["restore", &first]),
+        here.noted(&["restore", &first]).0[0],
         json!({ "restored": [first] })
     );
     assert_eq!(here.lines(&["read", "s"]).len(), 2);
@@ -88,7 +88,7 @@ fn what_is_damaged_is_shown_and_the_rest_is_restored() {
     let message = here.refused(&["restore", &first, &second], 1);
     assert!(message.contains("damaged"), "{message}");
     assert_eq!(
-        here.json(&["restore", "--all"]),
+        here.noted(&["restore", "--all"]).0[0],
         json!({ "restored": [second] })
     );
     let status = here.incomplete(&["status"]);

@@ -129,15 +129,22 @@ proptest! {
             .difference(&were_open)
             .flat_map(|conflict| after.ids(&[conflict.a, conflict.b]))
             .collect();
+        let contested: BTreeSet<_> = are_open
+            .difference(&were_open)
+            .map(|conflict| conflict.stream_id.clone())
+            .collect();
         let as_before = |fork: &ForkContext| {
             let mut fork = seen(fork);
             fork.on_top.retain(|id| *id != settled.transaction_id);
             fork
         };
         for other in before.iter().filter(|other| other.id != fork.id) {
+            let is_contested = other.streams.iter().any(|of| contested.contains(&of.stream_id));
             prop_assert!(
-                forks.iter().any(|fork| as_before(fork) == seen(other)) || !members(other).is_disjoint(&drawn_in),
-                "fork {} is as it was but for the decision on top, unless that conflicts with a member of it", other.id
+                forks.iter().any(|fork| as_before(fork) == seen(other))
+                    || is_contested
+                    || !members(other).is_disjoint(&drawn_in),
+                "fork {} is as it was but for the decision on top, unless that conflicts on a stream or with a member of it", other.id
             );
         }
     }
