@@ -85,7 +85,7 @@ fn told(of: &[Transaction], view: &View, width: usize) -> Vec<String> {
     lines
 }
 
-/// Returns the last transactions that have no more than so many events together, but one at least.
+/// Returns the newest transactions that hold at most `most` events together; at least one transaction.
 fn newest(of: &[Transaction], most: usize) -> &[Transaction] {
     let mut left = most;
     let fits = |it: &&Transaction| {

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::Here;
 
-/// The settings by which a commit of these tests is made, whoever makes it.
+/// Author and committer of every commit that these tests make.
 const IDENTITY: [(&str, &str); 4] = [
     ("GIT_AUTHOR_NAME", "Test"),
     ("GIT_AUTHOR_EMAIL", "test@localhost"),
