@@ -226,6 +226,9 @@ pub enum RefreshError {
     /// A file of this working copy was written by a newer version.
     #[error(transparent)]
     NewerVersion(NewerVersion),
+    /// The identity of this working copy could not be read or written.
+    #[error(transparent)]
+    Identity(IdentityError),
     /// The index could not be read or written.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -239,6 +242,42 @@ impl From<LogError> for RefreshError {
         match error.newer_version() {
             Some(newer) => Self::NewerVersion(newer.clone()),
             None => Self::Log(error),
+        }
+    }
+}
+
+/// The identity of a working copy that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The file could not be read or written.
+    #[error("cannot read or write the identity of this working copy, {}: {}", path.display(), report(source.as_ref()))]
+    File {
+        /// The file that holds it, or the directory of the store when that cannot be told from others.
+        path: PathBuf,
+        /// What failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A newer version has written it.
+    #[error(transparent)]
+    NewerVersion(NewerVersion),
+}
+
+impl From<IdentityError> for RefreshError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::NewerVersion(newer) => Self::NewerVersion(newer),
+            file @ IdentityError::File { .. } => Self::Identity(file),
+        }
+    }
+}
+
+impl From<IdentityError> for AppendError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::NewerVersion(newer) => Self::NewerVersion(newer),
+            file @ IdentityError::File { .. } => Self::Identity(file),
         }
     }
 }
@@ -428,14 +467,8 @@ pub enum AppendError {
     #[error("the operating system gave no random bytes: {0}")]
     Random(#[source] io::Error),
     /// The identity of this working copy could not be read or written.
-    #[error("cannot read or write the identity of this working copy, {path}: {}", report(source.as_ref()))]
-    Identity {
-        /// The file that holds it.
-        path: PathBuf,
-        /// What failed.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    #[error(transparent)]
+    Identity(IdentityError),
     /// A write or sync failed before the transaction had its name: nothing was stored.
     #[error("nothing was stored ({}); reopen the store to append again", report(.0))]
     NotApplied(#[source] PublishError),

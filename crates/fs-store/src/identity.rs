@@ -23,7 +23,7 @@ use fs_io::{FileId, Ownership, ReadError, Site, SyncPolicy, System};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::error::{AppendError, NewerVersion, RefreshError};
+use crate::error::{AppendError, IdentityError, NewerVersion, RefreshError};
 
 pub(crate) use former::former;
 
@@ -88,10 +88,10 @@ impl Identity {
     /// Reads the identity; one that is missing, damaged or of another working copy comes back empty.
     ///
     /// # Errors
-    /// [`AppendError::Identity`] when the file is there but cannot be read, [`AppendError::NewerVersion`].
-    pub(crate) fn load(system: &System, layout: &Layout) -> Result<Found, AppendError> {
+    /// [`IdentityError`] when the file is there but cannot be read, or a newer version has written it.
+    pub(crate) fn load(system: &System, layout: &Layout) -> Result<Found, IdentityError> {
         let path = layout.local_item("replicas");
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| AppendError::Identity {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| IdentityError::File {
             path: path.clone(),
             source,
         };
@@ -142,7 +142,7 @@ impl Identity {
     ///
     /// # Errors
     /// As [`Identity::load`].
-    pub(crate) fn load_and_save(system: &System, layout: &Layout) -> Result<Self, AppendError> {
+    pub(crate) fn load_and_save(system: &System, layout: &Layout) -> Result<Self, IdentityError> {
         match Self::load(system, layout)? {
             Found::Here(identity) => Ok(identity),
             Found::Unsaved(mut identity) => {
@@ -160,9 +160,9 @@ impl Identity {
     /// Writes the identity durably.
     ///
     /// # Errors
-    /// [`AppendError::Identity`].
-    pub(crate) fn save(&mut self, system: &System) -> Result<(), AppendError> {
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| AppendError::Identity {
+    /// [`IdentityError::File`].
+    pub(crate) fn save(&mut self, system: &System) -> Result<(), IdentityError> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| IdentityError::File {
             path: self.path.clone(),
             source,
         };
@@ -179,18 +179,24 @@ impl Identity {
         Ok(())
     }
 
-    /// Takes over what another process has written since this was read or written.
+    /// Reads what another process has written since this was read or written; returns whether there was something.
     ///
-    /// The caller holds the write lock.
+    /// The caller holds the write lock and has ingested nothing yet: what another process published before it died is then
+    /// known to be of this working copy.
     ///
     /// # Errors
-    /// [`AppendError::Identity`].
-    pub(crate) fn reread(&mut self, system: &System, layout: &Layout) -> Result<(), AppendError> {
+    /// As [`Identity::load`].
+    pub(crate) fn reread(
+        &mut self,
+        system: &System,
+        layout: &Layout,
+    ) -> Result<bool, IdentityError> {
         let now = seen(system, &self.path);
-        if now.is_some() && now != self.seen {
+        let is_other = now.is_some() && now != self.seen;
+        if is_other {
             *self = Self::load_and_save(system, layout)?;
         }
-        Ok(())
+        Ok(is_other)
     }
 
     /// Returns the replicas as which this working copy does not append any more.
@@ -210,7 +216,6 @@ impl Identity {
         layout: &Layout,
         index: &mut Index,
     ) -> Result<ReplicaId, AppendError> {
-        self.reread(system, layout)?;
         let replica_id = draw(system)?;
         self.empty_former(system, layout)?;
         let before = self.content.clone();
@@ -225,7 +230,7 @@ impl Identity {
         self.content.is_inherited = false;
         if let Err(error) = self.save(system) {
             self.content = before;
-            return Err(error);
+            return Err(error.into());
         }
         index.add_own(replica_id);
         Ok(replica_id)
@@ -248,7 +253,6 @@ impl Identity {
         layout: &Layout,
         index: &mut Index,
     ) -> Result<(ReplicaId, u64), AppendError> {
-        self.reread(system, layout)?;
         if self.content.is_inherited {
             self.inherit(system, layout, index)?;
         }
@@ -303,11 +307,11 @@ impl Identity {
         });
         self.content.journal = index.journal_id().map(journal_uuid);
         self.content.is_inherited = false;
-        self.save(system)
+        Ok(self.save(system)?)
     }
 
     /// Retires the replicas of the former identity there, before anybody goes on as one of them here.
-    fn empty_former(&self, system: &System, layout: &Layout) -> Result<(), AppendError> {
+    fn empty_former(&self, system: &System, layout: &Layout) -> Result<(), IdentityError> {
         let former = former(system, layout).filter(|_| self.content.is_inherited);
         former.map_or(Ok(()), |former| former.empty(system, layout))
     }
@@ -315,7 +319,7 @@ impl Identity {
     /// Records where the store is now, after another start of the machine or on another device: a later comparison starts from here.
     fn refresh_site(&mut self, system: &System, layout: &Layout) -> Result<(), AppendError> {
         let here = Site::of_directory(system, layout.own_root());
-        let here = here.map_err(|source| AppendError::Identity {
+        let here = here.map_err(|source| IdentityError::File {
             path: layout.own_root().to_owned(),
             source: Box::new(source),
         })?;
@@ -325,7 +329,7 @@ impl Identity {
             return Ok(());
         }
         self.content.site = here.to_string();
-        self.save(system)
+        Ok(self.save(system)?)
     }
 
     /// Finds the replica that was used last among those whose last transaction is there.
@@ -386,12 +390,12 @@ impl Content {
 }
 
 /// Reads the content of the file at `path`; `None` when it is damaged.
-fn parse(path: &Path, bytes: &[u8]) -> Result<Option<Content>, AppendError> {
+fn parse(path: &Path, bytes: &[u8]) -> Result<Option<Content>, IdentityError> {
     let Ok(Format { version }) = serde_json::from_slice(bytes) else {
         return Ok(None);
     };
     if version > VERSION {
-        return Err(AppendError::NewerVersion(NewerVersion {
+        return Err(IdentityError::NewerVersion(NewerVersion {
             path: path.to_owned(),
             format: version,
             known: VERSION,

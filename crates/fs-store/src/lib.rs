@@ -77,7 +77,8 @@ pub use completeness::Candidate;
 pub use consumer::{Batch, Consumer, ConsumerError, ConsumerOptions, ConsumerState};
 pub use digest::Digest;
 pub use error::{
-    AppendError, GitBusy, NewerVersion, NoStore, OpenError, ReadError, RefreshError, StoreBusy,
+    AppendError, GitBusy, IdentityError, NewerVersion, NoStore, OpenError, ReadError, RefreshError,
+    StoreBusy,
 };
 pub use event::StoredEvent;
 pub use fence::FenceError;

@@ -12,7 +12,7 @@ use fs_index::{Activity, Index, Layout, activity_at};
 use fs_io::{FileKind, LockError, PrivateDir, SyncPolicy, System, Wait};
 
 use crate::accepted;
-use crate::error::{AppendError, NewerVersion, NoStore, OpenError, RefreshError, is_refusal};
+use crate::error::{IdentityError, NewerVersion, NoStore, OpenError, RefreshError, is_refusal};
 use crate::eventcore::LastFailure;
 use crate::foreign;
 use crate::git_files;
@@ -161,7 +161,7 @@ impl FileEventStore {
         private: Option<PrivateDir>,
         newer: Option<NewerVersion>,
     ) -> Result<Self, OpenError> {
-        let failed = |source: AppendError| OpenError::SetUp {
+        let failed = |source: IdentityError| OpenError::SetUp {
             root: layout.root().to_owned(),
             source: Box::new(source),
         };
@@ -243,7 +243,7 @@ fn newer_version(system: &System, layout: &Layout) -> Option<NewerVersion> {
         .or_else(|| state::newer_version(system, layout))
         .or_else(|| accepted::newer_version(system.disk.as_ref(), layout))
         .or_else(|| match Identity::load(system, layout) {
-            Err(AppendError::NewerVersion(newer)) => Some(newer),
+            Err(IdentityError::NewerVersion(newer)) => Some(newer),
             _ => None,
         })
 }

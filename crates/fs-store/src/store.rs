@@ -253,7 +253,7 @@ impl Inner {
     fn repair(&self) -> Result<(), RefreshError> {
         let mut writer = self.writer();
         let lock = self.lock()?;
-        writer.log(|wal| wal.catch_up(&lock))?;
+        self.catch_up(&mut writer, &lock)?;
         if !self.index().is_unconfirmed(&lock)? {
             writer.log(|wal| wal.drop_missing(&lock))?;
         }
@@ -302,8 +302,13 @@ impl Inner {
         Ok(())
     }
 
+    /// Reads what other processes wrote to the identity and the log since this one held the lock, before anything is ingested.
     fn catch_up(&self, writer: &mut Writer, lock: &LockGuard) -> Result<(), RefreshError> {
         requires::check(self.system.disk.as_ref(), &self.layout)?;
+        if writer.identity.reread(&self.system, &self.layout)? {
+            let mut index = self.index_mut();
+            writer.identity.replicas().for_each(|it| index.add_own(it));
+        }
         writer.log(|wal| wal.catch_up(lock))?;
         let recovered = writer.wal.take_recovered();
         if !recovered.is_empty() {

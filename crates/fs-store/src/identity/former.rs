@@ -11,7 +11,7 @@ use fs_io::{Ownership, Site, SyncPolicy, System};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::error::AppendError;
+use crate::error::IdentityError;
 
 const VERSION: u32 = 1;
 const LIMIT: u64 = 1 << 20;
@@ -60,9 +60,9 @@ impl Former {
     }
 
     /// Retires its replicas, durably.
-    pub(super) fn empty(mut self, system: &System, layout: &Layout) -> Result<(), AppendError> {
+    pub(super) fn empty(mut self, system: &System, layout: &Layout) -> Result<(), IdentityError> {
         let path = path_of(layout);
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| AppendError::Identity {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| IdentityError::File {
             path: path.clone(),
             source,
         };

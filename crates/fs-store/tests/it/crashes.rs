@@ -262,6 +262,43 @@ fn a_process_that_died_before_it_journaled_leaves_no_sequence_twice() {
 }
 
 #[test]
+fn who_died_before_it_journaled_is_known_by_those_who_were_open_before_it_came() {
+    // `is_reader`: whether the first handle that meets the file is one that reads.
+    for is_reader in [false, true] {
+        let machine = Simulation::new(6);
+        let elsewhere = Simulation::new(1006);
+        let foreign = open(&elsewhere).unwrap().append(counted("t", 1)).unwrap();
+        let before = open(&machine).unwrap();
+        carry(&elsewhere, &machine, &foreign);
+        before.refresh().unwrap();
+        // What another process of this working copy leaves behind that makes an identity, publishes, and dies.
+        let other = machine.copy(7);
+        let published = open(&other).unwrap().append(counted("s", 1)).unwrap();
+        carry(&other, &machine, &published);
+        let replicas = Path::new("/store/local/replicas");
+        let identity = other.system().disk.read(replicas, 1 << 20).unwrap();
+        let temp = Path::new("/store/local/tmp/replicas");
+        let disk = machine.system().disk;
+        fs_io::replace(
+            disk.as_ref(),
+            temp,
+            replicas,
+            &identity,
+            fs_io::SyncPolicy::Durable,
+        )
+        .unwrap();
+        if is_reader {
+            assert_eq!(numbers(&before, "s"), [1]);
+        }
+        for store in [before, open(&machine).unwrap()] {
+            store.append(counted("s", 2)).unwrap();
+            let conflicts = store.status().unwrap().replica_conflicts;
+            assert_eq!(conflicts, [], "each number of a replica is given once");
+        }
+    }
+}
+
+#[test]
 fn an_import_without_syncs_survives_once_it_is_flushed() {
     for seed in 0..40 {
         let machine = Simulation::new(seed);
