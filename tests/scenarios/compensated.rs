@@ -248,7 +248,7 @@ fn after_a_reset_and_after_it_was_undone_the_state_holds_what_is_there_and_each_
 fn expected(store: &FileEventStore, order: Order) -> Vec<EventId> {
     let events = match order {
         Order::Ingestion => ingested(store, None),
-        Order::Canonical => store.canonical_events().unwrap(),
+        Order::Canonical => store.canonical_events().unwrap().into_inner(),
     };
     events.into_iter().map(|event| event.event_id).collect()
 }

@@ -72,14 +72,17 @@ impl Answers {
         let streams = store.streams()?;
         let mut reads = BTreeMap::new();
         for (stream_id, _) in &streams {
-            reads.insert(stream_id.clone(), told(store.stream_events(stream_id)?));
+            reads.insert(
+                stream_id.clone(),
+                told(store.stream_events(stream_id)?.into_inner()),
+            );
         }
         Ok(Self {
             digest: store.digest()?,
-            headers: store.transactions()?,
-            streams,
+            headers: store.transactions()?.into_inner(),
+            streams: streams.into_inner(),
             reads,
-            canonical: told(store.canonical_events()?),
+            canonical: told(store.canonical_events()?.into_inner()),
             forks: forks(store)?,
             stale_reads: stale_reads(store)?,
         })

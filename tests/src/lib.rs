@@ -225,7 +225,8 @@ pub fn number(event: &StoredEvent) -> u64 {
 
 /// Returns everything after a position, in ingestion order.
 pub fn ingested(store: &FileEventStore, after: Option<Position>) -> Vec<StoredEvent> {
-    store.ingested_events(after, &All, usize::MAX).unwrap()
+    let events = store.ingested_events(after, &All, usize::MAX);
+    events.unwrap().into_inner()
 }
 
 /// Returns a stream id.

@@ -8,8 +8,9 @@
 //! **Invariant**: it is told from the state of the index, and no file is looked at. A file that was never seen, and that
 //! no child names, is missed by nobody.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_dag::TxIx;
 use fs_format::{ContentHash, FormatVersion, StreamId, TransactionId};
@@ -17,8 +18,10 @@ use fs_format::{ContentHash, FormatVersion, StreamId, TransactionId};
 use crate::error::IndexError;
 use crate::history::History;
 use crate::index::Index;
-use crate::record::Place;
+use crate::position::Epoch;
+use crate::record::{Place, Seen};
 use crate::replay::FLAT;
+use crate::state::State;
 use crate::stored::Stored;
 use crate::trouble::{Reason, Trouble};
 use crate::working_copy::Unconfirmed;
@@ -71,6 +74,11 @@ pub struct Completeness {
 }
 
 impl Tally {
+    const NONE: Self = Self {
+        count: 0,
+        paths: Vec::new(),
+    };
+
     pub(crate) fn add(&mut self, path: &str) {
         self.count += 1;
         if self.paths.len() < Completeness::MAX_PATHS {
@@ -82,6 +90,14 @@ impl Tally {
 impl Completeness {
     /// Most paths that are listed of one kind.
     pub const MAX_PATHS: usize = 10;
+
+    /// That of an answer from which nothing is known to be missing.
+    pub const COMPLETE: Self = Self {
+        missing: Tally::NONE,
+        damaged: Tally::NONE,
+        newer: Tally::NONE,
+        git_at_work: Tally::NONE,
+    };
 
     /// Sums up omissions.
     pub fn of<'a>(omissions: impl IntoIterator<Item = &'a Omission>) -> Self {
@@ -233,11 +249,19 @@ impl Index {
     /// [`IndexError::Damaged`].
     ///
     /// # Complexity
-    /// O((r + m) log n) for r rejected files and m missing parents of n transactions; nothing where there are none.
-    pub fn omissions(&self) -> Result<Vec<Omission>, IndexError> {
-        let Some(state) = &self.state else {
-            return Ok(Vec::new());
-        };
+    /// O((r + m) log n) for r rejected files and m missing parents of n transactions, and O(r) where it was asked before and
+    /// nothing came or went since; nothing where there are none.
+    pub fn omissions(&self) -> Result<Arc<[Omission]>, IndexError> {
+        match &self.state {
+            Some(state) if !state.watched.is_empty() || !state.awaited.is_empty() => {
+                let work = || self.work_out_omissions(state);
+                self.omissions_cache.get_or(state, work)
+            }
+            _ => Ok(Arc::default()),
+        }
+    }
+
+    fn work_out_omissions(&self, state: &State) -> Result<Vec<Omission>, IndexError> {
         let mut omissions = Vec::new();
         let mut rejected = BTreeSet::new();
         for (path, file) in &state.watched {
@@ -300,6 +324,44 @@ impl Index {
     pub fn missing_parents(&self) -> impl Iterator<Item = TransactionId> {
         let state = self.state.iter();
         state.flat_map(|state| state.awaited.keys().copied())
+    }
+}
+
+/// What was missing when that was last asked, for as long as nothing comes or goes.
+#[derive(Debug, Default)]
+pub(crate) struct OmissionsCache(Mutex<Option<CachedOmissions>>);
+
+/// As of when it holds: a transaction that comes gets a number, and one that goes begins an epoch. Rejected files do neither.
+#[derive(Debug)]
+struct CachedOmissions {
+    epoch: Epoch,
+    next_number: u64,
+    watched: BTreeMap<String, Seen>,
+    omissions: Arc<[Omission]>,
+}
+
+impl OmissionsCache {
+    fn get_or(
+        &self,
+        state: &State,
+        work: impl FnOnce() -> Result<Vec<Omission>, IndexError>,
+    ) -> Result<Arc<[Omission]>, IndexError> {
+        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_current = |cached: &&CachedOmissions| {
+            (cached.epoch, cached.next_number) == (state.epoch, state.next_number)
+                && cached.watched == state.watched
+        };
+        if let Some(cached) = cached.as_ref().filter(is_current) {
+            return Ok(Arc::clone(&cached.omissions));
+        }
+        let omissions: Arc<[Omission]> = work()?.into();
+        *cached = Some(CachedOmissions {
+            epoch: state.epoch,
+            next_number: state.next_number,
+            watched: state.watched.clone(),
+            omissions: Arc::clone(&omissions),
+        });
+        Ok(omissions)
     }
 }
 

@@ -23,6 +23,7 @@ use fs_format::{ReplicaId, TransactionId};
 use fs_io::System;
 
 use crate::catalog::Catalog;
+use crate::completeness::OmissionsCache;
 use crate::error::IndexError;
 use crate::events::KeptEvents;
 use crate::journal::{Journal, JournalId};
@@ -66,6 +67,7 @@ pub struct Index {
     pub(crate) kept_events: KeptEvents,
     pub(crate) kept_writes: KeptWrites,
     pub(crate) parts_cache: PartsCache,
+    pub(crate) omissions_cache: OmissionsCache,
     pub(crate) catalog: Catalog,
     /// `None` before there is a journal and a manifest.
     pub(crate) state: Option<State>,
@@ -99,6 +101,7 @@ impl Index {
             kept_events: KeptEvents::default(),
             kept_writes: KeptWrites::default(),
             parts_cache: PartsCache::default(),
+            omissions_cache: OmissionsCache::default(),
             catalog: Catalog::default(),
             state: None,
             covered: 0,
@@ -207,6 +210,7 @@ impl Index {
         self.kept_events = KeptEvents::default();
         self.kept_writes = KeptWrites::default();
         self.parts_cache = PartsCache::default();
+        self.omissions_cache = OmissionsCache::default();
         self.narrowed = Narrowed::default();
         self.loaded = None;
     }

@@ -184,7 +184,7 @@ impl Plain {
 
     /// Returns what will be missing when the batch has come.
     fn omissions(&self) -> Result<Vec<Omission>, IndexError> {
-        let mut omissions = self.index.omissions()?;
+        let mut omissions = self.index.omissions()?.to_vec();
         let comes = |it: &Omission| {
             it.transaction_id
                 .is_some_and(|id| self.batch.contains_key(&id))

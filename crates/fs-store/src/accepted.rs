@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use fs_format::TransactionId;
 use fs_index::Layout;
-use fs_io::{Disk, LockGuard, SyncPolicy};
+use fs_io::{Disk, LockGuard, Stat, SyncPolicy};
 
 use crate::error::{NewerVersion, RefreshError};
 use crate::sealed::{self, Unbelieved};
@@ -29,6 +29,12 @@ impl Inner {
     /// Returns the transactions that are missed no more.
     pub(crate) fn accepted(&self) -> Result<BTreeSet<TransactionId>, StateError> {
         read(self.system.disk.as_ref(), &self.layout)
+    }
+
+    /// Returns what the file looks like, which changes whenever its content does.
+    pub(crate) fn accepted_stat(&self) -> Option<Stat> {
+        let stat = self.system.disk.stat(&self.accepted_path());
+        stat.ok().flatten()
     }
 
     /// Accepts that transactions are missing, durably.

@@ -15,6 +15,7 @@ use fs_index::{Depth, History, IndexError, Omission, Stored};
 use fs_io::LockGuard;
 
 use crate::commit::MOST_TOGETHER;
+use crate::completeness::Lacks;
 use crate::draft::{Ahead, check_versions};
 use crate::error::{AppendError, GitBusy, RefreshError};
 use crate::git_files::{self, GitFileStamps};
@@ -326,9 +327,26 @@ impl Turn<'_> {
             }
         }
         self.conclude(&mut answers);
+        let lacks = self.lacks();
         let all = answers.all.into_iter();
-        all.map(|answer| answer.expect("every append was answered or committed"))
-            .collect()
+        all.map(|answer| {
+            let answer = answer.expect("every append was answered or committed");
+            answer.map(|appended| appended.lacking(lacks.clone()))
+        })
+        .collect()
+    }
+
+    /// Returns what the history lacks that the appends of this turn were decided on. That they are stored does not hang on it.
+    fn lacks(&self) -> Lacks {
+        let told = self.inner.lacks(&self.inner.index());
+        let told = told.or_else(|_| {
+            self.inner.index_mut().repair(&self.lock)?;
+            self.inner.lacks(&self.inner.index())
+        });
+        told.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it cannot be told whether the history is complete");
+            Lacks::default()
+        })
     }
 
     fn decide(&mut self, append: Append) -> Decision {

@@ -13,6 +13,7 @@ use std::fmt;
 use fs_format::{CommandId, Event, Json, StreamId};
 use fs_index::{Index, IndexError, Stored};
 
+use crate::completeness::Lacks;
 use crate::error::{AppendError, RefreshError};
 use crate::request::{Append, Appended, NewEvent};
 
@@ -107,6 +108,7 @@ fn result(index: &Index, stored: &Stored) -> Result<Appended, IndexError> {
         created_at: header.created_at,
         versions,
         replayed: true,
+        lacks: Lacks::default(),
     })
 }
 

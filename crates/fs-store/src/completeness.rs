@@ -4,15 +4,136 @@
 //! has seen everything, so an append that is checked against it is refused unless the caller says otherwise.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_format::{StreamId, TransactionId};
-use fs_index::{Completeness, Omission, OmissionKind};
+use fs_index::{Completeness, History, Index, IndexError, Omission, OmissionKind, Unconfirmed};
+use fs_io::Stat;
 
 use crate::error::{AppendError, RefreshError};
 use crate::options::OnHole;
 use crate::request::Append;
 use crate::store::{FileEventStore, Inner};
+
+/// What an answer lacks; nothing in nearly every one, which costs nothing then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lacks(Option<Arc<Completeness>>);
+
+impl Lacks {
+    pub(crate) fn completeness(&self) -> &Completeness {
+        static COMPLETE: Completeness = Completeness::COMPLETE;
+        self.0.as_deref().unwrap_or(&COMPLETE)
+    }
+}
+
+/// What was asked for, with what is known to be missing from it. It is used as what it holds is: it derefs to that, and iterates
+/// over it.
+///
+/// Both are of one state of the history. So a program that must not go by less than the whole asks each answer, and what comes
+/// or goes between two calls misleads nobody.
+///
+/// ```
+/// # use fs_format::StreamId;
+/// # use fs_store::{Append, FileEventStore};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = FileEventStore::create(dir.path())?;
+/// # let issue = StreamId::new("issue-1")?;
+/// # store.append(Append::new().event(issue.clone(), "IssueOpened", "{}")?)?;
+/// let events = store.stream_events(&issue)?;
+/// if !events.is_complete() {
+///     eprintln!("events may be missing: {}", events.completeness());
+/// }
+/// for event in &events {
+///     println!("{}", event.event_type);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is done but to answer"]
+pub struct Answer<T> {
+    value: T,
+    lacks: Lacks,
+}
+
+impl<T> Answer<T> {
+    pub(crate) fn new(value: T, lacks: Lacks) -> Self {
+        Self { value, lacks }
+    }
+
+    /// Returns what is known to be missing from the history that this is an answer about.
+    pub fn completeness(&self) -> &Completeness {
+        self.lacks.completeness()
+    }
+
+    /// Returns whether nothing is known to be missing.
+    pub fn is_complete(&self) -> bool {
+        self.completeness().is_complete()
+    }
+
+    /// Returns what was asked for.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+
+    pub(crate) fn into_parts(self) -> (T, Lacks) {
+        (self.value, self.lacks)
+    }
+}
+
+impl<T, E> Answer<Result<T, E>> {
+    pub(crate) fn transpose(self) -> Result<Answer<T>, E> {
+        Ok(Answer::new(self.value?, self.lacks))
+    }
+}
+
+impl<T> Deref for Answer<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Answer<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl<T: IntoIterator> IntoIterator for Answer<T> {
+    type Item = T::Item;
+    type IntoIter = T::IntoIter;
+
+    fn into_iter(self) -> T::IntoIter {
+        self.value.into_iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Answer<T>
+where
+    &'a T: IntoIterator,
+{
+    type Item = <&'a T as IntoIterator>::Item;
+    type IntoIter = <&'a T as IntoIterator>::IntoIter;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.value.into_iter()
+    }
+}
+
+/// What was worked out for the last answer that lacked something, and what from.
+#[derive(Debug, Default)]
+pub(crate) struct LacksCache(Mutex<Option<CachedLacks>>);
+
+#[derive(Debug)]
+struct CachedLacks {
+    omissions: Arc<[Omission]>,
+    unconfirmed: Option<Unconfirmed>,
+    /// The file of what was accepted.
+    accepted: Option<Stat>,
+    lacks: Lacks,
+}
 
 impl FileEventStore {
     /// Tells whether answers hold all that is known to belong to the history, as of now.
@@ -33,21 +154,20 @@ impl FileEventStore {
     /// As [`completeness`](FileEventStore::completeness), as of the last look of this handle. It takes no look of its own: what
     /// was missing from an answer is told after the answer, also when it has come back meanwhile.
     ///
+    /// Native answers carry this themselves ([`Answer`], [`Appended`](crate::Appended), [`Batch`](crate::Batch)). It is for what has no
+    /// room for it: EventCore's traits, subscriptions, projections, [`with_history`](FileEventStore::with_history).
+    ///
     /// # Errors
     /// [`RefreshError`].
     pub fn completeness_of_answers(&self) -> Result<Completeness, RefreshError> {
         let index = self.inner.index();
-        let omissions = match index.omissions() {
-            Ok(omissions) if index.epoch().is_some() => omissions,
+        match self.inner.lacks(&index) {
+            Ok(lacks) if index.epoch().is_some() => Ok(lacks.completeness().clone()),
             _ => {
                 drop(index);
-                return self.completeness();
+                self.completeness()
             }
-        };
-        let unconfirmed = index.unconfirmed().cloned();
-        drop(index);
-        let omissions = self.inner.split_accepted(omissions)?.0;
-        Ok(Completeness::of(&omissions).while_unconfirmed(unconfirmed.as_ref()))
+        }
     }
 
     /// Returns all that makes answers incomplete, as of now: files that cannot be used by path, then missing parents by id.
@@ -56,7 +176,7 @@ impl FileEventStore {
     /// [`RefreshError`].
     pub fn omissions(&self) -> Result<Vec<Omission>, RefreshError> {
         let omissions = self.inner.ask(|index| index.omissions())?;
-        Ok(self.inner.split_accepted(omissions)?.0)
+        Ok(self.inner.split_accepted(&omissions)?.0)
     }
 
     /// Refuses to go by the versions of streams of which one has a hole, as an append that expects them is refused. It goes by
@@ -104,13 +224,77 @@ impl FileEventStore {
 }
 
 impl Inner {
+    /// As [`Inner::ask`], with what that state of the index lacks.
+    pub(crate) fn answer<T>(
+        &self,
+        question: impl Fn(&Index) -> Result<T, IndexError>,
+    ) -> Result<Answer<T>, RefreshError> {
+        self.ask(|index| Ok(Answer::new(question(index)?, self.lacks(index)?)))
+    }
+
+    /// Answers from the whole history as of now, with what it lacks.
+    pub(crate) fn answer_from_history<T>(
+        &self,
+        look: impl FnOnce(&Arc<History>) -> T,
+    ) -> Result<Answer<T>, RefreshError> {
+        self.freshen()?;
+        self.history()?;
+        let mut index = self.index_mut();
+        index.load_history()?;
+        let (history, lacks) = (index.history(), self.lacks(&index)?);
+        drop(index);
+        Ok(Answer::new(look(&history), lacks))
+    }
+
+    /// Returns what answers from the index lack in the state that it is in.
+    ///
+    /// Where it cannot be told what was accepted, nothing was.
+    ///
+    /// # Complexity
+    /// Nothing where nothing is missing; a look at one file as long as the same is missing.
+    pub(crate) fn lacks(&self, index: &Index) -> Result<Lacks, IndexError> {
+        let (omissions, unconfirmed) = (index.omissions()?, index.unconfirmed());
+        if omissions.is_empty() && unconfirmed.is_none() {
+            return Ok(Lacks::default());
+        }
+        let accepted = self.accepted_stat();
+        let mut cached = self
+            .lacks_cache
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_current = |cached: &&CachedLacks| {
+            Arc::ptr_eq(&cached.omissions, &omissions)
+                && cached.unconfirmed.as_ref() == unconfirmed
+                && cached.accepted == accepted
+        };
+        if let Some(cached) = cached.as_ref().filter(is_current) {
+            return Ok(cached.lacks.clone());
+        }
+        let left = self.split_accepted(&omissions).map(|(left, _)| left);
+        let left = left.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was accepted to be missing is missed again");
+            omissions.to_vec()
+        });
+        let completeness = Completeness::of(&left).while_unconfirmed(unconfirmed);
+        let is_complete = completeness.is_complete();
+        let lacks = Lacks((!is_complete).then(|| Arc::new(completeness)));
+        *cached = Some(CachedLacks {
+            omissions,
+            unconfirmed: unconfirmed.cloned(),
+            accepted,
+            lacks: lacks.clone(),
+        });
+        Ok(lacks)
+    }
+
     /// Returns the omissions that nobody has accepted, and those that somebody has.
     pub(crate) fn split_accepted(
         &self,
-        omissions: Vec<Omission>,
+        omissions: &[Omission],
     ) -> Result<(Vec<Omission>, Vec<Omission>), RefreshError> {
         if omissions.is_empty() {
-            return Ok((omissions, Vec::new()));
+            return Ok((Vec::new(), Vec::new()));
         }
         let accepted = self.accepted()?;
         let is_accepted = |omission: &Omission| {
@@ -118,7 +302,7 @@ impl Inner {
                 .transaction_id
                 .is_some_and(|id| accepted.contains(&id))
         };
-        let (accepted, omissions) = omissions.into_iter().partition(is_accepted);
+        let (accepted, omissions) = omissions.iter().cloned().partition(is_accepted);
         Ok((omissions, accepted))
     }
 
@@ -154,7 +338,7 @@ impl Inner {
             return Ok(());
         }
         let omissions = self.index().omissions().map_err(RefreshError::from)?;
-        let (omissions, accepted) = self.split_accepted(omissions)?;
+        let (omissions, accepted) = self.split_accepted(&omissions)?;
         if omissions.is_empty() {
             return Ok(());
         }

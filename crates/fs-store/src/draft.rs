@@ -14,6 +14,7 @@ use fs_index::{Index, Stored};
 
 use crate::append::Turn;
 use crate::command;
+use crate::completeness::Lacks;
 use crate::error::{AppendError, RefreshError};
 use crate::identity::next_sequence;
 use crate::options::OnFork;
@@ -63,6 +64,7 @@ impl Ahead {
             created_at: header.created_at,
             versions,
             replayed: false,
+            lacks: Lacks::default(),
         };
         if let Some(command_id) = &header.command_id {
             let replayed = Appended {

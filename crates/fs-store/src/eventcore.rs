@@ -4,7 +4,9 @@
 //! too.
 //!
 //! Where those traits have no more to say than `EventStoreError::StoreFailure`, what is behind it goes to `tracing` and to
-//! [`FileEventStore::last_failure`].
+//! [`FileEventStore::last_failure`]. Nor have they room for what is known to be missing from an answer: after it,
+//! [`FileEventStore::completeness_of_answers`] tells, and [`StoreOptions::refuse_incomplete`](crate::StoreOptions::refuse_incomplete)
+//! opens the whole or nothing.
 
 use std::marker::PhantomData;
 use std::pin::Pin;

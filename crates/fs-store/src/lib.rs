@@ -73,7 +73,7 @@ mod wal;
 pub use adopt::{AdoptError, Adopted};
 pub use append::{MergeDraft, SettleError};
 pub use command::ContentDifference;
-pub use completeness::Candidate;
+pub use completeness::{Answer, Candidate};
 pub use consumer::{Batch, Consumer, ConsumerError, ConsumerOptions, ConsumerState};
 pub use digest::Digest;
 pub use error::{

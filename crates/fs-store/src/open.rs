@@ -12,6 +12,7 @@ use fs_index::{Activity, Index, Layout, activity_at};
 use fs_io::{FileKind, LockError, PrivateDir, SyncPolicy, System, Wait};
 
 use crate::accepted;
+use crate::completeness::LacksCache;
 use crate::error::{IdentityError, NewerVersion, NoStore, OpenError, RefreshError, is_refusal};
 use crate::eventcore::LastFailure;
 use crate::foreign;
@@ -203,6 +204,7 @@ impl FileEventStore {
                 queue: Queue::default(),
                 recovered,
                 last_failure: LastFailure::default(),
+                lacks_cache: LacksCache::default(),
                 tail: Tail::default(),
                 private,
                 newer,

@@ -1,13 +1,17 @@
 //! Reading: a stream, everything in canonical order, everything in ingestion order.
 //!
-//! **Invariant**: an event is returned or named in an error, never left out.
+//! **Invariant**: an event is returned or named in an error, never left out. What is known to be missing is part of the answer.
+
+use std::sync::Arc;
 
 use fs_format::{CommandId, Header, StreamId};
 use fs_index::{
-    All, Effort, Index, IndexError, Placed, Position, RawEvents, Select, Sequence, Undecodable,
+    All, Effort, History, Index, IndexError, Placed, Position, RawEvents, Select, Sequence,
+    Undecodable,
 };
 
 use crate::command;
+use crate::completeness::Answer;
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
 use crate::request::Appended;
@@ -18,7 +22,10 @@ impl FileEventStore {
     ///
     /// # Errors
     /// [`ReadError::Refresh`], [`ReadError::Damaged`].
-    pub fn stream_events(&self, stream_id: &StreamId) -> Result<Vec<StoredEvent>, ReadError> {
+    pub fn stream_events(
+        &self,
+        stream_id: &StreamId,
+    ) -> Result<Answer<Vec<StoredEvent>>, ReadError> {
         self.stream_events_after(stream_id, 0)
     }
 
@@ -30,22 +37,23 @@ impl FileEventStore {
         &self,
         stream_id: &StreamId,
         version: u64,
-    ) -> Result<Vec<StoredEvent>, ReadError> {
+    ) -> Result<Answer<Vec<StoredEvent>>, ReadError> {
         let read = |index: &Index| {
             index.read_stream(stream_id, version, |placed| StoredEvent::from(placed))
         };
-        Ok(self.inner.ask(read)?)
+        Ok(self.inner.answer(read)?)
     }
 
     /// Returns all events in canonical order, which is the same in every clone that holds the same files.
     ///
     /// # Errors
     /// As [`FileEventStore::stream_events`].
-    pub fn canonical_events(&self) -> Result<Vec<StoredEvent>, ReadError> {
-        self.with_history(|history| {
+    pub fn canonical_events(&self) -> Result<Answer<Vec<StoredEvent>>, ReadError> {
+        let read = |history: &Arc<History>| {
             let events = history.canonical().flat_map(|(ix, _)| history.placed(ix));
-            events.map(owned).collect()
-        })?
+            events.map(owned).collect::<Result<_, ReadError>>()
+        };
+        self.inner.answer_from_history(read)?.transpose()
     }
 
     /// Returns at most `limit` of the selected events after `position`, in this working copy's ingestion order.
@@ -61,9 +69,9 @@ impl FileEventStore {
         position: Option<Position>,
         select: &impl Select,
         limit: usize,
-    ) -> Result<Vec<StoredEvent>, ReadError> {
+    ) -> Result<Answer<Vec<StoredEvent>>, ReadError> {
         let read = |index: &Index| ingested(index, position, select, limit);
-        Ok(self.inner.ask(read)?)
+        Ok(self.inner.answer(read)?)
     }
 
     /// As [`FileEventStore::ingested_events`], with the event at `position`.
@@ -123,30 +131,35 @@ impl FileEventStore {
     ///
     /// # Errors
     /// [`RefreshError`].
-    pub fn streams(&self) -> Result<Vec<(StreamId, u64)>, RefreshError> {
-        self.inner.ask(Index::streams)
+    pub fn streams(&self) -> Result<Answer<Vec<(StreamId, u64)>>, RefreshError> {
+        self.inner.answer(Index::streams)
     }
 
     /// Returns the headers of all transactions in canonical order.
     ///
     /// # Errors
     /// [`RefreshError`].
-    pub fn transactions(&self) -> Result<Vec<Header>, RefreshError> {
-        self.with_history(|history| {
-            history
-                .canonical()
-                .map(|(_, stored)| stored.header().clone())
-                .collect()
+    pub fn transactions(&self) -> Result<Answer<Vec<Header>>, RefreshError> {
+        self.inner.answer_from_history(|history| {
+            let headers = history.canonical();
+            headers.map(|(_, stored)| stored.header().clone()).collect()
         })
     }
 
-    /// Returns what became of a command: the first transaction with its id, if there is one.
+    /// Returns what became of a command: the first transaction with its id, if there is one. Where the answer is not complete, there
+    /// may be one that cannot be read.
     ///
     /// # Errors
     /// [`RefreshError`].
-    pub fn command_result(&self, command_id: &CommandId) -> Result<Option<Appended>, RefreshError> {
-        self.inner
-            .ask(|index| command::first_result(index, command_id))
+    pub fn command_result(
+        &self,
+        command_id: &CommandId,
+    ) -> Result<Answer<Option<Appended>>, RefreshError> {
+        self.inner.answer(|index| {
+            let lacks = self.inner.lacks(index)?;
+            let found = command::first_result(index, command_id)?;
+            Ok(found.map(|appended| appended.lacking(lacks)))
+        })
     }
 }
 

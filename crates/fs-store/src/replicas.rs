@@ -18,6 +18,7 @@ use fs_dag::TxIx;
 use fs_format::{Header, ReplicaId, TransactionId};
 use fs_index::History;
 
+use crate::completeness::Answer;
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
 use crate::identity_conflict::{Pair, counted, identity_conflicts};
@@ -121,30 +122,33 @@ impl FileEventStore {
     ///
     /// # Complexity
     /// O(n log n) for n transactions; the history is loaded, and shared by the feeds.
-    pub fn read_by_replica(&self) -> Result<Vec<ReplicaFeed>, RefreshError> {
-        self.inner.freshen()?;
-        let history = self.inner.history()?;
-        // Canonical order is kept among those that have one number.
-        let mut by_replica: BTreeMap<ReplicaId, BTreeMap<Option<u64>, Vec<TxIx>>> = BTreeMap::new();
-        for (ix, stored) in history.canonical() {
-            let header = stored.header();
-            let sequence = counted(header).map(|(_, sequence)| sequence);
-            let of_replica = by_replica.entry(header.replica_id).or_default();
-            of_replica.entry(sequence).or_default().push(ix);
-        }
-        let mut conflicts = identity_conflicts(&history);
-        let feeds = by_replica
-            .into_iter()
-            .map(|(replica_id, numbered)| ReplicaFeed {
-                replica_id,
-                entries: entries(
-                    numbered,
-                    by_number(&history, conflicts.remove(&replica_id).unwrap_or_default()),
-                ),
-                history: Arc::clone(&history),
-            });
-        Ok(feeds.collect())
+    pub fn read_by_replica(&self) -> Result<Answer<Vec<ReplicaFeed>>, RefreshError> {
+        self.inner.answer_from_history(feeds)
     }
+}
+
+/// Returns the feed of every replica of a history, which they share.
+fn feeds(history: &Arc<History>) -> Vec<ReplicaFeed> {
+    // Canonical order is kept among those that have one number.
+    let mut by_replica: BTreeMap<ReplicaId, BTreeMap<Option<u64>, Vec<TxIx>>> = BTreeMap::new();
+    for (ix, stored) in history.canonical() {
+        let header = stored.header();
+        let sequence = counted(header).map(|(_, sequence)| sequence);
+        let of_replica = by_replica.entry(header.replica_id).or_default();
+        of_replica.entry(sequence).or_default().push(ix);
+    }
+    let mut conflicts = identity_conflicts(history);
+    let feeds = by_replica
+        .into_iter()
+        .map(|(replica_id, numbered)| ReplicaFeed {
+            replica_id,
+            entries: entries(
+                numbered,
+                by_number(history, conflicts.remove(&replica_id).unwrap_or_default()),
+            ),
+            history: Arc::clone(history),
+        });
+    feeds.collect()
 }
 
 /// Returns who is in conflict with some transaction of a number, and those of the number that are, in canonical order.

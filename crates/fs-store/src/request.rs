@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use fs_format::{CommandId, Json, JsonError, StreamId, Timestamp, TransactionId};
+use fs_index::Completeness;
+
+use crate::completeness::Lacks;
 
 /// What the caller knows of a stream's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,4 +161,16 @@ pub struct Appended {
     pub versions: BTreeMap<StreamId, u64>,
     /// Whether it was there before, under the same command id.
     pub replayed: bool,
+    pub(crate) lacks: Lacks,
+}
+
+impl Appended {
+    /// Returns what is known to be missing from the history that it was appended to, or found in: the versions do not count it.
+    pub fn completeness(&self) -> &Completeness {
+        self.lacks.completeness()
+    }
+
+    pub(crate) fn lacking(self, lacks: Lacks) -> Self {
+        Self { lacks, ..self }
+    }
 }

@@ -15,6 +15,7 @@ use fs_index::{
 };
 use fs_io::{LockError, LockGuard, PrivateDir, System, Wait};
 
+use crate::completeness::LacksCache;
 use crate::error::{NewerVersion, RefreshError};
 use crate::eventcore::LastFailure;
 use crate::git_files::GitFileStamps;
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) queue: Queue,
     pub(crate) recovered: Mutex<Vec<TransactionId>>,
     pub(crate) last_failure: LastFailure,
+    pub(crate) lacks_cache: LacksCache,
     pub(crate) tail: Tail,
     /// What holds `index/` and `local/` of a store that may not be written to.
     pub(crate) private: Option<PrivateDir>,
@@ -240,7 +242,7 @@ impl Inner {
         index.load_history()?;
         let (history, omissions) = (index.history(), index.omissions()?);
         drop(index);
-        Ok((history, self.split_accepted(omissions)?.0))
+        Ok((history, self.split_accepted(&omissions)?.0))
     }
 
     /// As [`Inner::history`], for the holder of the write lock.

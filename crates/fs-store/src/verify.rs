@@ -55,7 +55,7 @@ impl FileEventStore {
         self.inner.refresh(Depth::Files)?;
         let history = &*self.inner.history()?;
         let omissions = self.inner.index().omissions()?;
-        let (omissions, accepted) = self.inner.split_accepted(omissions)?;
+        let (omissions, accepted) = self.inner.split_accepted(&omissions)?;
         let is_accepted = |id: Option<TransactionId>| {
             id.is_some() && accepted.iter().any(|it| it.transaction_id == id)
         };

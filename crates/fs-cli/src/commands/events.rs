@@ -1,5 +1,7 @@
 //! `trib read`, `trib events`, `trib streams`
 
+use std::time::Duration;
+
 use anyhow::anyhow;
 use fs_format::{EventId, Json, ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_index::Position;
@@ -10,7 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::args::EventsArgs;
-use crate::commands::incomplete;
+use crate::commands::incomplete::{self, WhenIncomplete};
 use crate::input;
 use crate::outcome::Ending;
 use crate::output::{Output, plain, plain_name};
@@ -18,6 +20,9 @@ use crate::similar::did_you_mean;
 
 /// How many events are read at a time.
 const PAGE: usize = 1000;
+
+/// How long nothing may be said while nothing comes, before another look at what is missing.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// An event as it is shown.
 #[derive(Serialize)]
@@ -157,6 +162,7 @@ fn check_filter(
 pub(crate) fn run(
     store: &FileEventStore,
     args: EventsArgs,
+    when_incomplete: WhenIncomplete,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
     let filter = Filter {
@@ -167,7 +173,7 @@ pub(crate) fn run(
     let mut after = args.after.map(Position::from_uuid);
     if args.follow {
         check_filter(store, &filter, true, output)?;
-        return follow(store, after, filter, left, output);
+        return follow(store, (after, filter, left), when_incomplete, output);
     }
     if args.canonical {
         let events = store.canonical_events()?;
@@ -204,9 +210,8 @@ pub(crate) fn run(
 /// Shows what is there, then what comes, each line at once.
 fn follow(
     store: &FileEventStore,
-    after: Option<Position>,
-    filter: Filter,
-    mut left: usize,
+    (after, filter, mut left): (Option<Position>, Filter, usize),
+    when_incomplete: WhenIncomplete,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
     let options = SubscribeOptions::default().select(filter);
@@ -214,14 +219,21 @@ fn follow(
     // What is missing now was said before.
     let mut said = store.completeness_of_answers()?;
     while left > 0 {
-        let item = match subscription.try_recv().map_err(ended)? {
-            Some(item) => item,
-            None => {
-                incomplete::tell_anew(store, &mut said, output)?;
+        let next = match subscription.try_recv() {
+            Ok(None) => {
                 // Whoever reads this waits for it as long as we do.
                 output.flush()?;
-                subscription.recv().map_err(ended)?
+                subscription.recv_timeout(LOOK)
             }
+            next => next,
+        };
+        // What goes missing brings no event, and may end the history that was followed.
+        let is_whole = incomplete::tell_anew(store, &mut said, output)?;
+        if !is_whole && when_incomplete == WhenIncomplete::End {
+            return Ok(Ending::Incomplete);
+        }
+        let Some(item) = next.map_err(ended)? else {
+            continue;
         };
         match item {
             Item::Event(event) => {

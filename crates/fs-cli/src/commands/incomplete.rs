@@ -25,6 +25,13 @@ struct TallyOut {
     paths: Vec<String>,
 }
 
+/// What becomes of an answer that goes on, when something goes missing meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenIncomplete {
+    GoOn,
+    End,
+}
+
 /// What to type next, where the command itself does not say what mends it.
 pub(crate) const HINT: &str = "; `trib status` says what to do";
 
@@ -38,18 +45,24 @@ pub(crate) fn tell(store: &FileEventStore, hint: &str, output: &Output) -> anyho
     Ok(found.is_complete())
 }
 
-/// Says what is known to be missing from an answer that goes on, where that is not what was said before.
+/// Says what is known to be missing from an answer that goes on, where that is not what was said before; returns whether nothing
+/// is missing but what version control is about to write.
 pub(crate) fn tell_anew(
     store: &FileEventStore,
     said: &mut Completeness,
     output: &Output,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let found = store.completeness_of_answers()?;
     if found != *said {
         say(&found, HINT, output)?;
         *said = found;
     }
-    Ok(())
+    Ok(gone(said).all(|tally| tally.count == 0))
+}
+
+/// What is missing, and not only for a moment.
+fn gone(found: &Completeness) -> impl Iterator<Item = &Tally> {
+    [&found.missing, &found.damaged, &found.newer].into_iter()
 }
 
 fn say(found: &Completeness, hint: &str, output: &Output) -> anyhow::Result<()> {
@@ -63,8 +76,7 @@ fn say(found: &Completeness, hint: &str, output: &Output) -> anyhow::Result<()> 
         to_stderr(&serde_json::to_string(&line)?);
         return Ok(());
     }
-    let gone = [&found.missing, &found.damaged, &found.newer];
-    let hint = match gone.iter().all(|tally| tally.count == 0) {
+    let hint = match gone(found).all(|tally| tally.count == 0) {
         true => AT_WORK,
         false => hint,
     };

@@ -24,6 +24,7 @@ use std::cell::OnceCell;
 
 use fs_store::StoreOptions;
 
+use self::incomplete::WhenIncomplete;
 use crate::args::{Cli, Command, STORE_VARIABLE};
 use crate::locate;
 use crate::outcome::{Ending, Usage};
@@ -79,7 +80,14 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         Command::Init { project } => init::run(project, cli.store, output),
         Command::Append(args) => append::run(&open()?, args, output),
         Command::Read { stream } => events::read(&open()?, &stream, output),
-        Command::Events(args) => events::run(&open()?, args, output),
+        Command::Events(args) => {
+            let when_incomplete = if strict {
+                WhenIncomplete::End
+            } else {
+                WhenIncomplete::GoOn
+            };
+            events::run(&open()?, args, when_incomplete, output)
+        }
         Command::Streams => events::streams(&open()?, output),
         Command::Consume(args) => consume::run(&open()?, args, output),
         Command::Log { by_replica: true } => log::by_replica(&open()?, output),

@@ -119,6 +119,42 @@ fn what_arrives_without_its_parent_is_said_to_be_incomplete() {
 }
 
 #[test]
+fn strict_ends_with_five_when_something_goes_missing_meanwhile() {
+    let put = |here: &Here, id: &str, bytes: &[u8]| {
+        let directory = format!(".tributary/events/{}/{}", &id[..4], &id[4..6]);
+        let directory = here.path().join(directory);
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(format!("{id}.jsonl")), bytes).unwrap();
+    };
+    let above_what_is_missing = |here: &Here, there: &Here| {
+        let appended = there.json(&["append", "t", "T", "2"]);
+        let id = appended["transaction_id"].as_str().unwrap();
+        let file = format!(".tributary/events/{}/{}/{id}.jsonl", &id[..4], &id[4..6]);
+        put(here, id, &fs::read(there.path().join(file)).unwrap());
+    };
+    // No event comes, and the history is what it was.
+    let damaged = |here: &Here, _: &Here| put(here, "01a2dead-9944-737c-b4a1-ba29ace8fac7", b"");
+    // The history that was followed ends with it.
+    let known = |here: &Here, _: &Here| {
+        let path = here.first_file();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "").unwrap();
+    };
+    let losses: [&dyn Fn(&Here, &Here); 3] = [&above_what_is_missing, &damaged, &known];
+    for (nth, lose) in losses.into_iter().enumerate() {
+        let (here, there) = (Here::store(), Here::store());
+        here.fine(&["append", "s", "T", "1"]);
+        there.fine(&["append", "t", "T", "1"]);
+        let mut following = Following::start(&here, &["--strict"]);
+        assert_eq!(following.next_data(), 1, "{nth}: nothing is missing yet");
+        lose(&here, &there);
+        let (code, said) = following.end();
+        assert_eq!(code, Some(5), "{nth}: {said}");
+        assert!(said.contains("incomplete"), "{nth}: it says why: {said}");
+    }
+}
+
+#[test]
 fn it_starts_after_a_position_and_shows_what_is_asked_for() {
     let here = Here::store();
     here.fine(&["append", "issue-1", "Opened", "1"]);

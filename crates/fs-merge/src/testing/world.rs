@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use fs_format::{Header, TransactionId};
-use fs_store::{FileEventStore, StoredEvent};
+use fs_store::{Answer, FileEventStore, StoredEvent};
 
 use super::action::Action;
 use super::carrying::id_of;
@@ -228,6 +228,7 @@ impl World {
 
     pub(crate) fn transactions(&self, replica: usize) -> Result<Vec<Header>, Fault> {
         let transactions = self.store(replica).transactions();
+        let transactions = transactions.map(Answer::into_inner);
         transactions.map_err(Fault::store(replica))
     }
 
@@ -239,6 +240,7 @@ impl World {
 
     pub(crate) fn events(&self, replica: usize) -> Result<Vec<StoredEvent>, Fault> {
         let events = self.store(replica).canonical_events();
+        let events = events.map(Answer::into_inner);
         events.map_err(Fault::store(replica))
     }
 

@@ -114,7 +114,7 @@ fn branches_hold_what_was_appended_on_them() {
         play(&mut world, [append(0, 3), append(0, 4), switch()]);
         assert_eq!(count(&world, 0), 2);
         let streams = world.store(0).streams().unwrap();
-        assert_eq!(streams, [(stream("s"), 2)], "1 and 2");
+        assert_eq!(*streams, [(stream("s"), 2)], "1 and 2");
     });
 }
 

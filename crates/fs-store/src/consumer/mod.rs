@@ -15,13 +15,14 @@ mod cursor;
 mod error;
 mod options;
 
-use fs_index::{Position, StalePosition};
+use fs_index::{Completeness, Position, StalePosition};
 use fs_io::{LockGuard, Wait};
 
 pub use cursor::ConsumerState;
 pub use error::ConsumerError;
 pub use options::ConsumerOptions;
 
+use crate::completeness::Lacks;
 use crate::error::ReadError;
 use crate::event::StoredEvent;
 use crate::store::FileEventStore;
@@ -65,6 +66,7 @@ pub struct Batch {
     /// The cursor that it was fetched after.
     after: Cursor,
     through: Option<Position>,
+    lacks: Lacks,
 }
 
 impl Batch {
@@ -72,6 +74,11 @@ impl Batch {
     /// up to the end; `None` at the beginning.
     pub fn position(&self) -> Option<Position> {
         self.through
+    }
+
+    /// Returns what is known to be missing from the history that it was fetched from. What comes later is fetched later.
+    pub fn completeness(&self) -> &Completeness {
+        self.lacks.completeness()
     }
 
     /// Returns the place of the cursor that this batch was fetched after; `None` at the beginning.
@@ -232,6 +239,7 @@ impl Consumer {
             started_over,
             after: cursor,
             through: page.through,
+            lacks: page.lacks,
         })
     }
 

@@ -8,8 +8,10 @@ use std::marker::PhantomData;
 use std::vec;
 
 use fs_format::StreamId;
+use fs_index::Completeness;
 use serde::de::DeserializeOwned;
 
+use crate::completeness::Lacks;
 use crate::error::ReadError;
 use crate::event::StoredEvent;
 use crate::recorder::error::RecordingError;
@@ -111,11 +113,17 @@ impl<T> fmt::Display for Recorded<T> {
 #[must_use = "the events are decoded as they are asked for"]
 pub struct Recording<T> {
     events: vec::IntoIter<StoredEvent>,
+    lacks: Lacks,
     after: u64,
     of: PhantomData<fn() -> T>,
 }
 
 impl<T> Recording<T> {
+    /// Returns what is known to be missing from the history that it was read from.
+    pub fn completeness(&self) -> &Completeness {
+        self.lacks.completeness()
+    }
+
     /// Leaves out what is numbered up to `number`.
     pub fn after(self, number: u64) -> Self {
         Self {
@@ -145,8 +153,10 @@ impl FileEventStore {
         &self,
         stream_id: &StreamId,
     ) -> Result<Recording<T>, ReadError> {
+        let (events, lacks) = self.stream_events(stream_id)?.into_parts();
         Ok(Recording {
-            events: self.stream_events(stream_id)?.into_iter(),
+            events: events.into_iter(),
+            lacks,
             after: 0,
             of: PhantomData,
         })

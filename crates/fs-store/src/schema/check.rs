@@ -7,7 +7,7 @@ use std::fmt;
 
 use eventcore_types::Event;
 use fs_format::{EventId, StreamId, TransactionId};
-use fs_index::All;
+use fs_index::{All, Completeness};
 use serde::Serialize;
 
 use super::EventDecodeError;
@@ -32,6 +32,9 @@ pub struct SchemaReport {
     pub failed: u64,
     /// The first hundred of these, in ingestion order; [`FileEventStore::check_schema_with`] tells all.
     pub failures: Vec<SchemaFailure>,
+    /// What is known to be missing, so that it was not tried.
+    #[serde(skip)]
+    pub completeness: Completeness,
 }
 
 /// What became of the events that were recorded with one type.
@@ -124,6 +127,7 @@ impl FileEventStore {
         loop {
             let page = self.ingested_events(after, &All, PAGE)?;
             let is_last = page.len() < PAGE;
+            report.completeness = page.completeness().clone();
             after = page.last().map(|event| event.position);
             for event in page {
                 if let Some(failure) = self.try_event::<E>(event, &mut report) {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use fs_index::Position;
 
+use crate::completeness::Answer;
 use crate::event::StoredEvent;
 use crate::store::FileEventStore;
 use crate::subscribe::item::SubscribeError;
@@ -47,7 +48,9 @@ impl Iterator for Missed {
         if self.page.is_empty() && !self.is_over {
             let (store, select) = (&self.store, &self.select);
             let read = match self.after {
-                Some(_) => store.ingested_events(self.after, select, PAGE),
+                Some(_) => store
+                    .ingested_events(self.after, select, PAGE)
+                    .map(Answer::into_inner),
                 None => store.ingested_events_from(self.from, select, PAGE),
             };
             match read {

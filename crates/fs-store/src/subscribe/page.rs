@@ -4,6 +4,7 @@
 
 use fs_index::{Index, Position};
 
+use crate::completeness::Lacks;
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
 use crate::read::ingested;
@@ -21,6 +22,7 @@ pub(crate) struct Page {
     pub(crate) through: Option<Position>,
     /// Whether that was the end.
     pub(crate) is_last: bool,
+    pub(crate) lacks: Lacks,
 }
 
 impl FileEventStore {
@@ -36,12 +38,12 @@ impl FileEventStore {
         select: &impl Select,
         limit: usize,
     ) -> Result<Page, ReadError> {
-        // The end is that of the moment in which the events were read.
+        // The end, and what is missing, are those of the moment in which the events were read.
         let read = |index: &Index| {
             let events = ingested(index, after, select, limit)?;
-            Ok((events, index.ingestion_end()))
+            Ok((events, index.ingestion_end(), self.inner.lacks(index)?))
         };
-        let (events, end) = self.inner.ask(read)?;
+        let (events, end, lacks) = self.inner.ask(read)?;
         let is_last = events.len() < limit;
         let through = match events.last() {
             Some(last) if !is_last => Some(last.position),
@@ -52,6 +54,7 @@ impl FileEventStore {
             events,
             through,
             is_last,
+            lacks,
         })
     }
 }

@@ -78,7 +78,7 @@ fn a_command_is_applied_once() {
     assert_eq!(numbers(&store, "s"), [1, 2], "nothing was stored again");
     let result = store.command_result(&id());
     assert_eq!(
-        result.unwrap().map(|found| found.transaction_id),
+        result.unwrap().as_ref().map(|found| found.transaction_id),
         Some(first.transaction_id)
     );
 }

@@ -7,7 +7,7 @@ use fs_io::sim::{SimRandom, Simulation};
 use fs_io::{Clock, Disk, SyncPolicy};
 use fs_store::{Activity, AppendError, Appended, FileEventStore, StoreOptions};
 
-use crate::support::{count, counted, numbers};
+use crate::support::{count, counted, numbers, stream};
 
 const LOCK: &str = "/project/.git/index.lock";
 const ROOT: &str = "/project/.tributary";
@@ -80,6 +80,8 @@ fn an_append_waits_for_git_no_longer_than_for_the_lock() {
     assert_eq!(numbers(&store, "s"), [1, 2, 3], "readers go on as before");
     let completeness = store.completeness().unwrap();
     assert_eq!(completeness.git_at_work.count, 1, "and are told so");
+    let answer = store.stream_events(&stream("s")).unwrap();
+    assert_eq!(*answer.completeness(), completeness, "with each answer");
     assert!(!store.status().unwrap().is_clean(), "so is who asks");
     let verified = store.verify().unwrap();
     let advice = format!("{:?}", verified.problems);

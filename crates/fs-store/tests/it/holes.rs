@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use eventcore_types::{EventStore, EventStoreError, Operation, StreamVersion, StreamWrites};
 use fs_format::TransactionId;
 use fs_store::{
-    Append, AppendError, ExpectedVersion, FileEventStore, ForgetError, OmissionKind, OnHole,
-    OpenError, RestoreError, StateError, StoreOptions,
+    All, Append, AppendError, Completeness, ExpectedVersion, FileEventStore, ForgetError,
+    OmissionKind, OnHole, OpenError, RestoreError, StateError, StoreOptions,
 };
 
 use crate::support::{Banked, account, count, counted, new_store, numbers, stream};
@@ -228,6 +228,59 @@ fn what_an_answer_lacked_is_told_although_it_came_back_meanwhile() {
         let whole = numbers(&store, "s");
         let found = store.completeness_of_answers().unwrap();
         assert!(found.is_complete(), "{loss:?}: {whole:?} is all: {found:?}");
+    }
+}
+
+#[test]
+fn each_answer_carries_what_it_lacks() {
+    for loss in LOSSES {
+        let holed = Holed::new(loss);
+        for store in [&holed.store, &holed.reopened(StoreOptions::default())] {
+            let appended = store.append(counted("free", 1)).unwrap();
+            let consumer = store.consumer("c").unwrap();
+            let lacks = |found: &Completeness| {
+                let named = [&found.missing, &found.damaged, &found.newer].map(|it| &it.paths[..]);
+                assert_eq!(
+                    named.concat(),
+                    [holed.lost.relative_path()],
+                    "{loss:?}: {found}"
+                );
+            };
+            lacks(appended.completeness());
+            lacks(store.stream_events(&stream("s")).unwrap().completeness());
+            lacks(store.canonical_events().unwrap().completeness());
+            let page = store.ingested_events(None, &All, 1).unwrap();
+            lacks(page.completeness());
+            lacks(store.streams().unwrap().completeness());
+            lacks(store.transactions().unwrap().completeness());
+            lacks(store.read_by_replica().unwrap().completeness());
+            lacks(consumer.fetch(1).unwrap().completeness());
+            let recording = store.recording::<u64>(&stream("s")).unwrap();
+            lacks(recording.completeness());
+            let known = store.command_result(&fs_format::CommandId::new("none").unwrap());
+            lacks(known.unwrap().completeness());
+        }
+        let before = holed.store.stream_events(&stream("s")).unwrap();
+        holed.store.forget(&[holed.lost]).unwrap();
+        let accepted = holed.store.stream_events(&stream("s")).unwrap();
+        assert!(
+            accepted.is_complete() && !before.is_complete(),
+            "{loss:?}: what was answered before stays what it was"
+        );
+        let appended = holed.store.append(counted("s", 9)).unwrap();
+        assert!(appended.completeness().is_complete(), "{loss:?}");
+        fs::remove_file(holed.store.root().join("local/accepted")).unwrap();
+        let missed = holed.store.stream_events(&stream("s")).unwrap();
+        assert!(
+            !missed.is_complete(),
+            "{loss:?}: nothing is accepted any more"
+        );
+        fs::write(path(&holed.store, holed.lost), &holed.bytes).unwrap();
+        let whole = holed.store.stream_events(&stream("s")).unwrap();
+        assert!(
+            whole.is_complete() && whole.len() == 4,
+            "{loss:?}: it is back, with its event"
+        );
     }
 }
 

@@ -125,7 +125,7 @@ fn what_is_there_comes_first_and_then_what_is_appended_and_what_arrives() {
     let mut again = store.subscribe(None);
     let again: Vec<_> = (0..8).map(|_| event(&mut again)).collect();
     assert_eq!(
-        again, read,
+        again, *read,
         "the order and the places are those of the journal"
     );
 }
@@ -577,7 +577,7 @@ fn who_waits_for_a_change_of_the_history_is_told_whatever_it_is_and_once() {
     let before = events();
     settle(&another, "s");
     is_told("a settlement without events");
-    assert_eq!(before, events(), "there is no event that could be told");
+    assert_eq!(*before, *events(), "there is no event that could be told");
     let gone = store.transactions().unwrap().pop().unwrap().transaction_id;
     let file = gone.relative_path();
     fs::remove_file(store.root().join("events").join(file)).unwrap();
