@@ -140,18 +140,22 @@ fn strict_ends_with_five_when_something_goes_missing_meanwhile() {
         fs::remove_file(&path).unwrap();
         fs::write(&path, "").unwrap();
     };
-    let losses: [&dyn Fn(&Here, &Here); 3] = [&above_what_is_missing, &damaged, &known];
-    for (nth, lose) in losses.into_iter().enumerate() {
-        let (here, there) = (Here::store(), Here::store());
-        here.fine(&["append", "s", "T", "1"]);
-        there.fine(&["append", "t", "T", "1"]);
-        let mut following = Following::start(&here, &["--strict"]);
-        assert_eq!(following.next_data(), 1, "{nth}: nothing is missing yet");
-        lose(&here, &there);
-        let (code, said) = following.end();
-        assert_eq!(code, Some(5), "{nth}: {said}");
-        assert!(said.contains("incomplete"), "{nth}: it says why: {said}");
-    }
+    ends_with_five(above_what_is_missing);
+    ends_with_five(damaged);
+    ends_with_five(known);
+}
+
+/// Follows a store in which something is lost, with another at hand.
+fn ends_with_five(lose: impl Fn(&Here, &Here)) {
+    let (here, there) = (Here::store(), Here::store());
+    here.fine(&["append", "s", "T", "1"]);
+    there.fine(&["append", "t", "T", "1"]);
+    let mut following = Following::start(&here, &["--strict"]);
+    assert_eq!(following.next_data(), 1, "nothing is missing yet");
+    lose(&here, &there);
+    let (code, said) = following.end();
+    assert_eq!(code, Some(5), "it ends when something goes missing: {said}");
+    assert!(said.contains("incomplete"), "it says why: {said}");
 }
 
 #[test]
