@@ -153,6 +153,11 @@ impl Index {
         Some(blocker.to_owned())
     }
 
+    /// Returns whether files of formats 1 and 2 are among the transactions.
+    pub fn has_flat_files(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.flat > 0)
+    }
+
     /// Says that `replica_id` is one of this working copy's.
     pub fn add_own(&mut self, replica_id: ReplicaId) {
         self.own.insert(replica_id);

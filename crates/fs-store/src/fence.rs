@@ -44,8 +44,8 @@ impl FileEventStore {
         Ok(published.map_err(FenceError::Publish)? == Published::New)
     }
 
-    /// Returns whether a program of eventcore-fs may have written what a transaction follows, and no fence keeps it from
-    /// writing beside it.
+    /// Returns whether a transaction is the first of its writer in a store that a program of eventcore-fs has written too, or follows
+    /// what such a program wrote, and no fence keeps it from writing beside it.
     ///
     /// # Errors
     /// When the file of the transaction cannot be read.
@@ -59,8 +59,9 @@ impl FileEventStore {
         let bytes = disk.read(&path, limits::MAX_FILE_BYTES)?;
         let header = fs_format::decode_header(&bytes);
         Ok(header.is_ok_and(|header| {
+            let is_first = header.replica_seq == Some(1) && self.inner.index().has_flat_files();
             let mut parents = header.parents.iter();
-            parents.any(|parent| is_there(&parent.transaction_id.file_name()))
+            is_first || parents.any(|parent| is_there(&parent.transaction_id.file_name()))
         }))
     }
 }

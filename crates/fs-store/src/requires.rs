@@ -1,7 +1,7 @@
 //! What a store asks of the programs that read it.
 //!
 //! **Invariant**: where a store asks for something that this version does not know, nothing is read as truth and nothing
-//! is written: the check comes before the first look at `events/`, and again at the start of every turn under the write lock.
+//! is written: the check comes before the first look at `events/`, before each refresh, and at the start of every turn under the write lock.
 
 use std::path::PathBuf;
 

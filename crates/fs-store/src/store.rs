@@ -124,6 +124,7 @@ impl FileEventStore {
 impl Inner {
     /// Brings the index up to date, taking the write lock only when something came or went.
     pub(crate) fn refresh(&self, depth: Depth) -> Result<(), RefreshError> {
+        self.check_requires()?;
         if self.index_mut().observe(depth)? == Observed::Changed {
             let take_in = || {
                 let mut writer = self.writer();
@@ -152,6 +153,7 @@ impl Inner {
         if self.options.reads == Reads::AsRefreshed && self.index().epoch().is_some() {
             return Ok(());
         }
+        self.check_requires()?;
         if self.index_mut().observe(Depth::Recent)? == Observed::Current {
             return Ok(());
         }
@@ -163,6 +165,11 @@ impl Inner {
             self.take_in_unless_busy()?;
         }
         Ok(())
+    }
+
+    /// Checks that this version knows what the store asks for by now.
+    fn check_requires(&self) -> Result<(), RefreshError> {
+        Ok(requires::check(self.system.disk.as_ref(), &self.layout)?)
     }
 
     fn take_in_unless_busy(&self) -> Result<(), RefreshError> {
@@ -214,7 +221,7 @@ impl Inner {
         };
         let is_current = match self.options.reads {
             Reads::AsRefreshed => index.epoch().is_some(),
-            Reads::Present => index.is_current_at_a_glance(),
+            Reads::Present => self.check_requires().is_ok() && index.is_current_at_a_glance(),
         };
         drop(index);
         match self.index.try_read() {
@@ -306,7 +313,7 @@ impl Inner {
 
     /// Reads what other processes wrote to the identity and the log since this one held the lock, before anything is ingested.
     fn catch_up(&self, writer: &mut Writer, lock: &LockGuard) -> Result<(), RefreshError> {
-        requires::check(self.system.disk.as_ref(), &self.layout)?;
+        self.check_requires()?;
         if writer.identity.reread(&self.system, &self.layout)? {
             let mut index = self.index_mut();
             writer.identity.replicas().for_each(|it| index.add_own(it));

@@ -2,9 +2,6 @@
 //!
 //! What was asked and found in order is noted in `local/git-rules`: the files on which the answer depends, and what they looked
 //! like. While they look so, git is not asked again. A fault is not noted, so it is told each time.
-//!
-//! # Limitations
-//! A file that an `include` of the configuration names and that comes into being later is not noticed before something else changes.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -121,6 +118,8 @@ fn noted(system: &System, root: &Path, directory: &str, rules: Option<&Rules>) -
             files.push(below.join(".gitignore"));
         }
         for name in [
+            // A part of the configuration may be for one branch.
+            "HEAD",
             "config",
             "config.worktree",
             "info/exclude",
@@ -130,7 +129,10 @@ fn noted(system: &System, root: &Path, directory: &str, rules: Option<&Rules>) -
             files.extend(rules.git.path(name));
         }
         files.extend(excludes(&rules.git));
-        files.extend(configured(&rules.git));
+        // git names its files as seen from the top of the work tree.
+        let top = rules.git.root.join(&rules.up);
+        files.extend(configured(&rules.git, &top));
+        files.extend(included(&rules.git, &top));
         files.extend(personal());
     }
     let mut text = String::new();
@@ -150,7 +152,7 @@ fn excludes(git: &Git) -> Option<PathBuf> {
 }
 
 /// Returns the files that git's configuration comes from, also those that are included; and the one of the system, be it there or not.
-fn configured(git: &Git) -> Vec<PathBuf> {
+fn configured(git: &Git, top: &Path) -> Vec<PathBuf> {
     let asked = |args: &[&str]| {
         let said = git.run(args).ok()?.ok()?;
         String::from_utf8(said).ok()
@@ -161,11 +163,32 @@ fn configured(git: &Git) -> Vec<PathBuf> {
         .split('\0')
         .filter_map(|it| it.strip_prefix("file:"))
         .collect::<BTreeSet<_>>();
-    let mut files: Vec<_> = origins.iter().map(|file| git.root.join(file)).collect();
+    let mut files: Vec<_> = origins.iter().map(|file| top.join(file)).collect();
     // An earlier git does not tell.
     let system = asked(&["var", "GIT_CONFIG_SYSTEM"]).unwrap_or_else(|| "/etc/gitconfig".into());
     let system = system.lines().filter(|line| !line.is_empty());
-    files.extend(system.map(|file| git.root.join(file)));
+    files.extend(system.map(|file| top.join(file)));
+    files
+}
+
+/// Returns the files that the configuration includes, or would on some condition, be they there or not.
+fn included(git: &Git, top: &Path) -> Vec<PathBuf> {
+    let args = ["config", "--show-origin", "--type=path", "-z"];
+    let args = [&args[..], &["--get-regexp", r"^include(if\..*)?\.path$"]].concat();
+    let said = git.run(&args).ok().and_then(Result::ok);
+    let said = said.and_then(|said| String::from_utf8(said).ok());
+    let said = said.unwrap_or_default();
+    // Of each: where it is said, NUL, the key, LF, the path, NUL.
+    let mut parts = said.split('\0');
+    let mut files = Vec::new();
+    while let (Some(origin), Some(entry)) = (parts.next(), parts.next()) {
+        let Some((_, path)) = entry.split_once('\n') else {
+            continue;
+        };
+        let said_in = top.join(origin.strip_prefix("file:").unwrap_or(""));
+        let beside = said_in.parent().unwrap_or(top);
+        files.push(beside.join(path));
+    }
     files
 }
 

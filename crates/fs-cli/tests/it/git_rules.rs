@@ -389,6 +389,22 @@ fn an_append_asks_git_once_for_each_change_of_the_rules() {
     );
     let (_, said) = asked("what is included says something else");
     assert!(said.contains("git ignores the events"), "{said}");
+    here.write("more", "");
+    here.git(&["config", "--add", "include.path", "../later/rules"]);
+    here.git(&["config", "includeIf.gitdir:nowhere/.path", "../for-one"]);
+    assert_eq!(asked("files that are not there"), (true, String::new()));
+    assert_eq!(asked("nor later"), (false, String::new()));
+    let ignoring = format!("[core]\n\texcludesFile = {}\n", mine.display());
+    here.write("later/rules", &ignoring);
+    let (_, said) = asked("a file that is included comes into being");
+    assert!(said.contains("git ignores the events"), "{said}");
+    here.write("later/rules", "");
+    assert_eq!(asked("mended again"), (true, String::new()));
+    here.write("for-one", "");
+    assert_eq!(
+        asked("one that is included on a condition"),
+        (true, String::new())
+    );
 }
 
 #[test]
@@ -513,6 +529,21 @@ fn the_fence_is_offered_by_an_append_after_eventcore_fs_and_written_when_asked()
         serde_json::json!([]),
         "it is no damage"
     );
+
+    // Another clone takes over what was appended above it.
+    let clone = old_store();
+    for line in here.lines(&["log"]) {
+        let id = line["transaction_id"].as_str().unwrap();
+        let directory = format!(".tributary/events/{}/{}", &id[..4], &id[4..6]);
+        let file = format!("{directory}/{id}.jsonl");
+        if here.path().join(&file).exists() {
+            fs::create_dir_all(clone.path().join(&directory)).unwrap();
+            fs::copy(here.path().join(&file), clone.path().join(&file)).unwrap();
+        }
+    }
+    let said = clone.told(&["append", "s", "T", "3"]);
+    assert!(said.contains("`trib fence`"), "its first append: {said}");
+    clone.fine(&["append", "s", "T", "4"]);
 
     let fenced = old_store();
     fenced.json(&["fence"]);

@@ -4,12 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fs_format::{FENCE, FENCE_NAME, GIT_ATTRIBUTES, GIT_IGNORE_LINES, UnknownFeature};
-use fs_store::{AppendError, FenceError, FileEventStore, OpenError, RefreshError, RequiresError};
+use fs_store::{
+    All, AppendError, FenceError, FileEventStore, OpenError, ReadError, Reads, RefreshError,
+    RequiresError, StoreOptions, SubscribeError,
+};
 
 use crate::support::{count, counted, merge, new_store, numbers, stream};
 
 /// What earlier versions wrote.
 const FORMER: &str = "* -text merge=union linguist-generated=true\n";
+
+/// The transaction of [`old_store`].
+const OLD_ID: &str = "01a1fd21-d4f6-72d8-ba72-9f6719366aec";
 
 /// A store of format 2, as eventcore-fs leaves one.
 fn old_store() -> PathBuf {
@@ -17,8 +23,7 @@ fn old_store() -> PathBuf {
     fs::remove_dir_all(&root).unwrap();
     fs::create_dir_all(root.join("events")).unwrap();
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fs-format/tests/golden/v2");
-    let id = "01a1fd21-d4f6-72d8-ba72-9f6719366aec";
-    let name = format!("{id}.jsonl");
+    let name = format!("{OLD_ID}.jsonl");
     fs::copy(golden.join("minimal.jsonl"), root.join("events").join(name)).unwrap();
     fs::write(
         root.join(".gitignore"),
@@ -190,6 +195,41 @@ fn an_open_store_stops_when_something_unknown_is_asked_for() {
 }
 
 #[test]
+fn an_open_store_that_only_reads_stops_too() {
+    let store = new_store();
+    count(&store, "s", 1);
+    assert_eq!(numbers(&store, "s"), [1]);
+    let as_refreshed = StoreOptions::default().reads(Reads::AsRefreshed);
+    let as_refreshed = as_refreshed.open(store.root()).unwrap();
+    let mut subscription = store.subscribe(None);
+    subscription.recv().unwrap();
+    fs::write(store.root().join("requires"), "tomorrow 9.0").unwrap();
+    let refused = |what: &str, error: Option<ReadError>| {
+        let is_named = matches!(&error, Some(ReadError::Refresh(error)) if names_tomorrow(error));
+        assert!(is_named, "{what}: {error:?}");
+    };
+    refused("a stream", store.stream_events(&stream("s")).err());
+    refused("all", store.canonical_events().err());
+    refused("a page", store.ingested_events(None, &All, 1).err());
+    let status = store.status().err().map(ReadError::from);
+    refused("the status", status);
+    refused("a refresh", store.refresh().err().map(ReadError::from));
+    let received = subscription.recv();
+    assert!(
+        matches!(&received, Err(SubscribeError::Read(ReadError::Refresh(error))) if names_tomorrow(error)),
+        "a subscription: {received:?}"
+    );
+    assert_eq!(
+        numbers(&as_refreshed, "s"),
+        [1],
+        "the answer is that of the last refresh"
+    );
+    as_refreshed.refresh().unwrap_err();
+    fs::remove_file(store.root().join("requires")).unwrap();
+    assert_eq!(numbers(&store, "s"), [1], "the handle goes on");
+}
+
+#[test]
 fn what_is_no_text_asks_for_something_unknown() {
     let store = new_store();
     let root = store.root().to_owned();
@@ -266,6 +306,23 @@ fn a_fence_is_wanted_by_what_follows_an_old_transaction() {
         !store.wants_fence(second).unwrap(),
         "it follows one of format 3"
     );
+    let clone = new_store();
+    let old = PathBuf::from(format!("{OLD_ID}.jsonl"));
+    for path in [
+        old,
+        first.relative_path().into(),
+        second.relative_path().into(),
+    ] {
+        let [from, to] = [&store, &clone].map(|it| it.root().join("events").join(&path));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+    }
+    let [first_there, second_there] = [3, 4].map(|n| count(&clone, "s", n).transaction_id);
+    assert!(
+        clone.wants_fence(first_there).unwrap(),
+        "it follows one of format 3, and is the first that is appended there"
+    );
+    assert!(!clone.wants_fence(second_there).unwrap(), "once is enough");
     store.fence().unwrap();
     assert!(!store.wants_fence(first).unwrap(), "it is there");
 }

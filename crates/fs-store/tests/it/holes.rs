@@ -10,7 +10,7 @@ use fs_store::{
     OmissionKind, OnHole, OpenError, RestoreError, StateError, StoreOptions,
 };
 
-use crate::support::{Banked, account, count, counted, new_store, numbers, stream};
+use crate::support::{Banked, account, count, counted, merge, new_store, numbers, stream};
 
 /// How a file goes missing.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,18 @@ enum Loss {
 }
 
 const LOSSES: [Loss; 4] = [Loss::Removed, Loss::Empty, Loss::Changed, Loss::Newer];
+
+impl Loss {
+    /// Returns what is left of a file.
+    fn of(self, text: &str) -> Option<String> {
+        match self {
+            Loss::Removed => None,
+            Loss::Empty => Some(String::new()),
+            Loss::Changed => Some(text.replace("Counted", "Kounted")),
+            Loss::Newer => Some(text.replace("\"format_version\":3", "\"format_version\":4")),
+        }
+    }
+}
 
 /// A store with `u` below `s`, which has three events, and the transaction of the first of them.
 struct Holed {
@@ -41,14 +53,8 @@ impl Holed {
         let bytes = fs::read(&path).unwrap();
         let text = String::from_utf8(bytes.clone()).unwrap();
         fs::remove_file(&path).unwrap();
-        match loss {
-            Loss::Removed => {}
-            Loss::Empty => fs::write(&path, b"").unwrap(),
-            Loss::Changed => fs::write(&path, text.replace("Counted", "Kounted")).unwrap(),
-            Loss::Newer => {
-                let newer = text.replace("\"format_version\":3", "\"format_version\":4");
-                fs::write(&path, newer).unwrap();
-            }
+        if let Some(left) = loss.of(&text) {
+            fs::write(&path, left).unwrap();
         }
         store.status().unwrap();
         Self { store, lost, bytes }
@@ -228,6 +234,32 @@ fn what_an_answer_lacked_is_told_although_it_came_back_meanwhile() {
         let whole = numbers(&store, "s");
         let found = store.completeness_of_answers().unwrap();
         assert!(found.is_complete(), "{loss:?}: {whole:?} is all: {found:?}");
+    }
+}
+
+#[test]
+fn a_damaged_newest_file_that_nobody_keeps_stops_no_append_and_is_told() {
+    for loss in [Loss::Empty, Loss::Changed, Loss::Newer] {
+        let (there, here) = (new_store(), new_store());
+        count(&there, "s", 1);
+        merge(&there, &here);
+        let newest = count(&there, "s", 2).transaction_id;
+        let bytes = fs::read_to_string(path(&there, newest)).unwrap();
+        fs::write(path(&here, newest), loss.of(&bytes).unwrap()).unwrap();
+        let appended = here.append(expecting("s", 1)).unwrap();
+        let lacks = appended.completeness();
+        assert_eq!(
+            lacks.damaged.count + lacks.newer.count,
+            1,
+            "{loss:?}: nobody knows what it wrote: {lacks}"
+        );
+        fs::remove_file(path(&here, newest)).unwrap();
+        merge(&there, &here);
+        let read = here.stream_events(&stream("s")).unwrap();
+        assert!(
+            read.is_complete() && read.len() == 3,
+            "{loss:?}: what was written beside it is a fork for the application to settle"
+        );
     }
 }
 
