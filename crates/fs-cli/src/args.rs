@@ -103,7 +103,7 @@ pub(crate) enum Command {
         #[arg(long)]
         check: bool,
 
-        /// List what `trib forget` accepted to be missing or damaged, too
+        /// List everything, and what `trib forget` accepted to be missing or damaged, too
         #[arg(long)]
         all: bool,
     },
@@ -155,7 +155,11 @@ pub(crate) enum Command {
     /// Keep programs of eventcore-fs, which do not see what is appended here, from opening the store
     Fence,
     /// Check every file, hash and link
-    Verify,
+    Verify {
+        /// List everything, and not as much as a person can read
+        #[arg(long)]
+        all: bool,
+    },
     /// Print what two clones compare to learn whether they hold the same history
     Digest {
         /// Compare every file first with what was read of it, also those that were written to in their place

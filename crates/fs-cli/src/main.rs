@@ -10,6 +10,7 @@ mod args;
 mod commands;
 mod git;
 mod input;
+mod listing;
 mod locate;
 mod outcome;
 mod output;

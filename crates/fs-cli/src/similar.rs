@@ -41,10 +41,16 @@ fn likeness(one: &str, other: &str) -> f64 {
         return 1.0;
     }
     let is_short = |name: &str| name.chars().nth(MAX_COMPARED_CHARS).is_none();
-    if is_short(one) && is_short(other) {
-        strsim::normalized_damerau_levenshtein(one, other)
+    if !is_short(one) || !is_short(other) {
+        return 0.0;
+    }
+    let likeness = strsim::normalized_damerau_levenshtein(one, other);
+    // One slip changes most of a short name.
+    let is_one_slip = likeness > 0.0 && strsim::damerau_levenshtein(one, other) == 1;
+    if is_one_slip {
+        likeness.max(MIN_LIKENESS)
     } else {
-        0.0
+        likeness
     }
 }
 
@@ -68,6 +74,24 @@ mod tests {
             did_you_mean("zebra", names.into_iter()),
             "",
             "nothing is alike"
+        );
+        for (wanted, there) in [
+            ("ab", "a"),
+            ("a", "ab"),
+            ("xb", "xy"),
+            ("B", "b"),
+            ("ba", "ab"),
+        ] {
+            assert_eq!(
+                did_you_mean(wanted, [there].into_iter()),
+                format!("; did you mean {there}?"),
+                "one slip in a short name"
+            );
+        }
+        assert_eq!(
+            did_you_mean("a", ["b"].into_iter()),
+            "",
+            "all of it is other"
         );
         let long = "x".repeat(200);
         assert_eq!(

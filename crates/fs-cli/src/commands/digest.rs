@@ -4,6 +4,7 @@ use fs_format::{ContentHash, TransactionId};
 use fs_store::FileEventStore;
 use serde::Serialize;
 
+use crate::listing::{MAX_ITEMS, joined};
 use crate::outcome::Ending;
 use crate::output::Output;
 
@@ -58,9 +59,5 @@ pub(crate) fn run(
 }
 
 fn heads(heads: &[TransactionId]) -> String {
-    heads
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(" ")
+    joined(heads.iter().map(ToString::to_string), MAX_ITEMS)
 }

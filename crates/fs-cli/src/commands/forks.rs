@@ -96,9 +96,7 @@ pub(crate) fn run(
     let answer: Vec<_> = shown.chain(blocked).collect();
     output.answer(&answer, || {
         let mut view = View::of_output();
-        if all {
-            view.extent = Extent::ALL;
-        }
+        view.extent = Extent::of_flag(all);
         let whole = |fork| format!("{}\n\n{}", fork_text(fork, &view), settle_text(fork, &view));
         let shown = open.forks.iter().take(view.extent.forks);
         let mut blocks: Vec<_> = shown.map(whole).collect();

@@ -14,13 +14,12 @@ use serde::Serialize;
 
 use crate::commands::forks::MissingOut;
 use crate::git::Git;
+use crate::listing::{Listing, MAX_ITEMS, joined};
 use crate::locate;
 use crate::outcome::Ending;
-use crate::output::{Output, counted, plain, plain_name};
+use crate::output::{Output, plain, plain_name};
 use crate::progress;
-
-/// More files that are missing are counted, and not listed.
-const MAX_LISTED: usize = 10;
+use crate::view::Extent;
 
 #[derive(Serialize)]
 struct Answer {
@@ -123,74 +122,91 @@ impl From<BranchOutline> for BranchOut {
 }
 
 fn text(revision: &str, answer: &Answer) -> String {
-    let mut lines = vec![format!(
+    let mut listing = Listing::new(Extent::READABLE, "trib merge-check REV --json");
+    listing.line(format!(
         "{} transaction(s) would arrive with {}",
         answer.arriving,
         plain(revision)
-    )];
-    for fork in &answer.new {
-        let unsure = match fork.unsure.first() {
-            Some(first) => format!(", unsure since {} is missing", plain(&first.path)),
-            None => String::new(),
-        };
-        lines.push(format!(
-            "new fork {} on {}{unsure}",
-            fork.fork_id,
-            streams(fork)
-        ));
-        for branch in &fork.branches {
-            let who = match branch.replica_id {
-                replica if replica.is_nil() => "a decision on a fork".to_owned(),
-                replica => format!("by replica {replica}"),
-            };
-            lines.push(format!(
-                "  branch {}  {}  {who}: {} transaction(s), {} of them arriving",
-                branch.head, branch.created_at, branch.transactions, branch.arriving
-            ));
-        }
-        let taken_in = fork.takes_in.iter();
-        lines.extend(taken_in.map(|id| format!("  it takes in fork {id}, which is open now")));
-    }
-    for fork in &answer.open {
-        lines.push(format!(
-            "fork {} on {} is open now, and would be still",
-            fork.fork_id,
-            streams(fork)
-        ));
-    }
-    for id in &answer.settled {
-        lines.push(format!("fork {id} is open now, and would be settled"));
-    }
-    for file in &answer.left_out {
-        lines.push(format!(
-            "left out: {}: {}",
-            plain(&file.path),
-            plain(&file.reason)
-        ));
-    }
-    for missing in answer.missing.iter().take(MAX_LISTED) {
-        lines.push(format!(
-            "not here or not usable: {}; forks with it cannot be told",
-            plain(&missing.path)
-        ));
-    }
-    let more = answer.missing.len().saturating_sub(MAX_LISTED);
-    if more > 0 {
-        lines.push(format!("… {}", counted(more as u64, "more file")));
-    }
+    ));
+    listing.list("new fork", answer.new.iter().map(ForkOut::text));
+    listing.list(
+        "open fork",
+        answer.open.iter().map(|fork| {
+            format!(
+                "fork {} on {} is open now, and would be still",
+                fork.fork_id,
+                fork.streams()
+            )
+        }),
+    );
+    let settled = answer.settled.iter();
+    listing.list(
+        "open fork",
+        settled.map(|id| format!("fork {id} is open now, and would be settled")),
+    );
+    listing.list(
+        "file left out",
+        answer
+            .left_out
+            .iter()
+            .map(|file| format!("left out: {}: {}", plain(&file.path), plain(&file.reason))),
+    );
+    listing.list(
+        "file",
+        answer.missing.iter().map(|missing| {
+            format!(
+                "not here or not usable: {}; forks with it cannot be told",
+                plain(&missing.path)
+            )
+        }),
+    );
     if !answer.complete {
-        lines.push(
-            "not everything could be looked at: put that right first, then ask again".to_owned(),
-        );
+        listing.line("not everything could be looked at: put that right first, then ask again");
     }
-    lines.push(match answer.new.len() {
+    listing.line(match answer.new.len() {
         0 => "no new fork".to_owned(),
         n => format!("{n} new fork(s): look at them after the merge with `trib forks`"),
     });
-    lines.join("\n")
+    listing.into_text()
 }
 
-fn streams(fork: &ForkOut) -> String {
-    let streams = fork.streams.iter().map(|it| plain_name(it.as_str()));
-    streams.collect::<Vec<_>>().join(", ")
+impl ForkOut {
+    fn text(&self) -> String {
+        let unsure = match self.unsure.first() {
+            Some(first) => format!(", unsure since {} is missing", plain(&first.path)),
+            None => String::new(),
+        };
+        let mut listing = Listing::new(Extent::READABLE, "trib merge-check REV --json");
+        listing.line(format!(
+            "new fork {} on {}{unsure}",
+            self.fork_id,
+            self.streams()
+        ));
+        let branches = self.branches.iter();
+        listing.list("branch", branches.map(BranchOut::text));
+        let taken_in = self.takes_in.iter();
+        listing.list(
+            "fork that it takes in",
+            taken_in.map(|id| format!("  it takes in fork {id}, which is open now")),
+        );
+        listing.into_text()
+    }
+
+    fn streams(&self) -> String {
+        let streams = self.streams.iter().map(|it| plain_name(it.as_str()));
+        joined(streams, MAX_ITEMS)
+    }
+}
+
+impl BranchOut {
+    fn text(&self) -> String {
+        let who = match self.replica_id {
+            replica if replica.is_nil() => "a decision on a fork".to_owned(),
+            replica => format!("by replica {replica}"),
+        };
+        format!(
+            "  branch {}  {}  {who}: {} transaction(s), {} of them arriving",
+            self.head, self.created_at, self.transactions, self.arriving
+        )
+    }
 }

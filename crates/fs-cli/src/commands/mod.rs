@@ -29,6 +29,7 @@ use crate::args::{Cli, Command, STORE_VARIABLE};
 use crate::locate;
 use crate::outcome::{Ending, Usage};
 use crate::output::Output;
+use crate::view::Extent;
 
 /// Carries out what was typed.
 pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
@@ -49,7 +50,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
     let (strict, answers) = (cli.strict, cli.command.answers_from_events());
     let (decides, follows) = (cli.command.decides(), cli.command.follows());
     let hint = match cli.command {
-        Command::Status { .. } | Command::Verify => "",
+        Command::Status { .. } | Command::Verify { .. } => "",
         _ => incomplete::HINT,
     };
     let opened = OnceCell::new();
@@ -93,7 +94,9 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         Command::Log { by_replica: true } => log::by_replica(&open()?, output),
         Command::Log { .. } => log::run(&open()?, output),
         Command::SchemaCheck(args) => schema_check::run(&open()?, &args, output),
-        Command::Status { check, all } => status::run(&open()?, check, all, output),
+        Command::Status { check, all } => {
+            status::run(&open()?, check, Extent::of_flag(all), output)
+        }
         Command::Forks { fork, all } => forks::run(&open()?, fork.as_deref(), all, output),
         Command::Resolve(args) => resolve::run(&open()?, args, output),
         Command::MergeCheck { revision } => {
@@ -109,7 +112,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         }
         Command::Fence => fence::run(&open()?, output),
         Command::Adopt => adopt::run(&open()?, output),
-        Command::Verify => verify::run(&open()?, output),
+        Command::Verify { all } => verify::run(&open()?, Extent::of_flag(all), output),
         Command::Digest { files } => {
             let files = if files {
                 digest::Files::Compared

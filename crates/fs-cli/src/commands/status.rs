@@ -1,5 +1,7 @@
 //! `trib status`
 
+use std::collections::BTreeSet;
+
 use fs_format::{ReplicaId, Timestamp, TransactionId};
 use fs_index::Trouble;
 use fs_merge::{ForkId, OpenFork, StaleRead, open_forks, stale_reads};
@@ -10,9 +12,11 @@ use crate::advice::Adviser;
 use crate::commands::forks::MissingOut;
 use crate::commands::vanished::AcceptedOut;
 use crate::git::{self, FaultOut};
+use crate::listing::Listing;
 use crate::outcome::Ending;
 use crate::output::{Output, plain, plain_name};
 use crate::rewritten::RewrittenOut;
+use crate::view::Extent;
 
 /// How a replica identity conflict stands that is not past.
 const OURS: &str = "ours";
@@ -109,7 +113,7 @@ struct ClockOut {
 pub(crate) fn run(
     store: &FileEventStore,
     check: bool,
-    all: bool,
+    extent: Extent,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
     let status = store.status()?;
@@ -182,7 +186,7 @@ pub(crate) fn run(
         epoch: status.epoch.map(|epoch| epoch.to_string()),
         topology_generation: status.topology_generation,
     };
-    output.answer(&answer, || text(&answer, all))?;
+    output.answer(&answer, || text(&answer, extent))?;
     Ok(if check && !clean {
         Ending::NotClean
     } else {
@@ -206,56 +210,135 @@ fn file(trouble: &Trouble, adviser: &Adviser<'_>) -> anyhow::Result<FileOut> {
     })
 }
 
-fn text(answer: &Answer, all: bool) -> String {
-    let mut lines = vec![format!(
+fn text(answer: &Answer, extent: Extent) -> String {
+    let mut listing = Listing::new(extent, "trib status --all");
+    listing.line(format!(
         "{} transactions, {} events, {} streams, {} head(s)",
         answer.transactions,
         answer.events,
         answer.streams,
         answer.heads.len()
-    )];
-    for fork in &answer.unsure_forks {
-        let UnsureOut { fork_id, missing } = fork;
+    ));
+    let unsure: BTreeSet<&ForkId> = answer.unsure_forks.iter().map(|it| &it.fork_id).collect();
+    let sure = answer.forks.iter().filter(|id| !unsure.contains(id));
+    listing.list(
+        "unsure fork",
+        answer.unsure_forks.iter().map(UnsureOut::text),
+    );
+    listing.list(
+        "open fork",
+        sure.map(|fork| {
+            format!("fork {fork} is open: look at it with `trib forks`, settle it with `trib resolve {fork}`")
+        }),
+    );
+    listing.list(
+        "stale read",
+        answer.stale_reads.iter().map(|stale| {
+            format!(
+                "stale read: {} decided on stream {} while {} other transaction(s) wrote it; compare with `trib read` of that stream, and append what makes up for it if need be",
+                stale.transaction_id,
+                plain_name(stale.stream_id.as_str()),
+                stale.written_by.len()
+            )
+        }),
+    );
+    listing.list(
+        "dangling transaction",
+        answer.dangling.iter().map(DanglingOut::text),
+    );
+    let files = answer.incomplete.iter().chain(&answer.quarantined);
+    listing.list(
+        "file",
+        files.map(|file| format!("{}: {}", plain(&file.path), plain(&file.reason))),
+    );
+    listing.list(
+        "rewritten transaction",
+        answer.rewritten.iter().map(RewrittenOut::text),
+    );
+    listing.list(
+        "replica",
+        answer.replica_conflicts.iter().map(ConflictOut::text),
+    );
+    listing.list(
+        "replica",
+        answer.clock_ahead.iter().map(|ahead| {
+            format!(
+                "replica {} is ahead of this machine's clock: its newest transaction is dated {}",
+                ahead.replica_id, ahead.created_at
+            )
+        }),
+    );
+    listing.list(
+        "transaction",
+        answer.recovered.iter().map(|transaction_id| {
+            format!("recovered: a power cut had taken {transaction_id}, and it was written again from the log")
+        }),
+    );
+    for fault in &answer.git {
+        listing.line(fault.message.clone());
+    }
+    if let Some(moved) = answer.moved {
+        listing.line(format!(
+            "moved: since {moved} this store is on another machine and another device than before; if its disk was cloned and the other one is still in use, run `trib adopt` here"
+        ));
+    }
+    if let Some(newer) = &answer.newer_version {
+        listing.line(format!("read only: {}", plain(&newer.message)));
+    }
+    if answer.vanished > 0 {
+        listing.line(format!(
+            "{} transaction(s) whose files went away are kept: `trib restore` lists and brings back, `trib forget` lets go",
+            answer.vanished
+        ));
+    }
+    if extent == Extent::ALL {
+        listing.list(
+            "file",
+            answer.accepted.iter().map(|accepted| {
+                format!(
+                    "accepted: {} is missing or damaged, and nobody misses it here any more",
+                    plain(&accepted.path)
+                )
+            }),
+        );
+    }
+    listing.line(if answer.clean { "clean" } else { "not clean" });
+    listing.into_text()
+}
+
+impl UnsureOut {
+    fn text(&self) -> String {
+        let Self { fork_id, missing } = self;
         let first = missing.first().map_or("", |first| first.path.as_str());
         let more = match missing.len() {
             0 | 1 => String::new(),
             count => format!(" and {} more", count - 1),
         };
-        lines.push(format!(
+        format!(
             "fork {fork_id} is unsure: it may be none, since {}{more} is missing or cannot be used; bring that back first",
             plain(first)
-        ));
+        )
     }
-    let is_unsure = |id: &ForkId| answer.unsure_forks.iter().any(|it| it.fork_id == *id);
-    for fork in answer.forks.iter().filter(|id| !is_unsure(id)) {
-        lines.push(format!("fork {fork} is open: look at it with `trib forks`, settle it with `trib resolve {fork}`"));
-    }
-    for stale in &answer.stale_reads {
-        lines.push(format!(
-            "stale read: {} decided on stream {} while {} other transaction(s) wrote it; compare with `trib read` of that stream, and append what makes up for it if need be",
-            stale.transaction_id,
-            plain_name(stale.stream_id.as_str()),
-            stale.written_by.len()
-        ));
-    }
-    for dangling in &answer.dangling {
-        let DanglingOut {
+}
+
+impl DanglingOut {
+    fn text(&self) -> String {
+        let Self {
             transaction_id,
             missing,
             advice,
-        } = dangling;
-        lines.push(format!(
+        } = self;
+        format!(
             "dangling: {transaction_id} names a parent that is not here, {missing}; {}",
             plain(advice)
-        ));
+        )
     }
-    for file in answer.incomplete.iter().chain(&answer.quarantined) {
-        lines.push(format!("{}: {}", plain(&file.path), plain(&file.reason)));
-    }
-    lines.extend(answer.rewritten.iter().map(RewrittenOut::text));
-    for conflict in &answer.replica_conflicts {
-        let [one, other] = conflict.transactions;
-        let what_to_do = match conflict.standing {
+}
+
+impl ConflictOut {
+    fn text(&self) -> String {
+        let [one, other] = self.transactions;
+        let what_to_do = match self.standing {
             OURS => {
                 "two working copies share its identity, and this is one; give it its own with `trib adopt`"
             }
@@ -264,47 +347,9 @@ fn text(answer: &Answer, all: bool) -> String {
             }
             _ => "that is past, and nothing is to be done here",
         };
-        lines.push(format!(
+        format!(
             "replica {} appended {one} and {other} side by side: {what_to_do}",
-            conflict.replica_id
-        ));
+            self.replica_id
+        )
     }
-    for ahead in &answer.clock_ahead {
-        lines.push(format!(
-            "replica {} is ahead of this machine's clock: its newest transaction is dated {}",
-            ahead.replica_id, ahead.created_at
-        ));
-    }
-    for transaction_id in &answer.recovered {
-        lines.push(format!("recovered: a power cut had taken {transaction_id}, and it was written again from the log"));
-    }
-    lines.extend(answer.git.iter().map(|fault| fault.message.clone()));
-    if let Some(moved) = answer.moved {
-        lines.push(format!(
-            "moved: since {moved} this store is on another machine and another device than before; if its disk was cloned and the other one is still in use, run `trib adopt` here"
-        ));
-    }
-    if let Some(newer) = &answer.newer_version {
-        lines.push(format!("read only: {}", plain(&newer.message)));
-    }
-    if answer.vanished > 0 {
-        lines.push(format!(
-            "{} transaction(s) whose files went away are kept: `trib restore` lists and brings back, `trib forget` lets go",
-            answer.vanished
-        ));
-    }
-    if all {
-        lines.extend(answer.accepted.iter().map(|accepted| {
-            format!(
-                "accepted: {} is missing or damaged, and nobody misses it here any more",
-                plain(&accepted.path)
-            )
-        }));
-    }
-    lines.push(if answer.clean {
-        "clean".to_owned()
-    } else {
-        "not clean".to_owned()
-    });
-    lines.join("\n")
 }

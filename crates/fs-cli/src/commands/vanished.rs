@@ -5,8 +5,10 @@ use fs_store::{FileEventStore, Omission, Vanished};
 use serde::Serialize;
 
 use super::notes;
+use crate::listing::{Listing, MAX_ITEMS, joined};
 use crate::outcome::{Ending, Usage};
 use crate::output::{Output, counted, plain, plain_name};
+use crate::view::Extent;
 
 /// A transaction whose file went away.
 #[derive(Serialize)]
@@ -73,12 +75,16 @@ pub(crate) fn restore(
         output.changed("the transactions are brought back; `trib log` shows them");
     }
     output.answer(&answer, || {
-        let lines = answer.restored.iter().map(|id| format!("restored {id}"));
-        let mut lines: Vec<_> = lines.collect();
-        if lines.is_empty() {
-            lines.push("there is nothing to restore".to_owned());
+        let mut listing = Listing::new(Extent::READABLE, "trib log");
+        let restored = answer.restored.iter();
+        listing.list(
+            "restored transaction",
+            restored.map(|id| format!("restored {id}")),
+        );
+        if answer.restored.is_empty() {
+            listing.line("there is nothing to restore");
         }
-        lines.join("\n")
+        listing.into_text()
     })?;
     let count = counted(answer.restored.len() as u64, "transaction");
     let message = format!("Restore {count}");
@@ -115,11 +121,13 @@ pub(crate) fn forget(
     };
     output.answer(&answer, || {
         let accepted = answer.accepted.iter();
-        let mut lines: Vec<_> = accepted
-            .map(|it| format!("missed no more in this working copy: {}", plain(&it.path)))
-            .collect();
-        lines.push(format!("{} transaction(s) forgotten", ids.len()));
-        lines.join("\n")
+        let mut listing = Listing::new(Extent::READABLE, "trib status --all");
+        listing.list(
+            "accepted transaction",
+            accepted.map(|it| format!("missed no more in this working copy: {}", plain(&it.path))),
+        );
+        listing.line(format!("{} transaction(s) forgotten", ids.len()));
+        listing.into_text()
     })?;
     notes::renewed(store, output);
     Ok(Ending::Fine)
@@ -129,13 +137,14 @@ fn list(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
     let vanished = store.vanished()?.into_iter();
     let answer: Vec<_> = vanished.map(VanishedOut::from).collect();
     output.answer(&answer, || {
-        let mut lines: Vec<_> = answer.iter().map(text).collect();
-        lines.push(if answer.is_empty() {
-            "nothing is kept of any transaction that went away".to_owned()
+        let mut listing = Listing::new(Extent::READABLE, "trib restore --json");
+        listing.list("transaction", answer.iter().map(text));
+        listing.line(if answer.is_empty() {
+            "nothing is kept of any transaction that went away"
         } else {
-            "bring back with `trib restore TX...` or `trib restore --all`, let go with `trib forget TX...`".to_owned()
+            "bring back with `trib restore TX...` or `trib restore --all`, let go with `trib forget TX...`"
         });
-        lines.join("\n")
+        listing.into_text()
     })?;
     Ok(Ending::Fine)
 }
@@ -151,13 +160,9 @@ fn parse(transactions: &[String]) -> anyhow::Result<Vec<TransactionId>> {
 fn text(it: &VanishedOut) -> String {
     let mut parts = vec![it.transaction_id.to_string()];
     parts.extend(it.created_at.map(|created_at| created_at.to_string()));
-    let streams: Vec<_> = it
-        .streams
-        .iter()
-        .map(|it| plain_name(it.as_str()))
-        .collect();
-    if !streams.is_empty() {
-        parts.push(streams.join(", "));
+    if !it.streams.is_empty() {
+        let streams = it.streams.iter().map(|it| plain_name(it.as_str()));
+        parts.push(joined(streams, MAX_ITEMS));
     }
     let mut text = parts.join("  ");
     if let Some(obstacle) = &it.obstacle {

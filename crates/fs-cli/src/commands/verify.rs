@@ -4,9 +4,11 @@ use fs_store::FileEventStore;
 use serde::Serialize;
 
 use crate::advice::Adviser;
+use crate::listing::Listing;
 use crate::outcome::Ending;
 use crate::output::{Output, plain};
 use crate::rewritten::RewrittenOut;
+use crate::view::Extent;
 
 #[derive(Serialize)]
 struct Answer {
@@ -23,7 +25,11 @@ struct ProblemOut {
     reason: String,
 }
 
-pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
+pub(crate) fn run(
+    store: &FileEventStore,
+    extent: Extent,
+    output: &mut Output,
+) -> anyhow::Result<Ending> {
     let found = store.verify()?;
     let ok = found.is_ok();
     let adviser = Adviser::new(store);
@@ -56,36 +62,46 @@ pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result
             unconverted.push(adviser.unconvert(path)?);
         }
     }
-    output.answer(&answer, || text(&answer, &unconverted))?;
+    output.answer(&answer, || text(&answer, &unconverted, extent))?;
     Ok(if ok { Ending::Fine } else { Ending::Damaged })
 }
 
 /// `unconverted` says for each file that was altered in transit how it gets its own bytes back, where that is known.
-fn text(answer: &Answer, unconverted: &[Option<String>]) -> String {
-    let mut lines: Vec<_> = answer
-        .problems
-        .iter()
-        .map(|problem| format!("{}: {}", plain(&problem.path), plain(&problem.reason)))
-        .collect();
-    for (path, steps) in answer.altered_in_transit.iter().zip(unconverted) {
-        let mut line = format!(
-            "{}: altered in transit (line ends or byte order mark); its content is whole",
-            plain(path)
-        );
-        if let Some(steps) = steps {
-            line = format!(
-                "{line}. To have its own bytes, see that events/.gitattributes says `* -text`, {}",
-                plain(steps)
+fn text(answer: &Answer, unconverted: &[Option<String>], extent: Extent) -> String {
+    let mut listing = Listing::new(extent, "trib verify --all");
+    listing.list(
+        "problem",
+        answer
+            .problems
+            .iter()
+            .map(|problem| format!("{}: {}", plain(&problem.path), plain(&problem.reason))),
+    );
+    let altered = answer.altered_in_transit.iter().zip(unconverted);
+    listing.list(
+        "file altered in transit",
+        altered.map(|(path, steps)| {
+            let line = format!(
+                "{}: altered in transit (line ends or byte order mark); its content is whole",
+                plain(path)
             );
-        }
-        lines.push(line);
-    }
-    lines.extend(answer.rewritten.iter().map(RewrittenOut::text));
+            match steps {
+                Some(steps) => format!(
+                    "{line}. To have its own bytes, see that events/.gitattributes says `* -text`, {}",
+                    plain(steps)
+                ),
+                None => line,
+            }
+        }),
+    );
+    listing.list(
+        "rewritten transaction",
+        answer.rewritten.iter().map(RewrittenOut::text),
+    );
     let verdict = match (answer.ok, answer.problems.is_empty()) {
         (true, _) => "everything verifies",
         (false, true) => "rewritten",
         (false, false) => "damaged",
     };
-    lines.push(format!("{} files checked: {verdict}", answer.checked));
-    lines.join("\n")
+    listing.line(format!("{} files checked: {verdict}", answer.checked));
+    listing.into_text()
 }

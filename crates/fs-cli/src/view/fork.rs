@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use fs_merge::{ForkContext, StaleRead, Transaction};
 
+use crate::listing::joined;
 use crate::output::{counted, plain, plain_name};
 use crate::view::columns::{branches, others};
 use crate::view::graph::draw;
-use crate::view::{ELLIPSIS, Extent, View, in_order, listed, wrap};
+use crate::view::{ELLIPSIS, Extent, View, in_order, wrap};
 
 /// By how much all below the title is moved to the right.
 const INDENT: usize = 2;
@@ -74,7 +75,7 @@ fn title(fork: &ForkContext, extent: &Extent) -> String {
         let name = plain_name(stream.stream_id.as_str());
         format!("{name} (after version {})", stream.base_version)
     });
-    let streams = listed(streams, extent.branches);
+    let streams = joined(streams, extent.branches);
     let unsure = if fork.unsure.is_empty() {
         ""
     } else {
@@ -90,7 +91,7 @@ fn unsure_text(fork: &ForkContext, extent: &Extent) -> Option<String> {
     (!fork.unsure.is_empty()).then(|| {
         format!(
             "unsure: it may be no fork, since this is missing or cannot be used: {}; bring that back first (`trib status` says how), or settle it with --anyway",
-            listed(missing, extent.branches)
+            joined(missing, extent.branches)
         )
     })
 }
@@ -103,7 +104,7 @@ fn repeated_text(fork: &ForkContext, extent: &Extent) -> Vec<String> {
         format!(
             "command {} was carried out by each of {}",
             plain(command_id.as_str()),
-            listed(transactions, extent.branches)
+            joined(transactions, extent.branches)
         )
     });
     repeated.collect()
@@ -172,7 +173,7 @@ fn stale_text(stale: &StaleRead, extent: &Extent) -> String {
         "stale read: {} decided on {} without having seen what {} wrote",
         stale.transaction_id,
         plain_name(stale.stream_id.as_str()),
-        listed(written_by, extent.branches)
+        joined(written_by, extent.branches)
     )
 }
 

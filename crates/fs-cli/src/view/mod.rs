@@ -29,8 +29,10 @@ const MIN_WIDTH: usize = 40;
 pub(crate) const ELLIPSIS: &str = "…";
 
 /// How much is shown at most.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
+    /// Of one kind, where each thing takes a line.
+    pub(crate) lines: usize,
     pub(crate) forks: usize,
     /// Of a fork, and other things that are listed of it.
     branches: usize,
@@ -44,6 +46,7 @@ pub(crate) struct Extent {
 impl Extent {
     /// What a person can read.
     pub(crate) const READABLE: Self = Self {
+        lines: 20,
         forks: 10,
         branches: 8,
         events: 20,
@@ -51,24 +54,20 @@ impl Extent {
         drawn_transactions: 100,
     };
 
+    /// Returns what a command shows with `--all`, or without it.
+    pub(crate) fn of_flag(all: bool) -> Self {
+        if all { Self::ALL } else { Self::READABLE }
+    }
+
     /// Everything but graphs that are wider than they are good for.
     pub(crate) const ALL: Self = Self {
+        lines: usize::MAX,
         forks: usize::MAX,
         branches: usize::MAX,
         events: usize::MAX,
         drawn_branches: 32,
         drawn_transactions: usize::MAX,
     };
-}
-
-/// Joins the first items of a list, and says how many are left out.
-fn listed(items: impl ExactSizeIterator<Item = String>, most: usize) -> String {
-    let left_out = items.len().saturating_sub(most);
-    let mut shown: Vec<_> = items.take(most).collect();
-    if left_out > 0 {
-        shown.push(format!("{ELLIPSIS} {left_out} more"));
-    }
-    shown.join(", ")
 }
 
 /// Who looks: how wide the text may be, and from which time on.

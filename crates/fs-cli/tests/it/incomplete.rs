@@ -339,3 +339,50 @@ fn git_is_not_asked_for_what_it_does_not_have() {
         }
     }
 }
+
+#[test]
+fn people_are_shown_as_much_as_they_can_read_and_how_to_see_the_rest() {
+    let (here, there) = (Here::store(), Here::store());
+    let ids: Vec<String> = (0..50)
+        .map(|n| {
+            let appended = there.json(&["append", "s", "T", &n.to_string()]);
+            appended["transaction_id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    for id in ids.iter().skip(1).step_by(2) {
+        let to = file(&here, id);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(file(&there, id), to).unwrap();
+    }
+    let lines = |args: &[&str]| {
+        let text = String::from_utf8(here.run(args).stdout).unwrap();
+        let dangling = text.matches("names a parent that is not here").count()
+            + text.matches("is not there").count();
+        (dangling, text)
+    };
+    let (shown, text) = lines(&["status"]);
+    assert_eq!(shown, 20, "{text}");
+    assert!(
+        text.contains("… 5 more dangling transactions: `trib status --all` lists all"),
+        "{text}"
+    );
+    assert_eq!(lines(&["status", "--all"]).0, 25);
+    let status = here.incomplete(&["--json", "status"]);
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["dangling"].as_array().unwrap().len(), 25, "{status}");
+    let (_, text) = lines(&["verify"]);
+    assert!(
+        text.lines().count() <= 22 && text.contains("… 5 more problems: `trib verify --all`"),
+        "{text}"
+    );
+    assert!(lines(&["verify", "--all"]).1.lines().count() > 25);
+    for id in ids.iter().skip(1).step_by(2) {
+        fs::remove_file(file(&here, id)).unwrap();
+    }
+    here.run(&["status"]);
+    let (_, text) = lines(&["restore"]);
+    assert!(
+        text.lines().count() <= 22 && text.contains("… 5 more transactions: `trib restore --json`"),
+        "{text}"
+    );
+}

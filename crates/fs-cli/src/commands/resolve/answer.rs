@@ -5,7 +5,9 @@ use fs_merge::{ForkId, Planned, Report, Settled};
 
 use serde::Serialize;
 
+use crate::listing::{Listing, MAX_ITEMS, joined};
 use crate::output::{Output, counted, plain, plain_name};
+use crate::view::Extent;
 
 /// A merge transaction that was written, or one that was not.
 pub(crate) enum Done {
@@ -158,20 +160,27 @@ impl PlannedOut<'_> {
 
 impl ReportOut<'_> {
     pub(crate) fn text(&self) -> String {
-        let mut lines: Vec<_> = self.settled.iter().map(SettledOut::text).collect();
-        lines.extend(self.planned.iter().map(PlannedOut::text));
+        let mut listing = Listing::new(Extent::READABLE, "trib log");
+        listing.list("settled fork", self.settled.iter().map(SettledOut::text));
+        listing.shows_all_by("trib forks --all");
+        listing.list(
+            "planned settlement",
+            self.planned.iter().map(PlannedOut::text),
+        );
         let failed = self.failed.iter();
-        lines.extend(
+        listing.list(
+            "fork that stays open",
             failed.map(|it| format!("fork {} stays open: {}", it.fork_id, plain(&it.error))),
         );
         let changed = self.changed.iter();
-        lines.extend(
+        listing.list(
+            "fork that changed",
             changed.map(|id| format!("fork {id} changed meanwhile: look again with `trib forks`")),
         );
-        if lines.is_empty() {
-            lines.push("nothing to settle: no fork is open".to_owned());
+        if listing.is_empty() {
+            listing.line("nothing to settle: no fork is open");
         }
-        lines.join("\n")
+        listing.into_text()
     }
 }
 
@@ -237,5 +246,5 @@ fn names(streams: &[StreamId]) -> String {
     let names = streams
         .iter()
         .map(|stream_id| plain_name(stream_id.as_str()));
-    names.collect::<Vec<_>>().join(", ")
+    joined(names, MAX_ITEMS)
 }
