@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use fs_format::{CommandId, StreamId, TransactionId};
 
 use crate::error::IndexError;
-use crate::segment::{self, Located, Posting, Segment, SegmentError};
+use crate::segment::{Located, Segment, SegmentError};
+use crate::stream_reader::StreamReader;
 use crate::tail::Tail;
 
 /// A number that is no further from the one before it is looked up along with those between them ...
@@ -18,14 +19,6 @@ const CLOSE: u64 = 8;
 
 /// ... and so many after it.
 const TOGETHER: usize = 64;
-
-/// Who writes a stream, in canonical order, with the version that the stream has below.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Write {
-    pub(crate) number: u64,
-    pub(crate) base: u64,
-    pub(crate) count: u64,
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
@@ -224,54 +217,7 @@ impl Catalog {
         stream_id: &StreamId,
         dead: &BTreeSet<u64>,
     ) -> Result<u64, IndexError> {
-        let mut version = 0;
-        for segment in &self.segments {
-            let Some(run) = segment.stream(stream_id)? else {
-                continue;
-            };
-            version += if dead.is_empty() {
-                run.events()
-            } else {
-                live_events(&segment.postings(&run)?, dead)
-            };
-        }
-        Ok(version + live_events(&self.tail.postings(stream_id), dead))
-    }
-
-    /// Returns who writes a stream, in order of the canonical keys.
-    ///
-    /// # Complexity
-    /// O(w log w) for w writers.
-    pub(crate) fn writes(
-        &self,
-        stream_id: &StreamId,
-        dead: &BTreeSet<u64>,
-    ) -> Result<Vec<Write>, IndexError> {
-        let mut postings = Vec::new();
-        for segment in &self.segments {
-            if let Some(run) = segment.stream(stream_id)? {
-                postings.extend(segment.postings(&run)?);
-            }
-        }
-        postings.extend(self.tail.postings(stream_id));
-        postings.retain(|posting| !dead.contains(&posting.number));
-        segment::sort(&mut postings, |number| {
-            let located = self.transaction(number)?;
-            Ok::<_, IndexError>(located.map(|it| (it.replica_id, it.id)))
-        })?;
-        let mut version = 0;
-        Ok(postings
-            .into_iter()
-            .map(|posting| {
-                let base = version;
-                version += posting.count;
-                Write {
-                    number: posting.number,
-                    base,
-                    count: posting.count,
-                }
-            })
-            .collect())
+        StreamReader::new(self, dead).version(stream_id)
     }
 
     /// Returns the streams from `first` on whose ids start with `prefix`, in byte order; some may have no events left.
@@ -287,11 +233,4 @@ impl Catalog {
         );
         Ok(streams)
     }
-}
-
-fn live_events(postings: &[Posting], dead: &BTreeSet<u64>) -> u64 {
-    let live = postings
-        .iter()
-        .filter(|posting| !dead.contains(&posting.number));
-    live.map(|posting| posting.count).sum()
 }

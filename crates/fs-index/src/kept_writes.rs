@@ -7,10 +7,10 @@ use std::sync::Arc;
 use fs_format::StreamId;
 
 use crate::cache::Cache;
-use crate::catalog::Write;
 use crate::error::IndexError;
 use crate::position::Epoch;
 use crate::state::State;
+use crate::stream_reader::Write;
 
 /// Bytes that are kept: at most twice this.
 const KEPT: usize = 8 << 20;

@@ -49,6 +49,7 @@ mod scan_events;
 mod segment;
 mod state;
 mod stored;
+mod stream_reader;
 mod sweep;
 mod tail;
 mod trouble;

@@ -3,12 +3,11 @@
 //! **Invariant**: each answers as [`History`](crate::History) would. Where the canonical order is not that of the keys
 //! ([`Index::load_order`] tells), the history is asked.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_format::{CommandId, ContentHash, StreamId, TransactionId};
 
-use crate::catalog::Write;
 use crate::error::IndexError;
 use crate::history::Placed;
 use crate::index::Index;
@@ -19,6 +18,7 @@ use crate::scan_events::Effort;
 use crate::segment::Located;
 use crate::state::{Head, State};
 use crate::stored::Stored;
+use crate::stream_reader::{StreamReader, Write};
 
 /// So many transactions are read at a time.
 const PAGE: usize = 512;
@@ -201,8 +201,9 @@ impl Index {
             return Ok(Vec::new());
         };
         let mut found = Vec::new();
+        let mut reader = StreamReader::new(&self.catalog, &state.dead);
         for stream_id in self.catalog.streams("")? {
-            let version = self.catalog.version(&stream_id, &state.dead)?;
+            let version = reader.version(&stream_id)?;
             if version > 0 {
                 found.push((stream_id, version));
             }
@@ -288,9 +289,19 @@ impl Index {
 
     /// Returns who writes a stream, in canonical order.
     pub(crate) fn writes(&self, stream_id: &StreamId) -> Result<Arc<Vec<Write>>, IndexError> {
-        let Some(state) = &self.state else {
-            return Ok(Arc::default());
-        };
+        match self.stream_reader() {
+            Some((state, mut reader)) => self.writes_by(&mut reader, state, stream_id),
+            None => Ok(Arc::default()),
+        }
+    }
+
+    /// As [`Index::writes`], by a reader that was asked for other streams before.
+    fn writes_by(
+        &self,
+        reader: &mut StreamReader<'_>,
+        state: &State,
+        stream_id: &StreamId,
+    ) -> Result<Arc<Vec<Write>>, IndexError> {
         if let Some(history) = self.known_history().filter(|_| state.is_irregular) {
             let writes = history.writes(stream_id).iter().map(|write| Write {
                 number: history.get(write.transaction).number,
@@ -299,9 +310,13 @@ impl Index {
             });
             return Ok(Arc::new(writes.collect()));
         }
-        self.kept_writes.get_or(state, stream_id, || {
-            self.catalog.writes(stream_id, &state.dead)
-        })
+        self.kept_writes
+            .get_or(state, stream_id, || reader.writes(stream_id))
+    }
+
+    fn stream_reader(&self) -> Option<(&State, StreamReader<'_>)> {
+        let state = self.state.as_ref()?;
+        Some((state, StreamReader::new(&self.catalog, &state.dead)))
     }
 
     /// Returns where the transactions with these numbers lie, in the same order.
@@ -563,8 +578,9 @@ impl Index {
             }
         }
         let mut numbers = Vec::new();
+        let mut reader = StreamReader::new(&self.catalog, &state.dead);
         for stream_id in selected {
-            let writes = self.catalog.writes(&stream_id, &state.dead)?;
+            let writes = reader.writes(&stream_id)?;
             numbers.extend(writes.iter().map(|write| write.number));
         }
         numbers.sort_unstable();
@@ -579,24 +595,28 @@ impl Index {
     /// [`IndexError::Damaged`].
     ///
     /// # Complexity
-    /// O(w log n) for each stream, with w who write it and n of these that are asked for.
+    /// O(w log n) for each stream, with w who write it and n of these that are asked for. Streams that sort near each other are looked up
+    /// near each other.
     pub fn bases<'a>(
         &self,
         of: impl IntoIterator<Item = (u64, &'a StreamId)>,
     ) -> Result<Vec<u64>, IndexError> {
-        let mut bases = Vec::new();
+        let mut asked: Vec<(&StreamId, u64, usize)> = of
+            .into_iter()
+            .enumerate()
+            .map(|(nth, (number, stream_id))| (stream_id, number, nth))
+            .collect();
+        let mut bases = vec![0; asked.len()];
+        let Some((state, mut reader)) = self.stream_reader() else {
+            return Ok(bases);
+        };
         // In the order in which the streams lie in the segments.
-        let mut by_stream: BTreeMap<&StreamId, Vec<(u64, usize)>> = BTreeMap::new();
-        for (nth, (number, stream_id)) in of.into_iter().enumerate() {
-            bases.push(0);
-            by_stream.entry(stream_id).or_default().push((number, nth));
-        }
-        for (stream_id, mut asked) in by_stream {
-            asked.sort_unstable();
-            for write in self.writes(stream_id)?.iter() {
-                let first = asked.partition_point(|(number, _)| *number < write.number);
+        asked.sort_unstable();
+        for asked in asked.chunk_by(|one, next| one.0 == next.0) {
+            for write in self.writes_by(&mut reader, state, asked[0].0)?.iter() {
+                let first = asked.partition_point(|(_, number, _)| *number < write.number);
                 let same = asked[first..].iter();
-                for (_, nth) in same.take_while(|(number, _)| *number == write.number) {
+                for (_, _, nth) in same.take_while(|(_, number, _)| *number == write.number) {
                     bases[*nth] = write.base;
                 }
             }

@@ -12,6 +12,7 @@
 
 mod error;
 mod merge;
+mod names;
 mod pages;
 mod reader;
 mod table;
@@ -22,8 +23,9 @@ use fs_format::{CommandId, ReplicaId, StreamId, Timestamp, TransactionId};
 use crate::position::RunningHash;
 pub(crate) use error::SegmentError;
 pub(crate) use merge::{merge, sort};
+pub(crate) use names::NameSearch;
 pub(crate) use pages::PageCache;
-pub(crate) use reader::Segment;
+pub(crate) use reader::{Segment, StreamRun};
 pub(crate) use write::write;
 
 /// The random name of a segment.

@@ -23,7 +23,7 @@ pub(super) const PAYLOAD: usize = PAGE - 4;
 const BUFFER: usize = 64 * PAGE;
 
 /// Bytes of the pages that are kept: at most twice this.
-const KEPT: usize = 2 << 20;
+const KEPT: usize = 8 << 20;
 
 /// Payload of one page.
 type Page = Arc<Vec<u8>>;

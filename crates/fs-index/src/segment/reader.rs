@@ -6,7 +6,8 @@ use std::sync::Arc;
 use fs_format::{CommandId, StreamId, TransactionId};
 use fs_io::Disk;
 
-use super::pages::{PageCache, Pages};
+use super::names::NameSearch;
+use super::pages::{Nearby, PageCache, Pages};
 use super::table::{self, Head, Named, Section, WIDEST};
 use super::{Located, Posting, SegmentError, SegmentId};
 
@@ -27,6 +28,10 @@ pub(crate) struct StreamRun {
 }
 
 impl StreamRun {
+    pub(super) fn new(named: Named) -> Self {
+        Self { named }
+    }
+
     /// Returns how many events they add.
     pub(crate) fn events(&self) -> u64 {
         self.named.events
@@ -144,12 +149,9 @@ impl Segment {
 
     /// Returns the numbers of those with events of a type, ascending.
     pub(crate) fn numbers_of_type(&self, event_type: &str) -> Result<Vec<u64>, SegmentError> {
-        let at = self.first_name(Section::Types, event_type)?;
-        let Some((named, name)) = self.name_at(Section::Types, at)? else {
-            return Ok(Vec::new());
-        };
+        let named = NameSearch::new(self, Section::Types).find(event_type)?;
         let mut numbers = Vec::new();
-        if name == event_type {
+        if let Some(named) = named {
             self.each(Section::TypeNumbers, named.first, named.count, |bytes| {
                 numbers.push(u64::from_le_bytes(bytes.try_into().ok()?));
                 Some(())
@@ -158,32 +160,29 @@ impl Segment {
         Ok(numbers)
     }
 
-    /// Returns where the postings of a stream lie.
-    pub(crate) fn stream(&self, stream_id: &StreamId) -> Result<Option<StreamRun>, SegmentError> {
-        let at = self.first_name(Section::Streams, stream_id.as_str())?;
-        let found = self.name_at(Section::Streams, at)?;
-        let found = found.filter(|(_, name)| name == stream_id.as_str());
-        Ok(found.map(|(named, _)| StreamRun { named }))
+    /// Returns a search of the streams.
+    pub(crate) fn stream_search(&self) -> NameSearch<'_> {
+        NameSearch::new(self, Section::Streams)
     }
 
     /// Returns who writes a stream, in order of the canonical key.
-    pub(crate) fn postings(&self, run: &StreamRun) -> Result<Vec<Posting>, SegmentError> {
+    pub(super) fn postings_in(
+        &self,
+        pages: &mut Nearby<'_>,
+        run: &StreamRun,
+    ) -> Result<Vec<Posting>, SegmentError> {
+        let (first, count) = (run.named.first, run.named.count);
         let mut found = Vec::new();
-        self.each(
-            Section::Postings,
-            run.named.first,
-            run.named.count,
-            |bytes| {
-                found.push(table::read_posting(bytes)?);
-                Some(())
-            },
-        )?;
+        self.each_in(pages, Section::Postings, first, count, |bytes| {
+            found.push(table::read_posting(bytes)?);
+            Some(())
+        })?;
         Ok(found)
     }
 
     /// Returns the streams whose ids start with `prefix`, in byte order.
     pub(crate) fn streams_with_prefix(&self, prefix: &str) -> Result<Vec<StreamId>, SegmentError> {
-        let mut at = self.first_name(Section::Streams, prefix)?;
+        let mut at = self.stream_search().first(prefix)?;
         let mut found = Vec::new();
         while let Some((_, name)) = self.name_at(Section::Streams, at)? {
             if !name.starts_with(prefix) {
@@ -212,7 +211,7 @@ impl Segment {
     }
 
     /// Returns what an entry of names says, and where its name begins and how long it is.
-    fn name_in(&self, entry: &[u8]) -> Result<(Named, (u64, usize)), SegmentError> {
+    pub(super) fn name_in(&self, entry: &[u8]) -> Result<(Named, (u64, usize)), SegmentError> {
         let named = table::read_named(entry).ok_or_else(|| self.pages.damaged())?;
         let names = self.head.spans[Section::Names as usize];
         let end = named.name_at.checked_add(u64::from(named.name_len));
@@ -235,6 +234,18 @@ impl Segment {
         section: Section,
         first: u64,
         count: u64,
+        with: impl FnMut(&[u8]) -> Option<()>,
+    ) -> Result<(), SegmentError> {
+        self.each_in(&mut self.nearby(), section, first, count, with)
+    }
+
+    /// As [`Segment::each`], by a reader whose page may be at hand.
+    fn each_in(
+        &self,
+        pages: &mut Nearby<'_>,
+        section: Section,
+        first: u64,
+        count: u64,
         mut with: impl FnMut(&[u8]) -> Option<()>,
     ) -> Result<(), SegmentError> {
         let span = self.head.spans[section as usize];
@@ -245,7 +256,7 @@ impl Segment {
         while at < end {
             let now = CHUNK.min(end - at);
             let part = &mut bytes[..width * now as usize];
-            self.pages.read(span.start + at * width as u64, part)?;
+            pages.read(span.start + at * width as u64, part)?;
             for entry in part.chunks_exact(width) {
                 with(entry).ok_or_else(|| self.pages.damaged())?;
             }
@@ -254,15 +265,23 @@ impl Segment {
         Ok(())
     }
 
-    fn entry(&self, section: Section, at: u64) -> Result<Option<[u8; WIDEST]>, SegmentError> {
+    /// Returns where the entry at a place of a section begins; `None` at the end.
+    pub(super) fn place_in(&self, section: Section, at: u64) -> Option<u64> {
         let span = self.head.spans[section as usize];
-        if at >= span.count {
+        (at < span.count).then(|| span.start + at * section.width() as u64)
+    }
+
+    /// Returns a reader for bytes that lie close to each other.
+    pub(super) fn nearby(&self) -> Nearby<'_> {
+        self.pages.nearby()
+    }
+
+    fn entry(&self, section: Section, at: u64) -> Result<Option<[u8; WIDEST]>, SegmentError> {
+        let Some(place) = self.place_in(section, at) else {
             return Ok(None);
-        }
-        let width = section.width();
+        };
         let mut bytes = [0; WIDEST];
-        self.pages
-            .read(span.start + at * width as u64, &mut bytes[..width])?;
+        self.pages.read(place, &mut bytes[..section.width()])?;
         Ok(Some(bytes))
     }
 
@@ -321,22 +340,6 @@ impl Segment {
         self.search(count, |at| {
             let entry = self.entry(section, at)?;
             Ok(entry.is_none_or(|entry| entry[..16] >= key[..]))
-        })
-    }
-
-    /// Returns the place of the first name that is `name` or greater.
-    fn first_name(&self, section: Section, name: &str) -> Result<u64, SegmentError> {
-        let (span, width) = (self.head.spans[section as usize], section.width());
-        let (mut entries, mut names) = (self.pages.nearby(), self.pages.nearby());
-        let mut found = Vec::new();
-        self.search(span.count, |at| {
-            let mut entry = [0; WIDEST];
-            entries.read(span.start + at * width as u64, &mut entry[..width])?;
-            let (begin, len) = self.name_in(&entry[..width])?.1;
-            found.resize(len, 0);
-            names.read(begin, &mut found)?;
-            // Names sort as their bytes do.
-            Ok(found.as_slice() >= name.as_bytes())
         })
     }
 
