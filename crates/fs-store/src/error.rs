@@ -259,6 +259,12 @@ pub enum IdentityError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A directory stands in its place.
+    #[error("{} is a directory, where the identity of this working copy belongs; move it away, and another identity is made", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A newer version has written it.
     #[error(transparent)]
     NewerVersion(NewerVersion),
@@ -268,7 +274,7 @@ impl From<IdentityError> for RefreshError {
     fn from(error: IdentityError) -> Self {
         match error {
             IdentityError::NewerVersion(newer) => Self::NewerVersion(newer),
-            file @ IdentityError::File { .. } => Self::Identity(file),
+            other => Self::Identity(other),
         }
     }
 }
@@ -277,7 +283,7 @@ impl From<IdentityError> for AppendError {
     fn from(error: IdentityError) -> Self {
         match error {
             IdentityError::NewerVersion(newer) => Self::NewerVersion(newer),
-            file @ IdentityError::File { .. } => Self::Identity(file),
+            other => Self::Identity(other),
         }
     }
 }

@@ -19,17 +19,21 @@ use std::path::{Path, PathBuf};
 
 use fs_format::{ReplicaId, Timestamp, decode_header, limits};
 use fs_index::{Index, JournalId, Layout, kept_files};
-use fs_io::{FileId, Ownership, ReadError, Site, SyncPolicy, System};
+use fs_io::{FileId, FileKind, Ownership, ReadError, Site, SyncPolicy, System};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::{AppendError, IdentityError, NewerVersion, RefreshError};
+use crate::sealed::{self, Unbelieved};
 
 pub(crate) use former::former;
 
 /// The format of the file. One of another layout gets another name; a higher number under this one is a newer version's.
 const VERSION: u32 = 2;
 const LIMIT: u64 = 1 << 20;
+
+/// The word that the file begins with.
+const KIND: &str = "replicas";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Content {
@@ -100,6 +104,11 @@ impl Identity {
         let read = match system.disk.read(&path, LIMIT) {
             Ok(bytes) => parse(&path, &bytes)?,
             Err(ReadError::NotFound { .. }) => None,
+            // Nothing can be put in its place.
+            Err(ReadError::NotAFile {
+                kind: FileKind::Directory,
+                ..
+            }) => return Err(IdentityError::Directory { path }),
             Err(ReadError::TooLarge { .. } | ReadError::NotAFile { .. }) => None,
             Err(source) => return Err(failed(Box::new(source))),
         };
@@ -166,7 +175,8 @@ impl Identity {
             path: self.path.clone(),
             source,
         };
-        let bytes = serde_json::to_vec(&self.content).map_err(|source| failed(Box::new(source)))?;
+        let json = serde_json::to_vec(&self.content).map_err(|source| failed(Box::new(source)))?;
+        let bytes = sealed::seal(KIND, "", &json);
         fs_io::replace(
             system.disk.as_ref(),
             &self.temp,
@@ -391,19 +401,55 @@ impl Content {
 
 /// Reads the content of the file at `path`; `None` when it is damaged.
 fn parse(path: &Path, bytes: &[u8]) -> Result<Option<Content>, IdentityError> {
-    let Ok(Format { version }) = serde_json::from_slice(bytes) else {
-        return Ok(None);
-    };
-    if version > VERSION {
-        return Err(IdentityError::NewerVersion(NewerVersion {
+    let newer = |format, known| {
+        Err(IdentityError::NewerVersion(NewerVersion {
             path: path.to_owned(),
-            format: version,
-            known: VERSION,
-        }));
+            format,
+            known,
+        }))
+    };
+    let json = match sealed::unseal(KIND, bytes) {
+        Ok(sealed) => sealed.content,
+        // Written before there was a checksum.
+        Err(Unbelieved::Unsealed) => bytes,
+        Err(Unbelieved::Newer { format }) => return newer(format, sealed::FORMAT),
+        Err(Unbelieved::Damaged) => return Ok(None),
+    };
+    match serde_json::from_slice(json) {
+        Ok(Format { version }) if version > VERSION => newer(version, VERSION),
+        _ => Ok(serde_json::from_slice(json).ok()),
     }
-    Ok(serde_json::from_slice(bytes).ok())
 }
 
 fn journal_uuid(id: JournalId) -> Uuid {
     Uuid::from_bytes(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_what_was_written_is_nobody_s_identity() {
+        let system = fs_io::sim::Simulation::new(1).system();
+        let here = Site::of_directory(&system, Path::new("/")).unwrap();
+        let json = serde_json::to_vec(&Content::new(&here)).unwrap();
+        let path = Path::new("replicas");
+        let whole = sealed::seal(KIND, "", &json);
+        assert!(matches!(parse(path, &whole), Ok(Some(_))), "it is whole");
+        assert!(
+            matches!(parse(path, &json), Ok(Some(_))),
+            "so is one from before there was a checksum"
+        );
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut flipped = whole.clone();
+                flipped[at] ^= 1 << bit;
+                assert!(
+                    matches!(parse(path, &flipped), Ok(None)),
+                    "bit {bit} of byte {at} is flipped"
+                );
+            }
+        }
+    }
 }

@@ -525,7 +525,9 @@ fn a_store_that_a_newer_version_has_written_to_is_read_and_named() {
     let here = counted(1..=1);
     here.noted(&["consume", "c", "--advance"]);
     let path = here.path().join(".tributary/local/replicas");
-    let newer = fs::read_to_string(&path).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    // Without the lines of the checksum, as an earlier version left it.
+    let newer = text.splitn(3, '\n').nth(2).unwrap();
     fs::write(&path, newer.replace("\"version\":2", "\"version\":9")).unwrap();
     let status = here.fine(&["status"]);
     assert!(

@@ -142,8 +142,8 @@ impl Wal {
                 (true, false) => Since::Restarted,
                 (false, _) => Since::Copied,
             };
-            let suspect = super::frame::Front::parse(&bytes).suspect;
-            let lost = self.give_back_from(&former, &frames, since, suspect)?;
+            let trust = super::frame::Front::parse(&bytes).trust;
+            let lost = self.give_back_from(&former, &frames, since, trust)?;
             self.recovered.extend(lost);
             let emptied = Head {
                 generation: self

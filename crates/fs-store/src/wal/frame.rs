@@ -54,10 +54,17 @@ pub(super) struct Generation {
 pub(super) struct Front {
     /// The head of the newest generation: the other one stands while this one is written.
     pub(super) head: Option<LogHead>,
-    /// Whether a sync has failed, so that what is read may not be what would survive a power cut.
-    pub(super) suspect: bool,
+    pub(super) trust: Trust,
     /// The format of a head that is of a newer version: one whose checksum is right, or any where no head is of this version.
     pub(super) newer: Option<u8>,
+}
+
+/// Whether what is read from a log is what would survive a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    Sound,
+    /// A sync of it has failed, so it may not be.
+    Suspect,
 }
 
 /// What is said of a generation.
@@ -107,7 +114,10 @@ impl Front {
         Self {
             newer: formats.max().filter(|format| *format > LOG_FORMAT),
             head,
-            suspect: mark.is_some_and(|mark| mark.starts_with(&SUSPECT_MAGIC)),
+            trust: match mark {
+                Some(mark) if mark.starts_with(&SUSPECT_MAGIC) => Trust::Suspect,
+                _ => Trust::Sound,
+            },
         }
     }
 

@@ -47,7 +47,7 @@ use fs_io::{LockGuard, Ownership, Site, Stat, Step, System};
 use crate::error::NewerVersion;
 
 pub use error::LogError;
-use frame::{Body, Frame, Front, Generation, LogHead, Mark};
+use frame::{Body, Frame, Front, Generation, LogHead, Mark, Trust};
 use log::{Live, Log};
 use recover::Since;
 
@@ -143,7 +143,7 @@ impl Wal {
                 .is_some_and(|(here, stat)| self.is_current(head, &here, &stat))
         };
         match &front.head {
-            Some(head) if !front.suspect && !is_current(head) => {
+            Some(head) if front.trust == Trust::Sound && !is_current(head) => {
                 // Where one boot is not told from the next, an empty log is as good as a current one.
                 let first = disk.read_range(
                     &path,
@@ -154,7 +154,7 @@ impl Wal {
                     first.is_ok_and(|first| Frame::announced(&first, head.generation).is_none());
                 self.is_usable() || !is_empty
             }
-            head => front.suspect || head.is_none(),
+            head => front.trust == Trust::Suspect || head.is_none(),
         }
     }
 
@@ -192,7 +192,8 @@ impl Wal {
         }
         let stat = log.stat()?;
         let here = self.site()?;
-        let Some(head) = front.head.clone().filter(|_| !front.suspect) else {
+        let is_sound = front.trust == Trust::Sound;
+        let Some(head) = front.head.clone().filter(|_| is_sound) else {
             return self.recover(&here, front);
         };
         let is_current = self.is_current(&head, &here, &stat);
@@ -392,7 +393,7 @@ impl Wal {
 
     /// Makes durable what the records of a log stand for: the files that are there, and the bytes of records whose files are not what they were.
     fn settle(&self, log: &Log) -> Result<(), LogError> {
-        self.put_right(log, &log.live, Since::SameSession, false)?;
+        self.put_right(log, &log.live, Since::SameSession, Trust::Sound)?;
         self.sync_files(&log.live)
     }
 

@@ -10,7 +10,7 @@ use fs_io::{ReadError, Site, Step, SyncPolicy};
 use sha2::{Digest, Sha256};
 
 use super::error::LogError;
-use super::frame::{Frame, Front, LogHead, Record};
+use super::frame::{Frame, Front, LogHead, Record, Trust};
 use super::log::{Live, Log};
 use super::{Wal, file_of};
 
@@ -51,10 +51,10 @@ enum Remedy {
     KeepAside,
 }
 
-/// Decides what is done about a record; `suspect` when a sync of the log has failed, so that what can be read may not be durable.
-fn remedy(file: FileState, since: Since, suspect: bool) -> Remedy {
+/// Decides what is done about a record.
+fn remedy(file: FileState, since: Since, trust: Trust) -> Remedy {
     match (file, since) {
-        (FileState::Same, _) if suspect => Remedy::Rewrite,
+        (FileState::Same, _) if trust == Trust::Suspect => Remedy::Rewrite,
         (FileState::Same, _) | (FileState::Missing, Since::SameSession) => Remedy::Nothing,
         (FileState::Incomplete, _) => Remedy::Rewrite,
         (FileState::Missing | FileState::Damaged, Since::Restarted) => Remedy::Rewrite,
@@ -84,11 +84,11 @@ impl Wal {
         let recovered = self.give_back(
             &frames,
             |frame| since(frame, head.as_ref(), here, boot),
-            front.suspect,
+            front.trust,
         )?;
         self.recovered.extend(recovered);
         match head {
-            Some(head) if !front.suspect => {
+            Some(head) if front.trust == Trust::Sound => {
                 let generation = self.next_generation()?;
                 let log = self.log.as_mut().expect("there was one above");
                 log.begin(head);
@@ -103,12 +103,12 @@ impl Wal {
         &mut self,
         frames: &[Frame],
         since: impl Fn(&Frame) -> Since,
-        suspect: bool,
+        trust: Trust,
     ) -> Result<Vec<TransactionId>, LogError> {
         let Some(log) = &self.log else {
             return Ok(Vec::new());
         };
-        let given_back = self.give_back_from(log, frames, since, suspect);
+        let given_back = self.give_back_from(log, frames, since, trust);
         if given_back.as_ref().is_err_and(LogError::is_fatal)
             && let Some(log) = &mut self.log
         {
@@ -123,7 +123,7 @@ impl Wal {
         log: &Log,
         frames: &[Frame],
         since: impl Fn(&Frame) -> Since,
-        suspect: bool,
+        trust: Trust,
     ) -> Result<Vec<TransactionId>, LogError> {
         let mut lost = Vec::new();
         let mut live = Vec::new();
@@ -135,7 +135,7 @@ impl Wal {
                     written: frame.written,
                 })
                 .collect();
-            lost.extend(self.put_right(log, &of_frame, since(frame), suspect)?);
+            lost.extend(self.put_right(log, &of_frame, since(frame), trust)?);
             live.extend(of_frame);
         }
         self.sync_files(&live)?;
@@ -151,13 +151,13 @@ impl Wal {
         log: &Log,
         live: &[Live],
         since: Since,
-        suspect: bool,
+        trust: Trust,
     ) -> Result<Vec<TransactionId>, LogError> {
         let mut lost = Vec::new();
         for Live { record, .. } in live {
             let bytes = log.bytes_of(record)?;
             let file = self.look_at(record, &bytes)?;
-            match remedy(file, since, suspect) {
+            match remedy(file, since, trust) {
                 Remedy::Nothing => {}
                 Remedy::KeepAside => self.keep(record, &bytes)?,
                 Remedy::Rewrite => {
@@ -289,10 +289,14 @@ mod tests {
                 (Since::Restarted, after_a_restart),
                 (Since::Copied, in_a_copy),
             ] {
-                assert_eq!(remedy(file, since, false), right, "{file:?}, {since:?}");
+                assert_eq!(
+                    remedy(file, since, Trust::Sound),
+                    right,
+                    "{file:?}, {since:?}"
+                );
                 let suspect = if file == Same { Rewrite } else { right };
                 assert_eq!(
-                    remedy(file, since, true),
+                    remedy(file, since, Trust::Suspect),
                     suspect,
                     "{file:?}, {since:?}, after a failed sync nothing that can be read is believed durable"
                 );

@@ -230,3 +230,20 @@ fn a_cursor_from_before_there_were_checksums_says_that_it_has_read_another_histo
         .ingested_events(Some(position), &fs_store::All, 1)
         .unwrap_err();
 }
+
+#[test]
+fn a_directory_in_the_place_of_the_identity_is_named_with_what_to_do() {
+    let (store, _) = consumed();
+    let root = store.root().to_owned();
+    drop(store);
+    let path = root.join("local/replicas");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let refused = fs_store::report(&FileEventStore::open(&root).unwrap_err());
+    assert!(
+        refused.contains("local/replicas is a directory") && refused.contains("move it away"),
+        "{refused}"
+    );
+    fs::remove_dir(&path).unwrap();
+    count(&FileEventStore::open(&root).unwrap(), "counter", 6);
+}

@@ -46,6 +46,8 @@ fn make_newer(root: &Path, name: &str) {
         }
     } else {
         let text = String::from_utf8(bytes).unwrap();
+        // Without the lines of the checksum, as an earlier version left it.
+        let text = text.splitn(3, '\n').nth(2).unwrap();
         bytes = text.replace("\"version\":2", "\"version\":9").into_bytes();
     }
     fs::write(path, bytes).unwrap();
