@@ -1,10 +1,12 @@
 //! Taking in a batch: nodes and edges first, then order, heads and clocks.
 
+use fs_format::TransactionId;
+use petgraph::Direction;
+
 use crate::dag::{Dag, UNPLACED};
 use crate::insert::insert;
 use crate::linearize::linearize;
 use crate::node::{Node, TxIx};
-use fs_format::TransactionId;
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub struct Arrival {
     pub duplicates: Vec<TransactionId>,
     /// Whether the former canonical order is no longer the beginning of the present one.
     pub reordered: bool,
+    /// Whether what was there stands among itself as before. Then each arrival was put where it belongs.
+    pub is_inserted: bool,
 }
 
 pub(crate) fn arrive(dag: &mut Dag, nodes: impl IntoIterator<Item = Node>) -> Arrival {
@@ -41,10 +45,11 @@ pub(crate) fn arrive(dag: &mut Dag, nodes: impl IntoIterator<Item = Node>) -> Ar
     for (ix, parents) in arrival.added.iter().zip(parents_of) {
         link_parents(dag, *ix, parents);
     }
-    arrival.reordered = if was_awaited || arrival.added.len() > dag.order.len() {
-        reorder(dag)
-    } else {
+    arrival.is_inserted = !was_awaited && arrival.added.len() <= dag.order.len();
+    arrival.reordered = if arrival.is_inserted {
         insert(dag, first)
+    } else {
+        reorder(dag)
     };
     if was_awaited {
         dag.heads.clear();
@@ -122,14 +127,18 @@ impl Dag {
 }
 
 /// Adds the transactions from `first` on to the heads, and drops what has become a parent.
+///
+/// # Complexity
+/// O((k + e) log h) for k of them with e parents, and h heads.
 fn update_heads(dag: &mut Dag, first: usize) {
     let mut heads = std::mem::take(&mut dag.heads);
-    heads.extend(dag.indices_from(first).filter(|ix| dag.is_placed(*ix)));
-    heads.retain(|ix| {
-        !dag.graph
-            .neighbors(ix.node())
-            .any(|child| dag.is_placed(child.into()))
-    });
-    heads.sort_unstable_by_key(|ix| dag.ranks[ix.as_usize()]);
+    let placed = || dag.indices_from(first).filter(|ix| dag.is_placed(*ix));
+    heads.extend(placed());
+    for ix in placed() {
+        let parents = dag.graph.neighbors_directed(ix.node(), Direction::Incoming);
+        for parent in parents {
+            heads.remove(&parent.into());
+        }
+    }
     dag.heads = heads;
 }

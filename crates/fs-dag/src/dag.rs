@@ -6,7 +6,7 @@
 //! It does not remove: a smaller set is another DAG.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use fs_format::{ReplicaId, TransactionId};
 use petgraph::Direction;
@@ -37,7 +37,7 @@ pub struct Dag {
     pub(crate) has_descending_edge: bool,
     pub(crate) order: Vec<TxIx>,
     pub(crate) ranks: Vec<u32>,
-    pub(crate) heads: Vec<TxIx>,
+    pub(crate) heads: BTreeSet<TxIx>,
     pub(crate) clocks: Clocks,
     /// The sum of what [`stamp`](crate::stamp) makes of each transaction.
     pub(crate) stamp: u64,
@@ -155,8 +155,13 @@ impl Dag {
     }
 
     /// Returns the transactions in the order that have no child in it, in canonical order.
+    ///
+    /// # Complexity
+    /// O(h log h) for h heads.
     pub fn heads(&self) -> Vec<TxIx> {
-        self.heads.clone()
+        let mut heads: Vec<_> = self.heads.iter().copied().collect();
+        heads.sort_unstable_by_key(|ix| self.ranks[ix.as_usize()]);
+        heads
     }
 
     /// Returns the edges to parents that are not here, in canonical order of the children.

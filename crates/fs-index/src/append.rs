@@ -66,8 +66,8 @@ impl Index {
                 .heads
                 .keys()
                 .all(|head| header.parents.iter().any(|it| it.transaction_id == *head));
-            changes_the_order |= Some(key_of(header)) < state.greatest_key()
-                || (state.is_irregular && !is_on_all_heads);
+            changes_the_order |=
+                state.has_greater_key(key_of(header)) || (state.is_irregular && !is_on_all_heads);
         }
         let mut appended: Vec<&Stored> = batch.values().collect();
         appended.sort_unstable_by_key(|stored| stored.number);

@@ -236,7 +236,7 @@ impl Index {
             .collect();
         if plan.gone.is_empty() {
             let first = plan.arrived.first().map(|it| key_of(&it.header));
-            if first.is_some() && first < state.greatest_key() {
+            if first.is_some_and(|first| state.has_greater_key(first)) {
                 payloads.push(record::generation(state.generation + 1));
             }
         } else {

@@ -4,7 +4,7 @@
 //! journal. Nothing else goes in.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -126,16 +126,42 @@ impl History {
             }
             self.stored.push(stored);
         }
-        if arrival.reordered {
+        if arrival.reordered && !arrival.is_inserted {
             self.rebuild_streams();
-        } else {
-            let mut added = arrival.added;
-            added.sort_by_key(|ix| self.dag.rank(*ix));
-            for ix in added {
-                self.push_writes(ix);
-            }
+            return true;
+        }
+        let mut added = arrival.added;
+        added.sort_by_key(|ix| self.dag.rank(*ix));
+        for ix in &added {
+            self.push_writes(*ix);
+        }
+        if arrival.reordered {
+            self.sort_writes_of(&added);
         }
         arrival.reordered
+    }
+
+    /// Puts the writes of transactions where they belong that are not the last in canonical order.
+    ///
+    /// # Complexity
+    /// O(w) for the w writes of the streams that these write, so that one that writes nothing costs nothing.
+    fn sort_writes_of(&mut self, added: &[TxIx]) {
+        let written = added.iter().flat_map(|ix| {
+            let bases = self.stored[ix.as_usize()].header.stream_bases.iter();
+            bases.filter(|(_, base)| base.writes > 0)
+        });
+        let streams: BTreeSet<&StreamId> = written.map(|(stream_id, _)| stream_id).collect();
+        for stream_id in streams {
+            let Some(writes) = self.streams.get_mut(stream_id) else {
+                continue;
+            };
+            writes.sort_by_key(|write| self.dag.rank(write.transaction));
+            let mut version = 0;
+            for write in writes {
+                write.base = version;
+                version += write.count;
+            }
+        }
     }
 
     fn rebuild_streams(&mut self) {
@@ -375,4 +401,83 @@ impl History {
 
 fn version_of(writes: &[Write]) -> u64 {
     writes.last().map_or(0, |last| last.base + last.count)
+}
+
+#[cfg(test)]
+mod tests {
+    use fs_format::{
+        EventId, FormatVersion, Header, Json, ReplicaId, StreamBase, Timestamp, encode,
+    };
+
+    use super::*;
+
+    fn stream(name: &str) -> StreamId {
+        StreamId::new(name).unwrap()
+    }
+
+    /// Returns a transaction without parents that adds so many events to each of these streams.
+    fn transaction(number: u64, streams: &[(&str, u64)]) -> Arc<Stored> {
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&number.to_be_bytes());
+        let base = |writes| StreamBase { version: 0, writes };
+        let header = Header {
+            format_version: FormatVersion::V3,
+            transaction_id: TransactionId::from_parts(0, random),
+            replica_id: ReplicaId::NIL,
+            replica_seq: Some(number),
+            created_at: Timestamp::from_unix_nanos(i64::try_from(number).unwrap()).unwrap(),
+            recorded_at: None,
+            parents: Vec::new(),
+            stream_bases: streams
+                .iter()
+                .map(|(name, writes)| (stream(name), base(*writes)))
+                .collect(),
+            command_id: None,
+            resolves: BTreeMap::new(),
+            metadata: Json::empty_object(),
+        };
+        let mut event_ids = (1..).map(|nth| EventId::from_uuid(uuid::Uuid::from_u128(nth)));
+        let of_stream = |(name, writes): &(&str, u64)| {
+            let event = |stream_version| Event {
+                event_id: event_ids.next().unwrap(),
+                stream_id: stream(name),
+                stream_version,
+                event_type: "Counted".into(),
+                event_data: Json::compact("1").unwrap(),
+                metadata: Json::empty_object(),
+            };
+            (1..=*writes).map(event).collect::<Vec<_>>()
+        };
+        let events: Vec<_> = streams.iter().flat_map(of_stream).collect();
+        let mut stored = Stored::of_encoded_bytes(encode(&header, &events).unwrap());
+        stored.number = number;
+        Arc::new(stored)
+    }
+
+    #[test]
+    fn what_arrives_in_between_counts_where_it_stands() {
+        let all = [
+            transaction(1, &[("s", 2), ("t", 1)]),
+            transaction(2, &[("s", 1)]),
+            transaction(3, &[("s", 3)]),
+            transaction(4, &[("t", 2), ("u", 1)]),
+            transaction(5, &[("s", 1), ("t", 1)]),
+        ];
+        for order in [[0, 4, 1, 2, 3], [1, 3, 4, 0, 2], [4, 3, 2, 1, 0]] {
+            let mut history = History::build([Arc::clone(&all[order[0]])], None, 0);
+            history.extend(vec![Arc::clone(&all[order[1]])]);
+            let rest = order[2..].iter().map(|nth| Arc::clone(&all[*nth]));
+            for stored in rest {
+                history.extend(vec![stored]);
+            }
+            let writes = |name| {
+                let writes = history.writes(&stream(name)).iter();
+                let place = |write: &Write| (history.get(write.transaction).number, write.base);
+                writes.map(place).collect::<Vec<_>>()
+            };
+            assert_eq!(writes("s"), [(1, 0), (2, 2), (3, 3), (5, 6)], "{order:?}");
+            assert_eq!(writes("t"), [(1, 0), (4, 1), (5, 3)], "{order:?}");
+            assert_eq!(writes("u"), [(4, 0)], "{order:?}");
+        }
+    }
 }

@@ -150,9 +150,12 @@ impl State {
         })
     }
 
-    /// Returns the greatest canonical key of all transactions.
-    pub(crate) fn greatest_key(&self) -> Option<(Timestamp, ReplicaId, TransactionId)> {
-        self.heads.values().map(Head::key).max()
+    /// Returns whether a transaction has a greater canonical key than this.
+    ///
+    /// # Complexity
+    /// O(h) for h heads. The newest ids are looked at first, so mostly one is enough where the answer is yes.
+    pub(crate) fn has_greater_key(&self, key: (Timestamp, ReplicaId, TransactionId)) -> bool {
+        self.heads.values().rev().any(|head| head.key() > key)
     }
 
     pub(crate) fn write(&self, to: &mut Writer) {

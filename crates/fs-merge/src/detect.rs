@@ -105,9 +105,19 @@ impl Shape {
 /// # Complexity
 /// As [`OpenForks::extend`] from what the history was at the last call.
 pub(crate) fn shapes(history: &History) -> Vec<Shape> {
-    history.derived(|open: &mut OpenForks| {
-        open.extend(history);
+    with_open_forks(history, |open| {
         let shapes = open.shapes(history.dag());
         shapes.into_iter().cloned().collect()
+    })
+}
+
+/// Calls `look` with the open forks of a history.
+///
+/// # Complexity
+/// As [`shapes`], and nothing for the forks that did not change.
+pub(crate) fn with_open_forks<T>(history: &History, look: impl FnOnce(&OpenForks) -> T) -> T {
+    history.derived(|open: &mut OpenForks| {
+        open.extend(history);
+        look(open)
     })
 }

@@ -6,7 +6,7 @@ use fs_format::StreamId;
 use fs_index::History;
 use fs_store::{ForkDetector, OnFork};
 
-use crate::detect::shapes;
+use crate::detect::with_open_forks;
 
 /// Returns the policy that refuses appends to streams with an open fork, for
 /// [`StoreOptions::on_fork`](fs_store::StoreOptions::on_fork).
@@ -19,11 +19,9 @@ struct Detector;
 
 impl ForkDetector for Detector {
     fn forked<'a>(&self, history: &History, streams: &[&'a StreamId]) -> Option<&'a StreamId> {
-        let shapes = shapes(history);
-        streams.iter().copied().find(|stream_id| {
-            shapes
-                .iter()
-                .any(|shape| shape.streams.contains_key(*stream_id))
+        with_open_forks(history, |open| {
+            let mut streams = streams.iter().copied();
+            streams.find(|stream_id| open.fork_of(stream_id).is_some())
         })
     }
 }

@@ -27,6 +27,7 @@ pub mod convergence;
 mod covered;
 mod detect;
 mod draft;
+mod effects;
 mod event;
 mod fork;
 mod guard;

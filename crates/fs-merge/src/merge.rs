@@ -5,15 +5,14 @@
 //! it was when it was decided upon.
 
 use fs_dag::TxIx;
-use fs_format::{Event, StreamId};
+use fs_format::{Event, StreamId, TransactionId};
 use fs_index::{History, Omission};
 use fs_store::{FileEventStore, MergeDraft, SettleError};
 
-use crate::detect::{Shape, shapes};
+use crate::detect::{Shape, with_open_forks};
 use crate::draft::{drafts, version_below};
 use crate::fork::{ForkContext, ForkedStream, Transaction};
 use crate::outcome::Outcome;
-use crate::participants::{settles, writes};
 use crate::report::{Planned, PlannedStep, ReconcileError, Settled};
 use crate::unsure::Missing;
 
@@ -79,10 +78,8 @@ pub(crate) struct Prepared {
     pub(crate) drafts: Vec<MergeDraft>,
     /// Each of them.
     encoded: Vec<fs_format::Encoded>,
-    /// The newest transactions of the fork: the parents.
-    newest: Vec<TxIx>,
-    /// The open forks of the history.
-    pub(crate) shapes: Vec<Shape>,
+    /// The newest transactions of the fork, below which the decision's conflicts are none.
+    pub(crate) newest: Vec<TransactionId>,
 }
 
 impl Prepared {
@@ -108,35 +105,6 @@ impl Prepared {
             steps: self.encoded.into_iter().map(PlannedStep::from).collect(),
         }
     }
-
-    /// Returns whether another open fork will not be the same once this is written.
-    ///
-    /// It is drawn in by an event on one of its streams, and by a conflict of this transaction with one of its members.
-    pub(crate) fn disturbs(&self, history: &History, other: &Shape) -> bool {
-        let dag = history.dag();
-        let Some(decision) = self.drafts.last() else {
-            return false;
-        };
-        let header = &decision.header;
-        let is_below = |ix: TxIx| {
-            let newest = self.newest.iter();
-            newest
-                .into_iter()
-                .any(|top| *top == ix || dag.is_ancestor(ix, *top))
-        };
-        let conflicts = |member: TxIx| {
-            let theirs = history.get(member).header();
-            header.stream_bases.keys().any(|stream_id| {
-                let (we_write, they_write) = (writes(header, stream_id), writes(theirs, stream_id));
-                let both_settle = settles(header, stream_id) && settles(theirs, stream_id);
-                we_write && they_write || both_settle && (we_write || they_write)
-            })
-        };
-        let mut streams = other.streams.keys();
-        let mut members = other.members.iter().copied();
-        streams.any(|stream_id| writes(header, stream_id))
-            || members.any(|member| !is_below(member) && conflicts(member))
-    }
 }
 
 pub(crate) fn prepare<E>(
@@ -146,19 +114,11 @@ pub(crate) fn prepare<E>(
     fork: &ForkContext<E>,
     outcome: &Outcome,
 ) -> Result<Prepared, ReconcileError> {
-    let changed = || ReconcileError::ForkChanged {
+    let shape = shape_as_seen(history, fork).ok_or_else(|| ReconcileError::ForkChanged {
         fork_id: fork.id.clone(),
-    };
-    let shapes = shapes(history);
-    let shape = shapes
-        .iter()
-        .find(|shape| shape.id == fork.id)
-        .ok_or_else(changed)?;
-    if !is_as_seen(history, shape, fork) {
-        return Err(changed());
-    }
+    })?;
     if !fork.is_settled_anyway {
-        let missing = Missing::new(history, omissions).makes_unsure(shape);
+        let missing = Missing::new(history, omissions).makes_unsure(&shape);
         if !missing.is_empty() {
             let fork_id = fork.id.clone();
             return Err(ReconcileError::Unsure { fork_id, missing });
@@ -166,19 +126,28 @@ pub(crate) fn prepare<E>(
         store.refuse_holes(outcome.checked())?;
     }
     let newest = shape.newest(history.dag());
-    let (drafts, encoded) = drafts(history, shape, &newest, outcome)?
+    let (drafts, encoded) = drafts(history, &shape, &newest, outcome)?
         .into_iter()
         .unzip();
     Ok(Prepared {
         drafts,
         encoded,
-        newest,
-        shapes,
+        newest: newest.iter().map(|ix| history.dag().id(*ix)).collect(),
     })
 }
 
-/// Returns whether a fork consists of what the resolver saw, and has as many events below it.
-pub(crate) fn is_as_seen<E>(history: &History, shape: &Shape, fork: &ForkContext<E>) -> bool {
+/// Returns the fork as it is now, if it consists of what the resolver saw, with as many events below it.
+///
+/// # Complexity
+/// No other fork is looked at.
+pub(crate) fn shape_as_seen<E>(history: &History, fork: &ForkContext<E>) -> Option<Shape> {
+    // Were one of its streams in another fork now, it would not be the same.
+    let stream_id = &fork.streams.first()?.stream_id;
+    let shape = with_open_forks(history, |open| open.shape_of(stream_id).cloned())?;
+    is_as_seen(history, &shape, fork).then_some(shape)
+}
+
+fn is_as_seen<E>(history: &History, shape: &Shape, fork: &ForkContext<E>) -> bool {
     if shape.id != fork.id {
         return false;
     }

@@ -285,8 +285,16 @@ impl OpenForks {
 
     /// Returns the name of the fork that a stream is part of; `None` when it is in no conflict.
     pub fn fork_of(&self, stream_id: &StreamId) -> Option<&ForkId> {
+        self.shape_of(stream_id).map(|shape| &shape.id)
+    }
+
+    /// Returns the fork that a stream is part of; `None` when it is in no conflict.
+    ///
+    /// # Complexity
+    /// O(log f) for f open forks.
+    pub(crate) fn shape_of(&self, stream_id: &StreamId) -> Option<&Shape> {
         let stream = &self.streams[*self.slots.get(stream_id)?];
-        self.forks.get(&stream.fork?).map(|open| &open.shape.id)
+        self.forks.get(&stream.fork?).map(|open| &open.shape)
     }
 
     /// Returns the open forks, in canonical order of their first members; `dag` is that of the history last taken in.

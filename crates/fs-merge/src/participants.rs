@@ -36,6 +36,15 @@ impl Part {
     pub(crate) fn settles(self) -> bool {
         matches!(self, Self::Accepts | Self::WritesAndSettles)
     }
+
+    /// Returns whether two that do not know of each other conflict on the stream.
+    pub(crate) fn conflicts_with(self, other: Self) -> bool {
+        let (both_write, one_writes) = (
+            self.writes() && other.writes(),
+            self.writes() || other.writes(),
+        );
+        both_write || one_writes && self.settles() && other.settles()
+    }
 }
 
 /// Returns each stream that a transaction takes part in, once, in byte order.

@@ -6,14 +6,15 @@ use std::collections::VecDeque;
 
 use fs_index::{History, Omission};
 
-use crate::detect::{ForkId, shapes};
+use crate::detect::ForkId;
+use crate::effects::Effects;
 use crate::event::{BlockedFork, ReadAs};
 use crate::fork::ForkContext;
 use crate::load::load_some;
-use crate::merge::{is_as_seen, prepare, settle};
+use crate::merge::{prepare, settle, shape_as_seen};
 use crate::outcome::Outcome;
 use crate::reconcile::Reconcile;
-use crate::report::{Contradiction, Declined, Failed, Planned, ReconcileError, Report};
+use crate::report::{Contradiction, Declined, Failed, ReconcileError, Report};
 use crate::resolver::Resolution;
 
 /// Returns the answer, if all three are the same.
@@ -42,8 +43,10 @@ pub(crate) fn agreed(
 pub(crate) struct Run<'r, E> {
     options: &'r Reconcile<'r>,
     waiting: VecDeque<ForkContext<E>>,
-    /// Whether something was settled since the waiting forks were looked at.
+    /// Whether something was settled since the waiting forks were loaded.
     is_stale: bool,
+    /// What was planned would do.
+    effects: Effects,
     pub(crate) report: Report,
 }
 
@@ -78,26 +81,34 @@ impl<'r, E: ReadAs> Run<'r, E> {
             options,
             waiting,
             is_stale: false,
+            effects: Effects::default(),
             report,
         })
     }
 
-    /// Returns the next fork that is still as it was.
+    /// Returns the next fork that is still as it was, and would be if what is planned were written.
+    ///
+    /// # Complexity
+    /// Only the forks are looked at that are passed over, and the one that is returned.
     pub(crate) fn next(&mut self) -> Result<Option<ForkContext<E>>, ReconcileError> {
-        if self.is_stale && !self.waiting.is_empty() {
-            let waiting = &self.waiting;
-            let is_same = self.options.store.with_history(|history| {
-                let shapes = shapes(history);
-                let is_same = |fork: &ForkContext<E>| {
-                    let mut shapes = shapes.iter();
-                    shapes.any(|shape| is_as_seen(history, shape, fork))
-                };
-                waiting.iter().map(is_same).collect::<Vec<_>>()
-            })?;
-            self.keep(&is_same);
-            self.is_stale = false;
+        while let Some(fork) = self.waiting.pop_front() {
+            if !self.has_changed(&fork)? {
+                return Ok(Some(fork));
+            }
+            self.report.changed.push(fork.id);
         }
-        Ok(self.waiting.pop_front())
+        Ok(None)
+    }
+
+    fn has_changed(&self, fork: &ForkContext<E>) -> Result<bool, ReconcileError> {
+        if !self.is_stale && self.effects.is_empty() {
+            return Ok(false);
+        }
+        let is_same = self.options.store.with_history(|history| {
+            let shape = shape_as_seen(history, fork);
+            shape.is_some_and(|shape| !self.effects.change(history, &shape))
+        })?;
+        Ok(!is_same)
     }
 
     pub(crate) fn take(
@@ -138,38 +149,14 @@ impl<'r, E: ReadAs> Run<'r, E> {
         Ok(())
     }
 
-    /// Plans the settlement of a fork, and passes over those that it would change, as they would be if it were written.
     fn plan(&mut self, fork: &ForkContext<E>, outcome: &Outcome) -> Result<(), ReconcileError> {
-        let waiting = &self.waiting;
-        let plan = |history: &History,
-                    omissions: &[Omission]|
-         -> Result<(Planned, Vec<bool>), ReconcileError> {
-            let prepared = prepare(self.options.store, history, omissions, fork, outcome)?;
-            let is_same = |fork: &ForkContext<E>| {
-                let shape = prepared.shapes.iter().find(|shape| shape.id == fork.id);
-                shape.is_some_and(|shape| {
-                    is_as_seen(history, shape, fork) && !prepared.disturbs(history, shape)
-                })
-            };
-            let is_same = waiting.iter().map(is_same).collect();
-            Ok((prepared.planned(fork), is_same))
-        };
-        let (planned, is_same) = self.options.store.with_history_and_omissions(plan)??;
-        self.report.planned.push(planned);
-        self.keep(&is_same);
+        let store = self.options.store;
+        let prepared = store.with_history_and_omissions(|history, omissions| {
+            prepare(store, history, omissions, fork, outcome)
+        })??;
+        self.effects.add(&prepared);
+        self.report.planned.push(prepared.planned(fork));
         Ok(())
-    }
-
-    /// Drops the waiting forks that are not the same any more.
-    fn keep(&mut self, is_same: &[bool]) {
-        let waiting = std::mem::take(&mut self.waiting);
-        for (fork, is_same) in waiting.into_iter().zip(is_same) {
-            if *is_same {
-                self.waiting.push_back(fork);
-            } else {
-                self.report.changed.push(fork.id);
-            }
-        }
     }
 }
 

@@ -16,6 +16,7 @@ mod deep;
 mod detection;
 mod disk;
 mod growth;
+mod linear;
 mod lists;
 mod many;
 mod memory;

@@ -1,0 +1,69 @@
+//! Work that grows with what was pulled, and not with its square.
+//!
+//! Eight times as much takes eight times as long, or a little more; were each asked against each, it would take sixty-four times as long.
+//! What is measured is compared with itself, with room for a machine that is busy meanwhile.
+
+use std::time::{Duration, Instant};
+
+use fs_merge::policy::AcceptAll;
+use fs_merge::{Raw, Reconcile};
+
+use crate::disk::Place;
+use crate::model::Model;
+
+/// So many times as much ...
+const MORE: usize = 8;
+
+/// ... takes at most so many times as long.
+const LONGER: u32 = 32;
+
+/// Checks how the work on what `make` makes grows from `size` on.
+#[track_caller]
+pub(crate) fn assert_no_square<T>(size: usize, make: impl Fn(usize) -> T, work: impl Fn(&T)) {
+    let time = |size: usize| {
+        let made = make(size);
+        let start = Instant::now();
+        work(&made);
+        start.elapsed()
+    };
+    let few = time(size).max(time(size)).max(Duration::from_millis(1));
+    let many = time(MORE * size);
+    assert!(
+        many <= few * LONGER,
+        "{MORE} times as much grows no faster than itself: {few:?}, then {many:?}"
+    );
+}
+
+/// ```text
+///        .-- A1 {s1}, B1 {s1}
+///   R --<--- A2 {s2}, B2 {s2}      each pair is a fork
+///        '-- ...
+/// ```
+fn forks(count: usize) -> Model {
+    let mut model = Model::default();
+    let root = model.write(0, &[], &["r"]);
+    for nth in 0..count {
+        let name = format!("s{nth}");
+        model.write(1, &[root], &[&name]);
+        model.write(2, &[root], &[&name]);
+    }
+    model
+}
+
+#[test]
+fn many_forks_are_settled_one_by_one_and_planned() {
+    let place = |count| Place::of(&forks(count));
+    assert_no_square(50, place, |place| {
+        let dry = Reconcile::new(&place.store).dry_run();
+        let planned = dry.run::<Raw>(&AcceptAll).unwrap().planned;
+        let report = Reconcile::new(&place.store).run::<Raw>(&AcceptAll).unwrap();
+        let settled = report.into_result().unwrap().settled;
+        let ids = |it: Vec<_>| it.into_iter().collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(
+            ids(planned.iter().map(|it| it.transaction_id).collect()),
+            ids(settled.iter().map(|it| it.transaction_id).collect()),
+            "all of them, as planned"
+        );
+        assert_eq!(place.forks(), []);
+    });
+}
