@@ -38,6 +38,7 @@ pub struct ForkContext<E = Raw> {
     /// a transaction of the fork writes; by stream, then in canonical order.
     pub stale_reads: Vec<StaleRead>,
     /// What is missing and could relate the branches or settle them, so that the fork may be none; nothing where it is sure.
+    /// No more than 16 are named, the latest.
     pub unsure: Vec<Omission>,
     /// Whether it is to be settled even when it is unsure.
     pub(crate) is_settled_anyway: bool,

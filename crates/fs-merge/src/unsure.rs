@@ -17,18 +17,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fs_dag::{Dag, TxIx};
+use fs_dag::{Cover, Dag, TxIx};
 use fs_format::{FormatVersion, StreamId, Timestamp, TransactionId};
 use fs_index::{History, Omission};
 
 use crate::chains::Chains;
 use crate::detect::Shape;
-use crate::participants::{self, settled_heads};
+use crate::participants::{settled_by, settled_heads};
+
+/// Most omissions that are named for one fork: with one it is unsure, and each fork may be so for all that is missing.
+const MAX_NAMED: usize = 16;
 
 /// What is missing from a history, ready to be held against its forks.
 pub(crate) struct Missing<'a> {
     history: &'a History,
     omissions: Vec<Known<'a>>,
+    /// The places in `omissions`, those of the latest [`Known::reach`] last.
+    by_reach: Vec<usize>,
+    settlers: BTreeMap<&'a StreamId, Vec<TxIx>>,
 }
 
 /// What is known of a transaction that is missing.
@@ -38,6 +44,8 @@ struct Known<'a> {
     children: Vec<TxIx>,
     /// It was not written after this millisecond.
     latest_millis: u64,
+    /// What was written after this millisecond, and is dated, it makes no fork of unsure.
+    reach: u64,
 }
 
 /// A transaction in conflict, as far as times say where it may stand.
@@ -53,6 +61,7 @@ impl<'a> Missing<'a> {
     pub(crate) fn new(history: &'a History, omissions: &'a [Omission]) -> Self {
         let dag = history.dag();
         let mut children: BTreeMap<TransactionId, Vec<TxIx>> = BTreeMap::new();
+        let mut settlers: BTreeMap<&StreamId, Vec<TxIx>> = BTreeMap::new();
         if !omissions.is_empty() {
             for (child, parent) in dag.missing_parents() {
                 // What is on a cycle has no place in the history.
@@ -60,40 +69,68 @@ impl<'a> Missing<'a> {
                     children.entry(parent).or_default().push(child);
                 }
             }
+            for (ix, stored) in history.canonical() {
+                for stream_id in settled_by(stored.header()) {
+                    settlers.entry(stream_id).or_default().push(ix);
+                }
+            }
         }
-        let known = omissions.iter().map(|omission| Known {
-            children: omission
-                .transaction_id
-                .and_then(|id| children.remove(&id))
-                .unwrap_or_default(),
-            latest_millis: latest_millis(omission),
-            omission,
+        let known = omissions.iter().map(|omission| {
+            let children = omission.transaction_id.and_then(|id| children.remove(&id));
+            let children = children.unwrap_or_default();
+            let latest_millis = latest_millis(omission);
+            let dated = children.iter().map(|child| {
+                let created_at = history.get(*child).header().created_at;
+                created_at.unix_millis()
+            });
+            Known {
+                reach: dated.max().unwrap_or(0).max(latest_millis),
+                children,
+                latest_millis,
+                omission,
+            }
         });
+        let omissions: Vec<_> = known.collect();
+        let mut by_reach: Vec<_> = (0..omissions.len()).collect();
+        by_reach.sort_by_key(|nth| omissions[*nth].reach);
         Self {
             history,
-            omissions: known.collect(),
+            omissions,
+            by_reach,
+            settlers,
         }
     }
 
-    /// Returns what of it makes a fork unsure, in its order.
+    /// Returns what of it makes a fork unsure, in its order: no more than [`MAX_NAMED`], the latest first.
     ///
     /// # Complexity
-    /// Nothing where nothing is missing. Else, with g omissions that n transactions name, k members of the fork on c chains and s
-    /// settlers of its streams: one look at each header, O(k log k), and O(n c (log k + c) + n s c) at most.
+    /// Nothing where nothing is missing. Else, with k members of the fork on c chains, O(k log k), and O(log k) for each omission
+    /// that was named or written after the first member. Where a member or one of s settlers of its streams descends from who
+    /// names it, O(c (log k + c) + s c) at most.
     pub(crate) fn makes_unsure(&self, shape: &Shape) -> Vec<Omission> {
         if self.omissions.is_empty() {
             return Vec::new();
         }
-        let streams: Vec<_> = shape
-            .streams
-            .iter()
-            .map(|(stream_id, members)| Stream::new(self.history, stream_id, members))
-            .collect();
-        let in_the_way = self.omissions.iter().filter(|known| {
+        let mut alike = BTreeSet::new();
+        let streams = shape.streams.iter().filter_map(|(stream_id, members)| {
+            let settlers = self.settlers.get(stream_id).map_or(&[][..], Vec::as_slice);
+            // Whoever writes many streams is in conflict on many, with the same others.
+            let is_new = !settlers.is_empty() || alike.insert(members);
+            is_new.then(|| Stream::new(self.history, stream_id, members, settlers))
+        });
+        let streams: Vec<_> = streams.collect();
+        let first = streams.iter().map(|stream| stream.first_millis).min();
+        let reaching = self.by_reach.iter().rev().copied();
+        let reaching = reaching.take_while(|nth| first <= Some(self.omissions[*nth].reach));
+        let in_the_way = reaching.filter(|nth| {
+            let known = &self.omissions[*nth];
             let mut streams = streams.iter();
             streams.any(|stream| stream.may_be_settled_by(known) || stream.may_be_related_by(known))
         });
-        in_the_way.map(|known| known.omission.clone()).collect()
+        let mut named: Vec<_> = in_the_way.take(MAX_NAMED).collect();
+        named.sort_unstable();
+        let omission = |nth: usize| self.omissions[nth].omission.clone();
+        named.into_iter().map(omission).collect()
     }
 }
 
@@ -105,23 +142,39 @@ struct Stream<'a> {
     /// By the time of what may settle them, then in canonical order.
     members: Vec<Member>,
     chains: Chains,
-    settlers: Vec<TxIx>,
+    settlers: &'a [TxIx],
+    /// The members, the settlers, and all below these.
+    below: Cover,
+    /// No member was written before this millisecond.
+    first_millis: u64,
+    /// From this millisecond on, there may be two members neither of which is below the other.
+    apart_from: Option<u64>,
 }
 
 impl<'a> Stream<'a> {
-    fn new(history: &'a History, stream_id: &'a StreamId, members: &BTreeSet<TxIx>) -> Self {
+    fn new(
+        history: &'a History,
+        stream_id: &'a StreamId,
+        members: &BTreeSet<TxIx>,
+        settlers: &'a [TxIx],
+    ) -> Self {
         let dag = history.dag();
         let mut members: Vec<_> = members.iter().map(|ix| Member::of(history, *ix)).collect();
         members.sort_unstable_by_key(|member| dag.rank(member.ix));
         let chains = Chains::new(dag, members.iter().map(|member| member.ix));
+        let all = members.iter().map(|member| member.ix);
+        let all: Vec<_> = settlers.iter().copied().chain(all).rev().collect();
         members.sort_by_key(|member| member.millis);
-        let settles = |stored: &fs_index::Stored| participants::settles(stored.header(), stream_id);
-        let settlers = history.canonical().filter(|(_, stored)| settles(stored));
+        let mut pairs = members.iter().zip(members.iter().skip(1));
+        let apart = pairs.find(|(a, b)| !dag.is_ancestor(a.ix, b.ix));
         Self {
             dag,
             history,
             stream_id,
-            settlers: settlers.map(|(ix, _)| ix).collect(),
+            settlers,
+            below: dag.cover(&all),
+            first_millis: members.first().map_or(u64::MAX, |member| member.millis),
+            apart_from: apart.map(|(_, later)| later.millis),
             members,
             chains,
         }
@@ -129,6 +182,15 @@ impl<'a> Stream<'a> {
 
     /// Returns whether a missing transaction, or a missing one below it, may settle a conflict.
     fn may_be_settled_by(&self, known: &Known<'_>) -> bool {
+        if self
+            .apart_from
+            .is_none_or(|millis| known.latest_millis < millis)
+        {
+            return false;
+        }
+        if !self.names_one_below(known) {
+            return true;
+        }
         let is_early = |member: &&Member| member.millis <= known.latest_millis;
         let early = self.members.iter().take_while(is_early);
         // What descends from who names it does not lie below it.
@@ -143,6 +205,12 @@ impl<'a> Stream<'a> {
         })
     }
 
+    /// Returns whether a member, a settler or what is below one names a missing transaction.
+    fn names_one_below(&self, known: &Known<'_>) -> bool {
+        let mut children = known.children.iter();
+        children.any(|child| self.dag.is_covered(&self.below, *child))
+    }
+
     fn is_above(&self, known: &Known<'_>, ix: TxIx) -> bool {
         let mut children = known.children.iter();
         children.any(|child| *child == ix || self.dag.is_ancestor(*child, ix))
@@ -153,6 +221,9 @@ impl<'a> Stream<'a> {
     fn may_be_related_by(&self, known: &Known<'_>) -> bool {
         let mut children = known.children.iter();
         children.any(|child| {
+            if !self.dag.is_covered(&self.below, *child) {
+                return false;
+            }
             let candidates = self.candidates(*child);
             !candidates.is_empty()
                 && (self.is_apart_from_one_above(*child, &candidates)

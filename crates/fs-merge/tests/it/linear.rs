@@ -67,3 +67,58 @@ fn many_forks_are_settled_one_by_one_and_planned() {
         assert_eq!(place.forks(), []);
     });
 }
+
+/// ```text
+///   A1 {s}   A2 {s}  ...      all of them one fork, and each stands on a missing transaction of its own
+///    |        |
+///   (M1)     (M2)
+/// ```
+#[test]
+fn many_missing_parents_are_told_of_many_branches() {
+    let make = |count| {
+        let mut model = Model::default();
+        for _ in 0..count {
+            let missing = model.write(0, &[], &["t"]);
+            model.transactions[missing].lost = true;
+            model.write(1, &[missing], &["s"]);
+        }
+        Place::of(&model)
+    };
+    assert_no_square(100, make, |place| {
+        let forks = place.forks();
+        assert_eq!(forks.len(), 1);
+        assert!(!forks[0].unsure.is_empty());
+    });
+}
+
+/// ```text
+///   A1, B1 {s1}    A2, B2 {s2}  ...      each pair is a fork, and each B stands on a missing transaction of its own, written
+///       |              |                 after all of them, or before
+///      (M1)           (M2)
+/// ```
+#[test]
+fn many_missing_parents_are_told_of_many_forks() {
+    for ahead in [0, 60_000_000_000] {
+        let make = |count: usize| {
+            let mut model = Model::default();
+            for nth in 0..count {
+                let stream_id = format!("s{nth}");
+                let missing = model.write(0, &[], &["t"]);
+                model.transactions[missing].lost = true;
+                let on = model.add(crate::model::Draft {
+                    replica: 0,
+                    parents: [missing].into(),
+                    streams: [(crate::model::stream("t"), 1)].into(),
+                    resolves: [].into(),
+                    listed: None,
+                    format_version: fs_format::FormatVersion::V3,
+                    ahead,
+                });
+                model.write(1, &[], &[&stream_id]);
+                model.write(1, &[on], &[&stream_id]);
+            }
+            Place::of(&model)
+        };
+        assert_no_square(50, make, |place| assert!(place.forks().len() > 1));
+    }
+}
