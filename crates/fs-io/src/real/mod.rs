@@ -289,6 +289,9 @@ fn open_regular(path: &Path) -> Result<(fs::File, Metadata), ReadError> {
     };
     let file = match platform::without_following(OpenOptions::new().read(true)).open(path) {
         Ok(file) => file,
+        Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            return Err(ReadError::from_io(path, source));
+        }
         // Why it cannot be opened is told by what it is: links, sockets and (on Windows) directories answer with errors of their own.
         Err(source) => {
             match fs::symlink_metadata(path).map(|metadata| kind_of(metadata.file_type())) {
