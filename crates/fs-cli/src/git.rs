@@ -286,9 +286,16 @@ impl Git {
 
     /// Returns where git keeps something of this working copy, as `info/exclude`.
     fn path(&self, name: &str) -> Option<PathBuf> {
-        let said = self.run(&["rev-parse", "--git-path", name]).ok()?.ok()?;
-        let path = String::from_utf8(said).ok()?;
-        Some(self.root.join(path.trim_end_matches(['\r', '\n'])))
+        self.paths(&[name])?.pop()
+    }
+
+    /// Returns where files of the repository lie, in the order of their names.
+    fn paths(&self, names: &[&str]) -> Option<Vec<PathBuf>> {
+        let args = names.iter().flat_map(|name| ["--git-path", *name]);
+        let args: Vec<_> = std::iter::once("rev-parse").chain(args).collect();
+        let said = String::from_utf8(self.run(&args).ok()?.ok()?).ok()?;
+        let paths: Vec<_> = said.lines().map(|path| self.root.join(path)).collect();
+        (paths.len() == names.len()).then_some(paths)
     }
 
     /// Runs git; the inner error is what it said when it failed.

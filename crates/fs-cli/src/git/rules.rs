@@ -12,7 +12,7 @@ use std::path::Path;
 use fs_format::{GIT_ATTRIBUTES, GIT_ATTRIBUTES_NAME};
 use fs_index::Layout;
 use fs_io::{FileKind, System};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Git;
 use crate::output::plain;
@@ -24,7 +24,7 @@ const NO_TRANSACTION: &str = "events/0000/00/00000000-0000-7000-8000-00000000000
 const CHANGING: [&str; 5] = ["text", "filter", "ident", "working-tree-encoding", "merge"];
 
 /// Something that git would do to a store and that is not meant to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fault {
     /// The events are not committed.
     Ignored {

@@ -1,7 +1,7 @@
 //! Asking git about its rules once for each change of them, as `trib append` does.
 //!
-//! What was asked and found in order is noted in `local/git-rules`: the files on which the answer depends, and what they looked
-//! like. While they look so, git is not asked again. A fault is not noted, so it is told each time.
+//! What git answered is noted in `local/git-rules`, with the files on which the answer depends, and what they looked like. While they
+//! look so, git is not asked again, since that takes more than ten processes; a fault is told each time from the note.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use fs_io::{SyncPolicy, System};
 use super::Git;
 use super::rules::{self, Fault, Rules};
 
-const FIRST_LINE: &str = "git rules 1";
+const FIRST_LINE: &str = "git rules 2";
 const LAST_LINE: &str = "end";
 
 /// A longer note is none.
@@ -39,19 +39,19 @@ pub(crate) fn faults(root: &Path, file: &str) -> Vec<Fault> {
     let note = layout.local_item("git-rules");
     let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
     let head = head(directory);
-    if is_as_noted(&system, &note, &head) {
-        return Vec::new();
+    if let Some(found) = as_noted(&system, &note, &head) {
+        return found;
     }
     let rules = Rules::around(root);
     // What changes from here on is asked about again.
     let text = noted(&system, root, directory, rules.as_ref());
     let found = rules.map_or(Vec::new(), |rules| rules::faults_of(&rules, file));
-    if found.is_empty()
-        && let Some(stamps) = text
+    if let Some(stamps) = text
+        && let Ok(faults) = serde_json::to_string(&found)
     {
         let temp = layout.temp();
         let temp = temp.join(format!("git-rules-{}", system.machine.process_id));
-        let text = format!("{head}{stamps}{LAST_LINE}\n");
+        let text = format!("{head}{faults}\n{stamps}{LAST_LINE}\n");
         // Without the note, git is asked again.
         let _ = fs_io::replace(
             system.disk.as_ref(),
@@ -80,24 +80,18 @@ fn head(directory: &str) -> String {
     format!("{FIRST_LINE}\n{directory}\n{}\n", variables.join(" "))
 }
 
-/// Returns whether all is as it was when git was asked.
-fn is_as_noted(system: &System, note: &Path, head: &str) -> bool {
-    let Ok(bytes) = system.disk.read(note, MAX_BYTES) else {
-        return false;
-    };
-    let Ok(text) = String::from_utf8(bytes) else {
-        return false;
-    };
-    let Some(lines) = text.strip_prefix(head) else {
-        return false;
-    };
-    let Some(lines) = lines.strip_suffix(&format!("{LAST_LINE}\n")) else {
-        return false;
-    };
-    lines.lines().all(|line| {
+/// Returns the faults that git told of, if all is as it was when it was asked.
+fn as_noted(system: &System, note: &Path, head: &str) -> Option<Vec<Fault>> {
+    let bytes = system.disk.read(note, MAX_BYTES).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let lines = text.strip_prefix(head)?;
+    let lines = lines.strip_suffix(&format!("{LAST_LINE}\n"))?;
+    let (faults, stamps) = lines.split_once('\n')?;
+    let is_unchanged = stamps.lines().all(|line| {
         let noted = line.split_once(' ');
         noted.is_some_and(|(stamp, path)| stamp == stamp_of(system, Path::new(path)))
-    })
+    });
+    is_unchanged.then(|| serde_json::from_str(faults).ok())?
 }
 
 /// Returns the lines that name the files on which an answer depends.
@@ -117,7 +111,7 @@ fn noted(system: &System, root: &Path, directory: &str, rules: Option<&Rules>) -
             below.push(name);
             files.push(below.join(".gitignore"));
         }
-        for name in [
+        files.extend(rules.git.paths(&[
             // A part of the configuration may be for one branch.
             "HEAD",
             "config",
@@ -125,9 +119,7 @@ fn noted(system: &System, root: &Path, directory: &str, rules: Option<&Rules>) -
             "info/exclude",
             "info/sparse-checkout",
             "index",
-        ] {
-            files.extend(rules.git.path(name));
-        }
+        ])?);
         files.extend(excludes(&rules.git));
         // git names its files as seen from the top of the work tree.
         let top = rules.git.root.join(&rules.up);

@@ -364,12 +364,16 @@ fn an_append_asks_git_once_for_each_change_of_the_rules() {
     ]);
     assert_eq!(asked("the configuration"), (true, String::new()));
     here.write("mine", ".tributary\n");
-    for what in ["a file that it names", "a fault is told until it is mended"] {
+    for (what, is_asked) in [
+        ("a file that it names", true),
+        (
+            "a fault is told until it is mended, without asking again",
+            false,
+        ),
+    ] {
         let (was_asked, said) = asked(what);
-        assert!(
-            was_asked && said.contains("git ignores the events"),
-            "{what}: {said}"
-        );
+        assert_eq!(was_asked, is_asked, "{what}: {said}");
+        assert!(said.contains("git ignores the events"), "{what}: {said}");
     }
     here.write("mine", "");
     assert_eq!(asked("mended"), (true, String::new()));
