@@ -6,13 +6,15 @@
 //! about leaves git's index as it was, and is no failure of the command.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use fs_io::System;
+use fs_index::Layout;
+use fs_io::{SyncPolicy, System};
 
 use super::Git;
 
-/// More files than this are named by their directory in a command to be typed.
+/// More files than this are named by a list of them in a command to be typed.
 const MOST_NAMED: usize = 8;
 
 /// Most paths in the arguments of one run of git: systems bound the length of a command line.
@@ -59,50 +61,50 @@ impl<'a> Written<'a> {
         if !differs && removed.is_empty() {
             return None;
         }
-        let shown = |paths: &[String]| {
-            let transactions = |path: &&String| path.starts_with("events/");
-            let mut names: Vec<&str> = Vec::new();
-            if paths.iter().filter(transactions).count() > MOST_NAMED {
-                names.push("events");
-                let others = paths.iter().filter(|path| !transactions(path));
-                names.extend(others.map(String::as_str));
-            } else {
-                names.extend(paths.iter().map(String::as_str));
-            }
-            let names = names.iter().map(|name| self.as_typed(name));
-            names.collect::<Vec<_>>().join(" ")
-        };
-        let commit = format!(
-            "git commit -m \"{}\" -- {}",
-            self.message,
-            shown(&self.paths)
-        );
         let mut commands = Vec::new();
         if !removed.is_empty() {
             // With an entry of intent only, the next commit would take the files away.
-            commands.push(format!("git reset -q -- {}", shown(&removed)));
+            commands.push(self.over("reset -q", &removed));
         }
         if !new.is_empty() {
-            commands.push(format!("git add -N -- {}", shown(&new)));
+            commands.push(self.over("add -N", &new));
         }
         if differs {
-            commands.push(commit);
+            let commit = format!("commit -m \"{}\"", self.message);
+            commands.push(self.over(&commit, &self.paths));
         }
         Some(commands.join(" && "))
     }
 
-    /// Returns a path as it can be typed where this program runs.
-    fn as_typed(&self, path: &str) -> String {
-        let path = self.root.join(path);
-        let here = std::env::current_dir().ok();
-        let below = here.and_then(|here| path.strip_prefix(here).map(Path::to_owned).ok());
-        let path = below.unwrap_or(path).to_string_lossy().into_owned();
-        let is_plain = |c: char| c.is_alphanumeric() || "-_./:+@".contains(c);
-        match path.chars().all(is_plain) {
-            true => path,
-            false if cfg!(windows) => format!("\"{path}\""),
-            false => format!("'{}'", path.replace('\'', r"'\''")),
+    /// Returns a command of git over these paths and nothing else, as it can be typed where this program runs.
+    fn over(&self, command: &str, paths: &[String]) -> String {
+        if paths.len() > MOST_NAMED
+            && let Some(list) = self.list(paths)
+        {
+            let root = as_typed(self.root);
+            return format!("git -C {root} {command} --pathspec-from-file={list}");
         }
+        let names = paths.iter().map(|path| as_typed(&self.root.join(path)));
+        let names = names.collect::<Vec<_>>().join(" ");
+        format!("git {command} -- {names}")
+    }
+
+    /// Writes paths into a file of `local/`, and returns its path below the root; `None` where that cannot be.
+    ///
+    /// It is called by what it holds, so that no later list gets into a command that was printed before.
+    fn list(&self, paths: &[String]) -> Option<String> {
+        let (system, layout) = (System::real(), Layout::new(self.root));
+        let lines: String = paths.iter().map(|path| format!("{path}\n")).collect();
+        let mut hasher = DefaultHasher::new();
+        lines.hash(&mut hasher);
+        let name = format!("to-commit-{:016x}", hasher.finish());
+        let target = layout.local_item(&name);
+        let temp = layout.temp();
+        let temp = temp.join(format!("{name}-{}", system.machine.process_id));
+        let disk = system.disk.as_ref();
+        fs_io::replace(disk, &temp, &target, lines.as_bytes(), SyncPolicy::None).ok()?;
+        let below = target.strip_prefix(self.root).ok()?;
+        Some(below.to_string_lossy().replace('\\', "/"))
     }
 
     /// Commits the files and returns the id of the commit; `None` where the present commit has them as they are.
@@ -153,6 +155,25 @@ impl<'a> Written<'a> {
             &self.paths,
         )?;
         Ok(true)
+    }
+}
+
+/// Returns a path as it can be typed where this program runs.
+fn as_typed(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let below = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
+    let below = below.as_deref();
+    let path = match below {
+        Some(below) if below == Path::new("") => Path::new("."),
+        Some(below) => below,
+        None => path,
+    };
+    let path = path.to_string_lossy().into_owned();
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:+@".contains(c);
+    match path.chars().all(is_plain) {
+        true => path,
+        false if cfg!(windows) => format!("\"{path}\""),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
     }
 }
 

@@ -118,6 +118,41 @@ fn the_command_that_is_told_commits_the_same_when_it_is_typed() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn the_command_for_many_files_commits_no_others_of_the_store() {
+    let here = Here::repository();
+    here.commit();
+    let append = |n: &str| {
+        let appended = here.json(&["append", "s", "T", n]);
+        let id = appended["transaction_id"].as_str().unwrap().to_owned();
+        format!(".tributary/events/{}/{}/{id}.jsonl", &id[..4], &id[4..6])
+    };
+    let gone: Vec<_> = ('0'..='9').map(|n| append(&n.to_string())).collect();
+    for path in &gone {
+        fs::remove_file(here.path().join(path)).unwrap();
+    }
+    here.run(&["status"]);
+    let mine = append("10");
+    let out = here.fine(&["restore", "--all"]);
+    let (_, command) = out.split_once("before the next `git pull`: ").unwrap();
+    assert!(command.len() < 400, "it can be read: {command}");
+    let mut shell = std::process::Command::new("sh");
+    crate::repository::isolate(&mut shell);
+    shell.current_dir(here.path()).envs(IDENTITY);
+    let done = shell.args(["-c", command.trim()]).output().unwrap();
+    assert!(done.status.success(), "{command}: {done:?}");
+    let (mut committed, mut wanted) = (here.last_commit(), gone);
+    committed.sort();
+    wanted.sort();
+    assert_eq!(committed, wanted, "what was restored, and nothing else");
+    let left = here.git(&["status", "--porcelain", "--untracked-files=all"]);
+    assert!(
+        left.contains(&mine),
+        "what else is in the store is not: {left}"
+    );
+}
+
 #[test]
 fn all_settlements_go_into_one_commit() {
     let here = Here::repository();
