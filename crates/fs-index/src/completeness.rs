@@ -41,7 +41,7 @@ pub struct Omission {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OmissionKind {
-    /// A transaction names it as a parent, and no file stands in its place.
+    /// A transaction names it as a parent, or the log of a store that is open for reading only has it, and no file stands in its place.
     Missing,
     /// A file is there and cannot be used.
     Damaged,

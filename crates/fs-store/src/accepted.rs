@@ -66,7 +66,7 @@ impl Inner {
                 left.remove(id);
             }
         }
-        if left.len() < accepted.len() && self.private.is_none() {
+        if left.len() < accepted.len() && self.apart.is_none() {
             self.save_accepted(&left)?;
         }
         Ok(())

@@ -175,7 +175,7 @@ impl Inner {
         if let Some(newer) = &self.newer {
             return Err(AppendError::NewerVersion(newer.clone()));
         }
-        if self.private.is_some() {
+        if self.apart.is_some() {
             return Err(AppendError::ReadOnly {
                 root: self.layout.root().to_owned(),
             });

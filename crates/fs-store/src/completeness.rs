@@ -175,7 +175,7 @@ impl FileEventStore {
     /// # Errors
     /// [`RefreshError`].
     pub fn omissions(&self) -> Result<Vec<Omission>, RefreshError> {
-        let omissions = self.inner.ask(|index| index.omissions())?;
+        let omissions = self.inner.ask(|index| self.inner.omissions_in(index))?;
         Ok(self.inner.split_accepted(&omissions)?.0)
     }
 
@@ -246,6 +246,27 @@ impl Inner {
         Ok(Answer::new(look(&history), lacks))
     }
 
+    /// Returns what is missing from a state of the index, and what a power cut took from a store that may not be written to.
+    pub(crate) fn omissions_in(&self, index: &Index) -> Result<Arc<[Omission]>, IndexError> {
+        let omissions = index.omissions()?;
+        let unrecovered = self.apart.iter().flat_map(|apart| &apart.unrecovered);
+        let mut lost = Vec::new();
+        for id in unrecovered {
+            let is_listed = |it: &Omission| it.transaction_id == Some(*id);
+            if !index.contains(*id)? && !omissions.iter().any(is_listed) {
+                lost.push(Omission {
+                    kind: OmissionKind::Missing,
+                    transaction_id: Some(*id),
+                    path: id.relative_path(),
+                });
+            }
+        }
+        Ok(match lost.is_empty() {
+            true => omissions,
+            false => omissions.iter().cloned().chain(lost).collect(),
+        })
+    }
+
     /// Returns what answers from the index lack in the state that it is in.
     ///
     /// Where it cannot be told what was accepted, nothing was.
@@ -253,7 +274,7 @@ impl Inner {
     /// # Complexity
     /// Nothing where nothing is missing; a look at one file as long as the same is missing.
     pub(crate) fn lacks(&self, index: &Index) -> Result<Lacks, IndexError> {
-        let (omissions, unconfirmed) = (index.omissions()?, index.unconfirmed());
+        let (omissions, unconfirmed) = (self.omissions_in(index)?, index.unconfirmed());
         if omissions.is_empty() && unconfirmed.is_none() {
             return Ok(Lacks::default());
         }

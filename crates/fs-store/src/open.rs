@@ -22,7 +22,7 @@ use crate::identity::{Found, Identity};
 use crate::options::StoreOptions;
 use crate::requires;
 use crate::state;
-use crate::store::{FileEventStore, Inner, Writer};
+use crate::store::{Apart, FileEventStore, Inner, Writer};
 use crate::subscribe::Tail;
 use crate::wal::Wal;
 
@@ -152,14 +152,19 @@ impl FileEventStore {
         })?;
         let apart = Layout::apart(layout.root(), private.path());
         create_local(&system, &apart)?;
-        Self::start(system, apart, options, Some(private), newer)
+        let unrecovered = Wal::new(system.clone(), layout.clone(), 1).unrecovered();
+        let opened = Apart {
+            private,
+            unrecovered,
+        };
+        Self::start(system, apart, options, Some(opened), newer)
     }
 
     fn start(
         system: System,
         layout: Layout,
         options: StoreOptions,
-        private: Option<PrivateDir>,
+        apart: Option<Apart>,
         newer: Option<NewerVersion>,
     ) -> Result<Self, OpenError> {
         let failed = |source: IdentityError| OpenError::SetUp {
@@ -206,7 +211,7 @@ impl FileEventStore {
                 last_failure: LastFailure::default(),
                 lacks_cache: LacksCache::default(),
                 tail: Tail::default(),
-                private,
+                apart,
                 newer,
             }),
         };

@@ -186,7 +186,7 @@ pub(crate) fn newer_version(system: &System, layout: &Layout) -> Option<NewerVer
 impl Inner {
     /// Checks that what is saved is found again: where this handle may not write into the store, what it saves goes away with it.
     pub(crate) fn must_keep(&self) -> Result<(), StateError> {
-        match (&self.newer, &self.private) {
+        match (&self.newer, &self.apart) {
             (Some(newer), _) => Err(StateError::NewerVersion(newer.clone())),
             (None, Some(_)) => Err(StateError::ReadOnly {
                 root: self.layout.root().to_owned(),

@@ -44,6 +44,9 @@ pub struct StoreStatus {
     /// Transactions that a power cut had taken and this handle has written again, as
     /// [`recovered`](FileEventStore::recovered).
     pub recovered: Vec<TransactionId>,
+    /// Transactions that a power cut had taken and that wait in the log of a store that is open for reading only: answers lack
+    /// them, until it is opened where it may be written to.
+    pub unrecovered: Vec<TransactionId>,
     /// How many transactions are kept that are not in the history, as [`vanished`](FileEventStore::vanished) lists them.
     pub vanished: u64,
     /// Replicas whose transactions are dated more than a second ahead of this machine's clock.
@@ -133,7 +136,7 @@ impl FileEventStore {
     pub fn status(&self) -> Result<StoreStatus, RefreshError> {
         self.inner.refresh(Depth::Files)?;
         let history = &*self.inner.history()?;
-        let omissions = self.inner.index().omissions()?;
+        let omissions = self.inner.omissions_in(&self.inner.index())?;
         let (omissions, accepted) = self.inner.split_accepted(&omissions)?;
         let is_accepted = |id: Option<TransactionId>| {
             id.is_some() && accepted.iter().any(|it| it.transaction_id == id)
@@ -171,6 +174,7 @@ impl FileEventStore {
             replica_conflicts: replica_conflicts(history, &replicas),
             moved: replicas.moved,
             recovered: self.recovered(),
+            unrecovered: self.inner.unrecovered(history),
             vanished,
             clock_ahead: clock_ahead(history, now),
             epoch: history.epoch(),
@@ -191,6 +195,13 @@ struct Replicas {
 }
 
 impl Inner {
+    /// Returns what the log of a store that may not be written to has, and its files have not.
+    fn unrecovered(&self, history: &History) -> Vec<TransactionId> {
+        let unrecovered = self.apart.iter().flat_map(|apart| &apart.unrecovered);
+        let lost = unrecovered.filter(|id| history.find(**id).is_none());
+        lost.copied().collect()
+    }
+
     /// Returns the replicas of this working copy as its file names them now, whichever process wrote it.
     fn replicas(&self) -> Replicas {
         let mut replicas = Replicas::default();

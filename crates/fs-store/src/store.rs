@@ -48,10 +48,21 @@ pub(crate) struct Inner {
     pub(crate) last_failure: LastFailure,
     pub(crate) lacks_cache: LacksCache,
     pub(crate) tail: Tail,
-    /// What holds `index/` and `local/` of a store that may not be written to.
-    pub(crate) private: Option<PrivateDir>,
+    /// What a store has that may not be written to.
+    pub(crate) apart: Option<Apart>,
     /// The file of `local/` that a newer version has written, if that is why the store may not be written to.
     pub(crate) newer: Option<NewerVersion>,
+}
+
+/// What is kept of a store that may not be written to.
+#[derive(Debug)]
+pub(crate) struct Apart {
+    /// What holds `index/` and `local/`.
+    #[expect(dead_code, reason = "it goes away with the handle")]
+    pub(crate) private: PrivateDir,
+    /// Transactions that the log of the store holds, and that its files do not: a power cut took them, and the next who may
+    /// write brings them back.
+    pub(crate) unrecovered: Vec<TransactionId>,
 }
 
 /// What only an appending thread uses.
@@ -247,7 +258,7 @@ impl Inner {
     ) -> Result<(Arc<History>, Vec<Omission>), RefreshError> {
         let mut index = self.index_mut();
         index.load_history()?;
-        let (history, omissions) = (index.history(), index.omissions()?);
+        let (history, omissions) = (index.history(), self.omissions_in(&index)?);
         drop(index);
         Ok((history, self.split_accepted(&omissions)?.0))
     }

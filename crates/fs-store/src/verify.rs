@@ -54,7 +54,7 @@ impl FileEventStore {
     pub fn verify(&self) -> Result<Verification, RefreshError> {
         self.inner.refresh(Depth::Files)?;
         let history = &*self.inner.history()?;
-        let omissions = self.inner.index().omissions()?;
+        let omissions = self.inner.omissions_in(&self.inner.index())?;
         let (omissions, accepted) = self.inner.split_accepted(&omissions)?;
         let is_accepted = |id: Option<TransactionId>| {
             id.is_some() && accepted.iter().any(|it| it.transaction_id == id)

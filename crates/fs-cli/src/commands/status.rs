@@ -40,6 +40,7 @@ struct Answer {
     replica_conflicts: Vec<ConflictOut>,
     clock_ahead: Vec<ClockOut>,
     recovered: Vec<TransactionId>,
+    unrecovered: Vec<TransactionId>,
     git: Vec<FaultOut>,
     vanished: u64,
     accepted: Vec<AcceptedOut>,
@@ -178,6 +179,7 @@ pub(crate) fn run(
             })
             .collect(),
         recovered: status.recovered,
+        unrecovered: status.unrecovered,
         git: faults.iter().map(FaultOut::from).collect(),
         vanished: status.vanished,
         accepted: status.accepted.into_iter().map(AcceptedOut::from).collect(),
@@ -272,6 +274,12 @@ fn text(answer: &Answer, extent: Extent) -> String {
         "transaction",
         answer.recovered.iter().map(|transaction_id| {
             format!("recovered: a power cut had taken {transaction_id}, and it was written again from the log")
+        }),
+    );
+    listing.list(
+        "transaction",
+        answer.unrecovered.iter().map(|transaction_id| {
+            format!("not recovered: a power cut had taken {transaction_id}, and only the log has it; open the store once where it may be written to")
         }),
     );
     for fault in &answer.git {

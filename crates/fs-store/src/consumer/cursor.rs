@@ -122,7 +122,7 @@ impl Inner {
         if let Some(newer) = &self.newer {
             return Err(ConsumerError::NewerVersion(newer.clone()));
         }
-        if self.private.is_some() {
+        if self.apart.is_some() {
             // What lies elsewhere goes away with this handle.
             return Err(read_only());
         }

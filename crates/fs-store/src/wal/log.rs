@@ -169,31 +169,9 @@ impl Log {
     /// Returns the frames of the newest generation there is, where `head` is that of the head: a frame may be newer than a head that the power
     /// cut kept from being written.
     pub(super) fn newest_frames(&self, head: Option<Generation>) -> Result<Vec<Frame>, LogError> {
-        let mut frames = self.read_all()?;
-        let newest = frames
-            .iter()
-            .map(|frame| frame.generation)
-            .chain(head)
-            .max();
-        frames.retain(|frame| Some(frame.generation) == newest);
-        Ok(frames)
-    }
-
-    /// Reads every slot for frames of any generation, since a power cut may have spared any of them.
-    fn read_all(&self) -> Result<Vec<Frame>, LogError> {
         let failed = |source| LogError::new(Step::ReadLog, &self.path, source);
         let len = usize::try_from(self.file.len().map_err(failed)?).unwrap_or(usize::MAX);
-        let bytes = self.read(0, len)?;
-        let (mut frames, mut slot) = (Vec::new(), FIRST_FRAME);
-        while let Some(rest) = bytes
-            .get(slot as usize * SLOT..)
-            .filter(|rest| !rest.is_empty())
-        {
-            let frame = Frame::parse(rest, slot);
-            slot += frame.as_ref().map_or(1, Frame::slots);
-            frames.extend(frame);
-        }
-        Ok(frames)
+        Ok(newest_frames_in(&self.read(0, len)?, head))
     }
 
     /// Returns what the system knows of the file.
@@ -284,6 +262,23 @@ impl Log {
 }
 
 /// Returns where the log of a store lies.
+/// Returns the frames of the newest generation in the bytes of a log; every slot is looked at, since a power cut may have spared any.
+pub(super) fn newest_frames_in(bytes: &[u8], head: Option<Generation>) -> Vec<Frame> {
+    let (mut frames, mut slot) = (Vec::new(), FIRST_FRAME);
+    while let Some(rest) = bytes
+        .get(slot as usize * SLOT..)
+        .filter(|rest| !rest.is_empty())
+    {
+        let frame = Frame::parse(rest, slot);
+        slot += frame.as_ref().map_or(1, Frame::slots);
+        frames.extend(frame);
+    }
+    let generations = frames.iter().map(|frame| frame.generation);
+    let newest = generations.chain(head).max();
+    frames.retain(|frame| Some(frame.generation) == newest);
+    frames
+}
+
 pub(super) fn path_of(layout: &Layout) -> PathBuf {
     layout.local_item("log")
 }

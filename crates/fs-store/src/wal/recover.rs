@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::LogError;
 use super::frame::{Frame, Front, LogHead, Record, Trust};
-use super::log::{Live, Log};
+use super::log::{self, Live, Log};
 use super::{Wal, file_of};
 
 /// What is known of the time between the writing of a frame and now.
@@ -96,6 +96,45 @@ impl Wal {
             }
             _ => self.replace(here, Log::slots_for(0, 0)),
         }
+    }
+
+    /// Returns the transactions that a recovery would write again: looks without the lock, and writes nothing.
+    ///
+    /// For a store that may not be written to. What cannot be read is not told here; whoever writes next meets it.
+    pub(crate) fn unrecovered(&self) -> Vec<TransactionId> {
+        if !self.wants_recovery() {
+            return Vec::new();
+        }
+        let (disk, path) = (self.system.disk.as_ref(), log::path_of(&self.layout));
+        let read = disk.stat(&path).ok().flatten().and_then(|stat| {
+            let len = usize::try_from(stat.len).ok()?;
+            Some((stat, disk.read_range(&path, 0, len).ok()?))
+        });
+        let (Some((stat, bytes)), Ok(here)) = (read, self.site()) else {
+            return Vec::new();
+        };
+        let front = Front::parse(&bytes);
+        if front.newer.is_some() {
+            return Vec::new();
+        }
+        let known = front.head.as_ref().map(|head| head.generation);
+        let head = front.head.filter(|head| super::is_ours(head, &here, &stat));
+        let mut lost = Vec::new();
+        for frame in log::newest_frames_in(&bytes, known) {
+            let since = since(&frame, head.as_ref(), &here, self.boot);
+            for record in &frame.records {
+                let start = usize::try_from(record.offset).unwrap_or(usize::MAX);
+                let Some(bytes) = bytes.get(start..start.saturating_add(record.len)) else {
+                    continue;
+                };
+                let file = self.look_at(record, bytes);
+                let is_lost = |file| remedy(file, since, Trust::Sound) == Remedy::Rewrite;
+                if file.is_ok_and(is_lost) {
+                    lost.push(record.id);
+                }
+            }
+        }
+        lost
     }
 
     /// Puts the files of these frames of the log right and makes them durable; returns what was lost.

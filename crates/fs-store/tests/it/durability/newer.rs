@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fs_store::{AppendError, ConsumerError, FileEventStore, RefreshError, StateError};
+use fs_io::System;
+use fs_store::{
+    AppendError, ConsumerError, Durability, FileEventStore, RefreshError, StateError, StoreOptions,
+};
 
-use crate::support::{count, counted, new_store, numbers};
+use crate::support::{count, counted, new_store, numbers, stream};
 
 /// Reads every file below a directory.
 fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -264,4 +267,47 @@ fn a_log_of_which_a_newer_version_has_written_one_head_is_left_alone() {
         bytes,
         "its frames are not written over"
     );
+}
+
+/// A newer version has written the identity, and a power cut has taken what this one appended: it may not bring that back.
+#[test]
+fn what_only_the_log_has_is_missed_where_it_cannot_be_written_again() {
+    let new = new_store();
+    let root = new.root().to_owned();
+    drop(new);
+    let open = |boot: &str| {
+        let mut system = System::real();
+        system.machine.boot_id = Some(boot.to_owned());
+        let options = StoreOptions::default().durability(Durability::Journal);
+        options.system(system).open(&root).unwrap()
+    };
+    let store = open("before");
+    let appended = store.append(counted("s", 1)).unwrap();
+    drop(store);
+    let identity = fs::read(root.join("local/replicas")).unwrap();
+    make_newer(&root, "replicas");
+    let file = appended.transaction_id.relative_path();
+    let lost = root.join("events").join(&file);
+    let bytes = fs::read(&lost).unwrap();
+    fs::remove_file(&lost).unwrap();
+    let removed = open("before").stream_events(&stream("s")).unwrap();
+    assert!(
+        removed.is_complete() && removed.is_empty(),
+        "where the machine has run on, it was removed on purpose"
+    );
+    let reading = open("after");
+    let lacking = reading.stream_events(&stream("s")).unwrap();
+    assert_eq!(lacking.completeness().missing.paths, [file]);
+    let status = reading.status().unwrap();
+    assert_eq!(status.unrecovered, [appended.transaction_id]);
+    assert!(!status.is_clean(), "somebody has to open it for writing");
+    fs::write(&lost, bytes).unwrap();
+    let whole = reading.stream_events(&stream("s")).unwrap();
+    assert!(whole.is_complete() && whole.len() == 1, "it is back");
+    drop(reading);
+    fs::remove_file(&lost).unwrap();
+    fs::write(root.join("local/replicas"), identity).unwrap();
+    let store = open("after");
+    assert_eq!(store.recovered(), [appended.transaction_id]);
+    assert!(store.stream_events(&stream("s")).unwrap().is_complete());
 }
