@@ -1,15 +1,15 @@
-//! The history in memory: the DAG, the streams it makes, the commands it answers for, and the ingestion order.
+//! The history in memory: the DAG, the streams it makes, and the ingestion order.
 //!
 //! **Invariant**: streams and versions are a function of the set of transactions; numbers are a function of the
 //! journal. Nothing else goes in.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use fs_dag::{Dag, Node, TxIx};
-use fs_format::{CommandId, DecodeError, Event, StreamId, TransactionId};
+use fs_format::{DecodeError, Event, StreamId, TransactionId};
 
 use crate::derived::Derived;
 use crate::position::{Epoch, Position, RunningHash, Sequence};
@@ -57,7 +57,6 @@ pub struct History {
     stored: Vec<Arc<Stored>>,
     by_number: BTreeMap<u64, TxIx>,
     streams: BTreeMap<StreamId, Vec<Write>>,
-    commands: HashMap<CommandId, Vec<TxIx>>,
     events: u64,
     epoch: Option<Epoch>,
     generation: u64,
@@ -118,12 +117,6 @@ impl History {
                 "indexes are dense and in insertion order"
             );
             self.by_number.insert(stored.number, ix);
-            if let Some(command_id) = &stored.header.command_id {
-                self.commands
-                    .entry(command_id.clone())
-                    .or_default()
-                    .push(ix);
-            }
             self.stored.push(stored);
         }
         if arrival.reordered && !arrival.is_inserted {
@@ -307,16 +300,6 @@ impl History {
     /// Returns the number of events of `stream_id`.
     pub fn version(&self, stream_id: &StreamId) -> u64 {
         version_of(self.writes(stream_id))
-    }
-
-    /// Returns the canonically first transaction of the command `command_id`.
-    pub fn command(&self, command_id: &CommandId) -> Option<&Stored> {
-        let candidates = self.commands.get(command_id)?;
-        candidates
-            .iter()
-            .filter(|ix| self.dag.rank(**ix).is_some())
-            .min_by_key(|ix| self.dag.rank(**ix))
-            .map(|ix| self.get(*ix))
     }
 
     /// Returns the version that `stream_id` has after the transaction `ix`, canonically; `None` when it writes none of it.

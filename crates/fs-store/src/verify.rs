@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use fs_format::{FormatVersion, TransactionId, limits};
-use fs_index::{Depth, OmissionKind, Reason, Remedy};
+use fs_index::{Depth, Omission, OmissionKind, Reason, Remedy};
 
 use crate::error::RefreshError;
 use crate::identity_conflict::{above_gaps, counted};
@@ -23,6 +23,8 @@ pub struct Verification {
     pub altered_in_transit: Vec<String>,
     /// Transactions whose files were rewritten since this working copy read them.
     pub rewritten: Vec<Rewritten>,
+    /// What [`forget`](FileEventStore::forget) accepted and is missing or damaged still; it is no problem.
+    pub accepted: Vec<Omission>,
 }
 
 /// Something that a full check found.
@@ -209,6 +211,7 @@ impl FileEventStore {
         found
             .problems
             .sort_by(|a, b| (&a.path, &a.reason).cmp(&(&b.path, &b.reason)));
+        found.accepted = accepted;
         Ok(found)
     }
 }

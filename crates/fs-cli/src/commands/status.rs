@@ -300,15 +300,7 @@ fn text(answer: &Answer, extent: Extent) -> String {
         ));
     }
     if extent == Extent::ALL {
-        listing.list(
-            "file",
-            answer.accepted.iter().map(|accepted| {
-                format!(
-                    "accepted: {} is missing or damaged, and nobody misses it here any more",
-                    plain(&accepted.path)
-                )
-            }),
-        );
+        listing.list("file", answer.accepted.iter().map(AcceptedOut::text));
     }
     listing.line(if answer.clean { "clean" } else { "not clean" });
     listing.into_text()

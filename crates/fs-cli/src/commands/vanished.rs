@@ -39,6 +39,15 @@ pub(crate) struct AcceptedOut {
     pub(crate) path: String,
 }
 
+impl AcceptedOut {
+    pub(crate) fn text(&self) -> String {
+        format!(
+            "accepted: {} is missing or damaged, and nobody misses it here any more",
+            plain(&self.path)
+        )
+    }
+}
+
 impl From<Omission> for AcceptedOut {
     fn from(omission: Omission) -> Self {
         Self {

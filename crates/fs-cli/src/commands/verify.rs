@@ -4,6 +4,7 @@ use fs_store::FileEventStore;
 use serde::Serialize;
 
 use crate::advice::Adviser;
+use crate::commands::vanished::AcceptedOut;
 use crate::listing::Listing;
 use crate::outcome::Ending;
 use crate::output::{Output, plain};
@@ -17,6 +18,7 @@ struct Answer {
     problems: Vec<ProblemOut>,
     altered_in_transit: Vec<String>,
     rewritten: Vec<RewrittenOut>,
+    accepted: Vec<AcceptedOut>,
 }
 
 #[derive(Serialize)]
@@ -55,6 +57,7 @@ pub(crate) fn run(
             .into_iter()
             .map(RewrittenOut::from)
             .collect(),
+        accepted: found.accepted.into_iter().map(AcceptedOut::from).collect(),
     };
     let mut unconverted = Vec::new();
     if !output.is_json() {
@@ -97,6 +100,7 @@ fn text(answer: &Answer, unconverted: &[Option<String>], extent: Extent) -> Stri
         "rewritten transaction",
         answer.rewritten.iter().map(RewrittenOut::text),
     );
+    listing.list("file", answer.accepted.iter().map(AcceptedOut::text));
     let verdict = match (answer.ok, answer.problems.is_empty()) {
         (true, _) => "everything verifies",
         (false, true) => "rewritten",

@@ -194,7 +194,13 @@ fn what_is_gone_for_good_is_accepted_here_and_listed_on_request() {
     );
     assert!(!here.fine(&["status"]).contains(&first));
     assert!(here.fine(&["status", "--all"]).contains(&relative(&first)));
-    assert!(here.fine(&["verify"]).contains("everything verifies"));
+    let verified = here.fine(&["verify"]);
+    assert!(
+        verified.contains("everything verifies")
+            && verified.contains(&format!("accepted: {}", relative(&first))),
+        "it is no problem, and named: {verified}"
+    );
+    assert_eq!(here.json(&["verify"])["accepted"], status["accepted"]);
     here.fine(&["append", "s", "T", "1", "--expect", "2", "--strict"]);
     let other = here.lines(&["log"])[0]["transaction_id"].clone();
     let message = here.refused(&["forget", other.as_str().unwrap()], 1);
