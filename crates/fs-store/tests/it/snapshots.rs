@@ -60,3 +60,34 @@ async fn a_snapshot_is_not_served_after_a_merge_changed_what_is_below_it() {
         "a new snapshot takes the place of one that does not stand, though it covers no more"
     );
 }
+
+#[tokio::test]
+async fn a_snapshot_of_which_a_bit_is_flipped_is_not_served() {
+    let store = new_store();
+    count(&store, "counter", 1);
+    store
+        .save_command_state_snapshot(id(), snapshot(1))
+        .await
+        .unwrap();
+    let directory = store.root().join("local/snapshots");
+    let files = std::fs::read_dir(directory).unwrap();
+    let mut files = files.map(|file| file.unwrap().path());
+    let is_lock = |path: &std::path::PathBuf| path.extension().is_some_and(|it| it == "lock");
+    let path = files.find(|path| !is_lock(path)).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        for bit in 0..8 {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << bit;
+            std::fs::write(&path, flipped).unwrap();
+            let served = store.load_command_state_snapshot(id()).await;
+            assert!(
+                matches!(served, Ok(None)),
+                "bit {bit} of byte {at} is flipped, and the state is worked out anew: {served:?}"
+            );
+        }
+    }
+    std::fs::write(&path, &whole).unwrap();
+    let served = store.load_command_state_snapshot(id()).await.unwrap();
+    assert_eq!(served.expect("it is whole").state, serde_json::json!(1));
+}
