@@ -52,6 +52,14 @@ impl Dag {
         cover
     }
 
+    /// Returns what every one of `set` is or descends from.
+    ///
+    /// # Complexity
+    /// O(c) for the chains of the first of the set, and for each other the chains that those before it have in common.
+    pub fn common(&self, set: &[TxIx]) -> Cover {
+        self.clocks.common(set)
+    }
+
     /// Returns whether a transaction is among what a [`Dag::cover`] holds.
     ///
     /// # Complexity

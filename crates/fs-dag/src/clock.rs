@@ -77,6 +77,20 @@ impl Cover {
         self.0[chain] = self.0[chain].max(length);
     }
 
+    /// Lowers what `clock` covers less of.
+    fn keep(&mut self, clock: &Clock) {
+        for (chain, mine) in (0u32..).zip(&mut self.0) {
+            let other = match chain == clock.at.chain {
+                true => clock.at.position + 1,
+                false => clock.others.get(chain as usize).copied().unwrap_or(0),
+            };
+            *mine = (*mine).min(other);
+        }
+        while self.0.last() == Some(&0) {
+            self.0.pop();
+        }
+    }
+
     fn add(&mut self, clock: &Clock) {
         if self.0.len() < clock.others.len() {
             self.0.resize(clock.others.len(), 0);
@@ -201,6 +215,27 @@ impl Clocks {
             return Some(clock.at.position);
         }
         clock.others.get(chain as usize)?.checked_sub(1)
+    }
+
+    /// Returns, for each chain that `of` covers a part of, how much.
+    pub(crate) fn seen(&self, of: TxIx) -> impl Iterator<Item = (u32, u32)> {
+        self.get(of).into_iter().flat_map(|clock| {
+            let own = (clock.at.chain, clock.at.position + 1);
+            let others = (0u32..).zip(clock.others.iter().copied());
+            let others = others.filter(move |(chain, length)| *length > 0 && *chain != own.0);
+            others.chain([own])
+        })
+    }
+
+    /// Returns what all of `set` cover.
+    pub(crate) fn common(&self, set: &[TxIx]) -> Cover {
+        let mut clocks = set.iter().filter_map(|ix| self.get(*ix));
+        let mut common = Cover::default();
+        if let Some(first) = clocks.next() {
+            common.add(first);
+        }
+        clocks.for_each(|clock| common.keep(clock));
+        common
     }
 
     pub(crate) fn chain_count(&self) -> usize {

@@ -214,6 +214,14 @@ impl Dag {
         self.clocks.highest(of, chain)
     }
 
+    /// Returns the chains of which `of` or an ancestor of it is a member, each with how many of it are, from its beginning.
+    ///
+    /// # Complexity
+    /// O(c) for the chains up to the highest number among them; the chain of `of` itself does not count.
+    pub fn seen_chains(&self, of: TxIx) -> impl Iterator<Item = (u32, u32)> {
+        self.clocks.seen(of)
+    }
+
     /// Returns the bytes on the heap that the clocks take.
     pub fn clock_bytes(&self) -> usize {
         self.clocks.bytes()

@@ -52,6 +52,24 @@ impl Chains {
             .map(|(number, members)| (*number, members.as_slice()))
     }
 
+    /// Returns `ix` and its ancestors among them, in canonical order.
+    ///
+    /// # Complexity
+    /// O(c log n + k log k) for n transactions, c chains that `ix` has seen of, and k results.
+    pub(crate) fn seen_by(&self, dag: &Dag, ix: TxIx) -> Vec<TxIx> {
+        let seen = dag.seen_chains(ix).filter_map(|(chain, length)| {
+            let place = self
+                .by_number
+                .binary_search_by_key(&chain, |it| it.0)
+                .ok()?;
+            let members = self.by_number[place].1.as_slice();
+            Some(&members[..members.partition_point(|member| member.position < length)])
+        });
+        let mut seen: Vec<_> = seen.flatten().map(|member| member.ix).collect();
+        seen.sort_unstable_by_key(|ix| dag.rank(*ix));
+        seen
+    }
+
     /// Returns those that are neither ancestors nor descendants of `ix`.
     ///
     /// # Complexity

@@ -20,6 +20,7 @@ use fs_index::History;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::chains::Chains;
 use crate::open::OpenForks;
 
 /// The name of a fork: 16 hexadecimal digits that follow from its heads, the same in every clone.
@@ -69,28 +70,20 @@ impl Shape {
     /// Returns the branch of each head: the members up to it that are not below every other head, in canonical order.
     ///
     /// # Complexity
-    /// O(h n) for h heads and n members that are none, as the branches have that many members together at most.
+    /// O(n log n) for n members, and for each head the chains that it has seen of and O(k log k) for the k of its branch.
     pub(crate) fn branches(&self, dag: &Dag) -> Vec<Vec<TxIx>> {
         let heads: BTreeSet<TxIx> = self.heads.iter().copied().collect();
-        // Whoever is below a head and below every other is below all.
-        let below_all = |member: &TxIx| {
-            self.heads
-                .iter()
-                .all(|head| dag.is_ancestor(*member, *head))
+        // Whoever is below a head and below every other is below all; no head is below another.
+        let below_all = dag.common(&self.heads);
+        let members = self.members.iter().copied();
+        let in_one = members.filter(|ix| !heads.contains(ix) && !dag.is_covered(&below_all, *ix));
+        let in_one = Chains::new(dag, in_one);
+        let branch = |head: &TxIx| {
+            let mut branch = in_one.seen_by(dag, *head);
+            branch.push(*head);
+            branch
         };
-        // No head is below another.
-        let in_one: Vec<TxIx> = self
-            .members
-            .iter()
-            .copied()
-            .filter(|member| !heads.contains(member) && !below_all(member))
-            .collect();
-        let branch = |head: TxIx| -> Vec<TxIx> {
-            let members = in_one.iter().copied();
-            let below = members.filter(|member| dag.is_ancestor(*member, head));
-            below.chain([head]).collect()
-        };
-        self.heads.iter().map(|head| branch(*head)).collect()
+        self.heads.iter().map(branch).collect()
     }
 
     /// Returns the newest participants of the fork's streams: its heads, or what lies on top of them.

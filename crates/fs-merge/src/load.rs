@@ -10,6 +10,7 @@ use fs_index::{History, Omission, Undecodable};
 use fs_store::{EventDecodeError, FileEventStore, ReadError, RefreshError, Schema, StoredEvent};
 use serde::Deserialize;
 
+use crate::chains::Chains;
 use crate::detect::{ForkId, Shape, shapes};
 use crate::event::{BlockedFork, ForkEvent, Raw, ReadAs, unplaced};
 use crate::fork::{Branch, Decision, ForkContext, ForkedStream, Transaction};
@@ -96,7 +97,7 @@ pub(crate) fn load_some<E: ReadAs>(
     if shapes.is_empty() {
         return Vec::new();
     }
-    let stale_reads = stale_reads_in(history);
+    let stale_reads = StaleReads::new(stale_reads_in(history));
     let missing = Missing::new(history, omissions);
     let load = |shape| {
         let unsure = missing.makes_unsure(shape);
@@ -147,7 +148,7 @@ impl<'a> Loader<'a> {
 
     fn load<E: ReadAs>(
         &self,
-        stale_reads: &[StaleRead],
+        stale_reads: &StaleReads,
         unsure: Vec<Omission>,
     ) -> Result<ForkContext<E>, BlockedFork> {
         let dag = self.history.dag();
@@ -180,11 +181,13 @@ impl<'a> Loader<'a> {
             .collect();
         let is_head: BTreeSet<_> = self.shape.heads.iter().copied().collect();
         // No head has seen another.
-        let since: Vec<_> = since
+        let mut since: Vec<_> = since
             .into_iter()
             .filter_map(|id| dag.index_of(id))
             .filter(|ix| !is_head.contains(ix))
             .collect();
+        since.sort_unstable_by_key(|ix| dag.rank(*ix));
+        let since = Chains::new(dag, since);
         Ok(ForkContext {
             id: self.shape.id.clone(),
             streams,
@@ -234,7 +237,8 @@ impl<'a> Loader<'a> {
     ) -> Result<ForkedStream<E>, BlockedFork> {
         let dag = self.history.dag();
         let members: Vec<_> = members.iter().copied().collect();
-        let heads = dag.maximal(&members);
+        // There are several: none is below another.
+        let below_all = dag.common(&dag.maximal(&members));
         let mut below: Vec<TxIx> = Vec::new();
         let (mut events_below, mut events_since) = (Vec::new(), Vec::new());
         let mut last = None;
@@ -242,7 +246,7 @@ impl<'a> Loader<'a> {
             let is_below = match last {
                 Some((last, is_below)) if last == ix => is_below,
                 _ => {
-                    let is_below = heads.iter().all(|head| dag.is_ancestor(ix, *head));
+                    let is_below = dag.is_covered(&below_all, ix);
                     below.extend(is_below.then_some(ix));
                     is_below
                 }
@@ -344,22 +348,39 @@ impl<'a> Loader<'a> {
     }
 
     /// Selects those that the head descends from, and adds the head.
-    fn seen_by(&self, head: TxIx, of: &[TxIx]) -> BTreeSet<TransactionId> {
+    fn seen_by(&self, head: TxIx, of: &Chains) -> BTreeSet<TransactionId> {
         let dag = self.history.dag();
-        let seen = of.iter().filter(|ix| dag.is_ancestor(**ix, head));
-        seen.chain([&head]).map(|ix| dag.id(*ix)).collect()
+        let seen = of.seen_by(dag, head).into_iter();
+        seen.chain([head]).map(|ix| dag.id(ix)).collect()
     }
 
     /// Selects the stale reads that a transaction of the fork has part in.
-    fn touching(&self, stale_reads: &[StaleRead]) -> Vec<StaleRead> {
+    fn touching(&self, stale_reads: &StaleReads) -> Vec<StaleRead> {
         let dag = self.history.dag();
         let of_fork = self.shape.members.iter().chain(&self.shape.on_top);
-        let of_fork: BTreeSet<_> = of_fork.map(|ix| dag.id(*ix)).collect();
-        let touches = |stale: &&StaleRead| {
-            let mut parties = stale.written_by.iter().chain([&stale.transaction_id]);
-            parties.any(|id| of_fork.contains(id))
-        };
-        stale_reads.iter().filter(touches).cloned().collect()
+        let touching = of_fork.flat_map(|ix| stale_reads.by_party.get(&dag.id(*ix)));
+        let touching: BTreeSet<usize> = touching.flatten().copied().collect();
+        let found = touching.iter().filter_map(|nth| stale_reads.all.get(*nth));
+        found.cloned().collect()
+    }
+}
+
+/// Stale reads, and who has part in them.
+struct StaleReads {
+    all: Vec<StaleRead>,
+    /// The places in `all`.
+    by_party: BTreeMap<TransactionId, Vec<usize>>,
+}
+
+impl StaleReads {
+    fn new(all: Vec<StaleRead>) -> Self {
+        let mut by_party: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (nth, stale) in all.iter().enumerate() {
+            for id in stale.written_by.iter().chain([&stale.transaction_id]) {
+                by_party.entry(*id).or_default().push(nth);
+            }
+        }
+        Self { all, by_party }
     }
 }
 

@@ -138,9 +138,8 @@ impl FileEventStore {
         let history = &*self.inner.history()?;
         let omissions = self.inner.omissions_in(&self.inner.index())?;
         let (omissions, accepted) = self.inner.split_accepted(&omissions)?;
-        let is_accepted = |id: Option<TransactionId>| {
-            id.is_some() && accepted.iter().any(|it| it.transaction_id == id)
-        };
+        let accepted_ids: BTreeSet<_> = accepted.iter().map(|it| it.transaction_id).collect();
+        let is_accepted = |id: Option<TransactionId>| id.is_some() && accepted_ids.contains(&id);
         let index = self.inner.index();
         let dag = history.dag();
         let (incomplete, quarantined) = index

@@ -1,6 +1,6 @@
 //! `trib status`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fs_format::{ReplicaId, Timestamp, TransactionId};
 use fs_index::Trouble;
@@ -123,13 +123,11 @@ pub(crate) fn run(
     let clean = status.is_clean() && forks.is_empty() && faults.is_empty();
     let adviser = Adviser::new(store);
     let absent = store.omissions()?;
-    let how_to_mend = |missing| {
-        let absent = absent.iter().find(|it| it.transaction_id == Some(missing));
-        match absent {
-            Some(it) if it.kind != OmissionKind::Missing => Ok(format!("mend events/{}", it.path)),
-            Some(it) => adviser.bring_back(&it.path),
-            None => adviser.bring_back(&missing.relative_path()),
-        }
+    let absent: BTreeMap<_, _> = absent.iter().map(|it| (it.transaction_id, it)).collect();
+    let how_to_mend = |missing| match absent.get(&Some(missing)) {
+        Some(it) if it.kind != OmissionKind::Missing => Ok(format!("mend events/{}", it.path)),
+        Some(it) => adviser.bring_back(&it.path),
+        None => adviser.bring_back(&missing.relative_path()),
     };
     let mut dangling = Vec::with_capacity(status.dangling.len());
     for it in &status.dangling {

@@ -204,6 +204,8 @@ proptest! {
                 let covered = dag.order().iter().filter(|b| **b == a || dag.is_ancestor(**b, a)).filter_map(|b| dag.chain(*b));
                 let highest = covered.filter(|on| on.chain == chain).map(|on| on.position).max();
                 prop_assert_eq!(dag.highest_on_chain(a, chain), highest, "a clock entry is the highest position covered");
+                let seen = dag.seen_chains(a).find(|(seen, _)| *seen == chain).map(|(_, length)| length - 1);
+                prop_assert_eq!(seen, highest, "and is listed where there is one");
             }
         }
     }
@@ -220,6 +222,14 @@ proptest! {
         let of_b = covered(&b);
         let common: Vec<_> = covered(&a).into_iter().filter(|ix| of_b.contains(ix)).collect();
         prop_assert_eq!(dag.merge_bases(&a, &b), maximal_by_search(&dag, &common), "merge bases are the maximal common ancestors");
+        let of_each: Vec<_> = a.iter().map(|ix| covered(&[*ix])).collect();
+        let of_all = |ix: &&TxIx| !a.is_empty() && of_each.iter().all(|of| of.contains(ix));
+        let cover = dag.common(&a);
+        prop_assert_eq!(
+            dag.order().iter().filter(|ix| dag.is_covered(&cover, **ix)).collect::<Vec<_>>(),
+            dag.order().iter().filter(of_all).collect::<Vec<_>>(),
+            "in common is what each is or descends from"
+        );
         prop_assert_eq!(dag.merge_bases(&a, &b), dag.merge_bases(&b, &a), "which set is named first does not matter");
         prop_assert_eq!(dag.maximal(&a), maximal_by_search(&dag, &a), "maximal members have no descendant in the set");
         prop_assert_eq!(dag.maximal(dag.order()), dag.heads(), "the heads are the maximal transactions");
