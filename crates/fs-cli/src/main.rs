@@ -30,8 +30,10 @@ use crate::output::Output;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut output = Output::new(cli.json);
-    let result =
-        commands::run(cli, &mut output).and_then(|ending| output.finish().map(|()| ending));
+    let result = commands::run(cli, &mut output).and_then(|ending| {
+        let printed = output.finish();
+        ending.once_printed(printed, &output)
+    });
     match result {
         Ok(ending) => ending.into(),
         Err(error) => outcome::report(error, &output),

@@ -20,6 +20,33 @@ pub(crate) enum Ending {
     Incomplete,
 }
 
+impl Ending {
+    /// Returns how a command ended whose answer was printed, or not: a verdict stands also when who reads the answer has gone away.
+    ///
+    /// # Errors
+    /// That of printing, where there is no verdict, something else is wrong than that nobody reads, or something was done.
+    pub(crate) fn once_printed(
+        self,
+        printed: anyhow::Result<()>,
+        output: &Output,
+    ) -> anyhow::Result<Self> {
+        match printed {
+            Err(error)
+                if self != Self::Fine && output.what_changed().is_none() && is_unwanted(&error) =>
+            {
+                Ok(self)
+            }
+            printed => printed.map(|()| self),
+        }
+    }
+}
+
+/// Returns whether an answer could not be printed since who reads it has gone away.
+fn is_unwanted(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    causes.any(|cause| cause.downcast_ref().is_some_and(NotPrinted::is_unwanted))
+}
+
 impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
         match ending {
@@ -45,12 +72,12 @@ impl std::error::Error for Usage {}
 /// Tells what went wrong and returns the exit code for it.
 pub(crate) fn report(error: anyhow::Error, output: &Output) -> ExitCode {
     let mut chain = error.chain();
-    if let Some(unprinted) = chain.find_map(|cause| cause.downcast_ref::<NotPrinted>()) {
+    if chain.any(|cause| cause.is::<NotPrinted>()) {
         if let Some(changed) = output.what_changed() {
             output.failure(&error.context(changed.to_owned()));
             return ExitCode::from(6);
         }
-        if unprinted.is_unwanted() {
+        if is_unwanted(&error) {
             return ExitCode::SUCCESS;
         }
     }

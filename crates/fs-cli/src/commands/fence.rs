@@ -17,6 +17,11 @@ struct Answer {
 
 pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
     let new = store.fence()?;
+    if new {
+        output.changed(
+            "the fence was written; commit it, so that it keeps eventcore-fs out of every clone",
+        );
+    }
     notes::renewed(store, output);
     let path = format!("events/{FENCE_NAME}");
     let file = store.root().join("events").join(FENCE_NAME);

@@ -94,7 +94,12 @@ pub(crate) fn run(
     let shown = open.forks.iter().map(|fork| Item::Fork(fork.into()));
     let blocked = open.blocked.iter().map(|fork| Item::Blocked(fork.into()));
     let answer: Vec<_> = shown.chain(blocked).collect();
-    output.answer(&answer, || {
+    let ending = if open.blocked.is_empty() {
+        Ending::Fine
+    } else {
+        Ending::Damaged
+    };
+    let printed = output.answer(&answer, || {
         let mut view = View::of_output();
         view.extent = Extent::of_flag(all);
         let whole = |fork| format!("{}\n\n{}", fork_text(fork, &view), settle_text(fork, &view));
@@ -111,12 +116,8 @@ pub(crate) fn run(
             blocks.push("no fork is open".to_owned());
         }
         blocks.join("\n\n")
-    })?;
-    Ok(if open.blocked.is_empty() {
-        Ending::Fine
-    } else {
-        Ending::Damaged
-    })
+    });
+    ending.once_printed(printed, output)
 }
 
 impl From<&BlockedFork> for BlockedOut {

@@ -70,12 +70,13 @@ pub(crate) fn run(root: &Path, revision: &str, output: &mut Output) -> anyhow::R
     git.check_requires(&commit)?;
     let preview = preview_merge(root, git.read(git.list_new(&commit)?)?, progress::bar())?;
     let answer = Answer::new(commit, preview);
-    output.answer(&answer, || text(revision, &answer))?;
-    Ok(if !answer.new.is_empty() || !answer.complete {
+    let ending = if !answer.new.is_empty() || !answer.complete {
         Ending::NotClean
     } else {
         Ending::Fine
-    })
+    };
+    let printed = output.answer(&answer, || text(revision, &answer));
+    ending.once_printed(printed, output)
 }
 
 impl Answer {

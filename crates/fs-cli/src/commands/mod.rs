@@ -125,9 +125,15 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
     };
     match opened.get().filter(|_| !follows) {
         Some(store) => match incomplete::tell(store, hint, output) {
-            Ok(false) if strict => result.map(|_| Ending::Incomplete),
-            Err(error) => result.and(Err(error)),
+            Ok(false) if strict => Ending::Incomplete.once_printed(result.map(|_| ()), output),
             Ok(_) => result,
+            // The answer was given, and what was to be done is done.
+            Err(error) => {
+                let ending = result?;
+                let lacks = "it is not known whether something is missing from this answer";
+                output.failure(&error.context(lacks));
+                Ok(if strict { Ending::Incomplete } else { ending })
+            }
         },
         None => result,
     }

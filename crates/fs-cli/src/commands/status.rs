@@ -186,12 +186,13 @@ pub(crate) fn run(
         epoch: status.epoch.map(|epoch| epoch.to_string()),
         topology_generation: status.topology_generation,
     };
-    output.answer(&answer, || text(&answer, extent))?;
-    Ok(if check && !clean {
+    let ending = if check && !clean {
         Ending::NotClean
     } else {
         Ending::Fine
-    })
+    };
+    let printed = output.answer(&answer, || text(&answer, extent));
+    ending.once_printed(printed, output)
 }
 
 fn standing(standing: Standing) -> &'static str {

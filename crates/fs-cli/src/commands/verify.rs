@@ -65,8 +65,9 @@ pub(crate) fn run(
             unconverted.push(adviser.unconvert(path)?);
         }
     }
-    output.answer(&answer, || text(&answer, &unconverted, extent))?;
-    Ok(if ok { Ending::Fine } else { Ending::Damaged })
+    let ending = if ok { Ending::Fine } else { Ending::Damaged };
+    let printed = output.answer(&answer, || text(&answer, &unconverted, extent));
+    ending.once_printed(printed, output)
 }
 
 /// `unconverted` says for each file that was altered in transit how it gets its own bytes back, where that is known.

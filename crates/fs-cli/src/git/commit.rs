@@ -120,14 +120,14 @@ impl<'a> Written<'a> {
             Ok(false) => return Ok(None),
             Err(error) => {
                 let untracked = [new, removed].concat();
-                if !untracked.is_empty() {
-                    // The error that is told is the first.
-                    let _ = git.write(
-                        &["rm", "--cached", "--quiet", "--ignore-unmatch"],
-                        &untracked,
-                    );
-                }
-                return Err(error);
+                // Below the top of the work tree, `git rm` takes no paths from a file.
+                let undo = ["rm", "--cached", "--quiet", "--ignore-unmatch"];
+                return Err(match git.asked(&undo, &untracked) {
+                    Ok(_) => error,
+                    Err(undone) => error.context(format!(
+                        "git's index was left with entries for what was not committed, until `git rm --cached` takes them out ({undone})"
+                    )),
+                });
             }
         }
         git.commit("HEAD").map(Some)

@@ -286,6 +286,7 @@ fn a_commit_that_fails_is_told_and_undone_while_the_settlement_stands() {
         fs::write(here.path().join("mine"), "staged").unwrap();
         here.git(&["add", "mine"]);
         let before = here.count_commits();
+        let listed = here.git(&["ls-files", "--", "mine", ".tributary/events"]);
         spoil(&here);
         let (out, err) = here.committing(&["resolve", "s", "--latest", "--commit"]);
         assert!(
@@ -299,6 +300,11 @@ fn a_commit_that_fails_is_told_and_undone_while_the_settlement_stands() {
         assert_eq!(err.lines().count(), 1, "{what}: it is one line: {err}");
         let _ = fs::remove_file(here.path().join(".git/index.lock"));
         assert_eq!(here.staged(), "mine\n", "{what}: git's index is as it was");
+        assert_eq!(
+            here.git(&["ls-files", "--", "mine", ".tributary/events"]),
+            listed,
+            "{what}: it has no entry for what was not committed"
+        );
         assert_eq!(here.count_commits(), before, "{what}");
         assert_eq!(
             here.fine(&["forks"]),

@@ -117,6 +117,7 @@ fn what_was_done_and_not_printed_has_an_exit_code_of_its_own() {
             "begins before the first event",
         ),
         (&store, &["adopt"], "fresh identity"),
+        (&store, &["fence"], "the fence was written"),
         (
             &here,
             &["resolve", "s", "--latest"],
@@ -169,4 +170,32 @@ fn a_reader_that_goes_away_is_told_only_what_was_done() {
         read.status.success() && read.stderr.is_empty(),
         "as with `head`: {read:?}"
     );
+}
+
+#[test]
+fn a_verdict_stands_when_nobody_reads_it() {
+    let here = forked();
+    let tx = here.lines(&["events"])[0]["transaction_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = here.path().join(".tributary/events");
+    let path = path
+        .join(&tx[..4])
+        .join(&tx[4..6])
+        .join(format!("{tx}.jsonl"));
+    std::fs::write(path, "").unwrap();
+    for (args, code) in [
+        (&["status", "--check"][..], 4),
+        (&["schema-check", "--known", "Other"], 4),
+        (&["verify"], 5),
+        (&["--strict", "read", "s"], 5),
+    ] {
+        let mut command = here.command(args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{args:?}: {ended:?}");
+    }
 }

@@ -69,8 +69,10 @@ fn a_fork_that_may_be_none_is_shown_as_that_and_declined() {
 #[test]
 fn without_a_fork_there_is_nothing_to_settle() {
     let here = Here::store();
+    here.fine(&["append", "s", "T", "1"]);
     for args in [
         &["resolve"][..],
+        &["resolve", "s", "--latest"],
         &["resolve", "--all", "--latest"],
         &["resolve", "-i"],
     ] {

@@ -32,7 +32,11 @@ pub(crate) fn run(
     args: ResolveArgs,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
-    if args.fork.is_none() && find::is_none_open(store)? {
+    let is_wrong_name = |name: &String| -> anyhow::Result<bool> {
+        let mut streams = store.streams()?.into_iter();
+        Ok(!streams.any(|(stream_id, _)| stream_id.as_str() == name))
+    };
+    if find::is_none_open(store)? && !args.fork.as_ref().map_or(Ok(false), is_wrong_name)? {
         let nothing = Report::default();
         let out = ReportOut::from(&nothing);
         output.answer(&out, || out.text())?;

@@ -111,12 +111,13 @@ pub(crate) fn run(
         types,
         failures,
     };
-    output.answer(&answer, || text(&answer))?;
-    Ok(if answer.ok {
+    let ending = if answer.ok {
         Ending::Fine
     } else {
         Ending::NotClean
-    })
+    };
+    let printed = output.answer(&answer, || text(&answer));
+    ending.once_printed(printed, output)
 }
 
 fn text(answer: &Answer) -> String {
