@@ -111,8 +111,10 @@ fn is_decided_on_something_else(cause: &(dyn std::error::Error + 'static)) -> bo
 
 /// Returns whether something is known to be missing, and nothing was done for that.
 fn is_incomplete(cause: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(append_error(cause), Some(AppendError::Hole { .. }))
-        || matches!(cause.downcast_ref(), Some(ReconcileError::Unsure { .. }))
+    matches!(
+        append_error(cause),
+        Some(AppendError::Hole { .. } | AppendError::CommandMissing { .. })
+    ) || matches!(cause.downcast_ref(), Some(ReconcileError::Unsure { .. }))
         || matches!(cause.downcast_ref(), Some(OpenError::Incomplete { .. }))
 }
 

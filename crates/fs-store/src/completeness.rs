@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fs_format::{StreamId, TransactionId};
+use fs_format::{CommandId, Header, StreamId, TransactionId};
 use fs_index::{Completeness, History, Index, IndexError, Omission, OmissionKind, Unconfirmed};
 use fs_io::Stat;
 
@@ -327,29 +327,51 @@ impl Inner {
         Ok((omissions, accepted))
     }
 
-    /// Refuses an append that expects a version of a stream with a hole; the index is up to date.
+    /// Refuses an append that expects a version of a stream with a hole, or whose command id the kept bytes of a missing transaction
+    /// have; the index is up to date.
     ///
     /// # Errors
-    /// [`AppendError::Hole`].
+    /// [`AppendError::Hole`] and [`AppendError::CommandMissing`].
     ///
     /// # Complexity
-    /// Nothing where no parent is missing; else the history is loaded.
+    /// Nothing where nothing is missing; else the history is loaded, and what is kept of what is missing is read.
     pub(crate) fn refuse_on_hole(&self, append: &Append) -> Result<(), AppendError> {
+        if append.anyway || self.options.on_hole == OnHole::Allow {
+            return Ok(());
+        }
         let checked = append
             .expected
             .iter()
             .filter(|(_, expected)| expected.version().is_some())
             .map(|(stream_id, _)| stream_id);
-        if append.anyway {
-            return Ok(());
+        self.refuse_holes(checked)?;
+        match &append.command_id {
+            Some(command_id) => self.refuse_missing_command(command_id),
+            None => Ok(()),
         }
-        self.refuse_holes(checked)
+    }
+
+    /// Refuses a command that a missing or damaged transaction has carried out, by what is kept of it.
+    fn refuse_missing_command(&self, command_id: &CommandId) -> Result<(), AppendError> {
+        let omissions = self.index().omissions().map_err(RefreshError::from)?;
+        let (omissions, _) = self.split_accepted(&omissions)?;
+        for (transaction_id, headers) in self.kept_of(&omissions)? {
+            let mut used = headers.iter().filter_map(|it| it.command_id.as_ref());
+            if used.any(|it| it == command_id) {
+                return Err(AppendError::CommandMissing {
+                    command_id: command_id.clone(),
+                    transaction_id,
+                    path: path_of(&omissions, transaction_id),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Refuses to go by the versions of streams of which one has a hole; the index is up to date.
     ///
-    /// The history knows a hole by what is on top of it. Of a damaged file whose bytes are kept, this working copy knows what it
-    /// wrote, also where nothing is on top. What a damaged file itself says is not believed: any file can say anything.
+    /// The history knows a hole by what is on top of it. Of what is missing or damaged and whose bytes are kept, this working copy knows
+    /// what it wrote, whatever is on top. What a damaged file itself says is not believed: any file can say anything.
     fn refuse_holes<'a>(
         &self,
         streams: impl IntoIterator<Item = &'a StreamId>,
@@ -372,39 +394,47 @@ impl Inner {
         let kept = self.kept_of(&omissions)?;
         for stream_id in streams {
             let by_children = history.hole(stream_id, &accepted);
+            let writes = |header: &Header| {
+                let base = header.stream_bases.get(stream_id);
+                base.is_some_and(|base| base.writes > 0)
+            };
             let by_kept_bytes = || {
                 let mut kept = kept.iter();
-                kept.find_map(|(id, written)| written.contains(stream_id).then_some(*id))
+                kept.find_map(|(id, headers)| headers.iter().any(writes).then_some(*id))
             };
             if let Some(missing) = by_children.or_else(by_kept_bytes) {
-                let place = |it: &&Omission| it.transaction_id == Some(missing);
-                let path = omissions.iter().find(place).map(|it| it.path.clone());
                 return Err(AppendError::Hole {
                     stream_id: stream_id.clone(),
                     missing,
-                    path: path.unwrap_or_else(|| missing.relative_path()),
+                    path: path_of(&omissions, missing),
                 });
             }
         }
         Ok(())
     }
 
-    /// Returns the streams that damaged files wrote whose bytes are kept.
+    /// Returns the headers of what is missing or damaged, where its bytes are kept.
     fn kept_of(
         &self,
         omissions: &[Omission],
-    ) -> Result<Vec<(TransactionId, Vec<StreamId>)>, AppendError> {
-        let damaged = omissions
+    ) -> Result<Vec<(TransactionId, Vec<Header>)>, AppendError> {
+        let omitted: BTreeSet<TransactionId> = omissions
             .iter()
-            .filter(|it| it.kind != OmissionKind::Missing);
-        let damaged: BTreeSet<TransactionId> = damaged.filter_map(|it| it.transaction_id).collect();
-        if damaged.is_empty() {
+            .filter_map(|it| it.transaction_id)
+            .collect();
+        if omitted.is_empty() {
             return Ok(Vec::new());
         }
         let kept = self.kept_paths()?.into_iter();
-        let kept = kept.filter(|(id, _)| damaged.contains(id));
+        let kept = kept.filter(|(id, _)| omitted.contains(id));
         Ok(kept
-            .map(|(id, paths)| (id, self.streams_of_kept(id, &paths)))
+            .map(|(id, paths)| (id, self.kept_headers(id, &paths)))
             .collect())
     }
+}
+
+/// Returns the path below `events/` of a transaction that is among what is missing, or where that would be.
+fn path_of(omissions: &[Omission], id: TransactionId) -> String {
+    let omission = omissions.iter().find(|it| it.transaction_id == Some(id));
+    omission.map_or_else(|| id.relative_path(), |it| it.path.clone())
 }

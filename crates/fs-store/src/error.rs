@@ -416,6 +416,18 @@ pub enum AppendError {
         /// The path below `events/` of its file, or where that would be.
         path: String,
     },
+    /// The command was carried out by a transaction that is missing or damaged, as its bytes that are kept say. Nothing was stored.
+    #[error(
+        "command id {command_id} was used by transaction {transaction_id}, which is missing or damaged (events/{path}); bring that back, forget it, or append anyway"
+    )]
+    CommandMissing {
+        /// The command id.
+        command_id: CommandId,
+        /// The transaction that used it.
+        transaction_id: TransactionId,
+        /// The path below `events/` of its file, or where that would be.
+        path: String,
+    },
     /// The stream has an open fork, and the store was opened to refuse appends to such.
     #[error("stream {stream_id} has an open fork; settle it first")]
     ForkedStream {

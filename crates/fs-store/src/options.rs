@@ -181,15 +181,16 @@ pub enum OnFork {
     Reject(Arc<dyn ForkDetector>),
 }
 
-/// What happens to an append that expects a version of a stream of which events are known to be missing.
+/// What happens to an append that expects a version of a stream of which events are known to be missing, or whose command a missing
+/// transaction has carried out.
 ///
 /// Where a file is damaged or away, what is left is counted, and the caller decides on a version that is too low. That is known
-/// where something was written on top of what is missing, and where the bytes of a damaged file are kept in this working copy. Appends
-/// that expect nothing, and those to other streams, are not affected.
+/// where something was written on top of what is missing, and where its bytes are kept in this working copy. Appends that expect nothing, and
+/// those to other streams, are not affected. A command id counts as used where the bytes that are kept have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnHole {
-    /// It is refused with [`AppendError::Hole`](crate::AppendError::Hole), unless it says
-    /// [`anyway`](crate::Append::anyway). Through EventCore's traits that is a `StoreFailure`, and no version conflict,
+    /// It is refused with [`AppendError::Hole`](crate::AppendError::Hole) or
+    /// [`AppendError::CommandMissing`](crate::AppendError::CommandMissing), unless it says [`anyway`](crate::Append::anyway). Through EventCore's traits that is a `StoreFailure`, and no version conflict,
     /// which would be tried again.
     Refuse,
     /// It is checked against what is there.

@@ -310,11 +310,12 @@ impl Inner {
         Ok(kept)
     }
 
-    /// Returns the streams that a transaction writes, by what is kept of it; none where that is damaged.
-    pub(crate) fn streams_of_kept(&self, id: TransactionId, paths: &[PathBuf]) -> Vec<StreamId> {
+    /// Returns the headers of a transaction, by what is kept of it; several where files of several contents are, and none where all are
+    /// damaged.
+    pub(crate) fn kept_headers(&self, id: TransactionId, paths: &[PathBuf]) -> Vec<Header> {
         let read = paths.iter().map(|path| self.read_kept(id, path));
         let whole = read.filter_map(|read| read.ok()?.ok());
-        whole.flat_map(|whole| whole.summary().streams).collect()
+        whole.map(|whole| whole.header).collect()
     }
 
     /// Reads what is kept of one transaction, and looks at what stands in its place.

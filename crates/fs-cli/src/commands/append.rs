@@ -65,7 +65,12 @@ pub(crate) fn run(
 
 /// Says what to type where a hole is in the way.
 fn refused(error: AppendError) -> anyhow::Error {
-    let AppendError::Hole { missing, .. } = &error else {
+    let (AppendError::Hole { missing, .. }
+    | AppendError::CommandMissing {
+        transaction_id: missing,
+        ..
+    }) = &error
+    else {
         return error.into();
     };
     let advice = format!(

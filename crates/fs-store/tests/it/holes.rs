@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use eventcore_types::{EventStore, EventStoreError, Operation, StreamVersion, StreamWrites};
-use fs_format::TransactionId;
+use fs_format::{CommandId, TransactionId};
 use fs_store::{
     All, Append, AppendError, Completeness, ExpectedVersion, FileEventStore, ForgetError,
     OmissionKind, OnHole, OpenError, RestoreError, StateError, StoreOptions,
@@ -141,6 +141,41 @@ fn a_damaged_end_of_a_stream_is_a_hole_while_its_bytes_are_kept() {
     store.append(expecting("u", 1)).unwrap();
     fs::remove_dir_all(store.root().join("local/vanished")).unwrap();
     store.append(expecting("s", 1)).unwrap();
+}
+
+#[test]
+fn what_is_kept_of_a_missing_transaction_tells_what_it_wrote_and_which_command_it_was() {
+    for loss in LOSSES {
+        let store = new_store();
+        count(&store, "s", 1);
+        let command = || counted("s", 2).command_id(CommandId::new("c").unwrap());
+        let lost = store.append(command()).unwrap().transaction_id;
+        count(&store, "u", 1);
+        let path = path(&store, lost);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        if let Some(left) = loss.of(&text) {
+            fs::write(&path, left).unwrap();
+        }
+        store.status().unwrap();
+        let outcome = store.append(expecting("s", 1));
+        assert!(
+            matches!(outcome, Err(AppendError::Hole { missing, .. }) if missing == lost),
+            "{loss:?}: it wrote the stream, though nobody above it did: {outcome:?}"
+        );
+        let outcome = store.append(command());
+        assert!(
+            matches!(outcome, Err(AppendError::CommandMissing { transaction_id, .. }) if transaction_id == lost),
+            "{loss:?}: a command that is tried again is carried out once: {outcome:?}"
+        );
+        let other = counted("s", 3).command_id(CommandId::new("d").unwrap());
+        store.append(other).unwrap();
+        fs::write(&path, &text).unwrap();
+        assert!(
+            store.append(command()).unwrap().replayed,
+            "{loss:?}: it is back"
+        );
+    }
 }
 
 #[test]
