@@ -31,7 +31,7 @@ fn files_of(store: &FileEventStore) -> Vec<Incoming> {
 }
 
 fn foretell(here: &FileEventStore, there: &FileEventStore) -> MergePreview {
-    preview_merge(here.root(), files_of(there), Progress::default()).unwrap()
+    preview_merge(here.root(), files_of(there), &[], Progress::default()).unwrap()
 }
 
 fn pick(dice: &mut Dice) -> usize {
@@ -146,7 +146,7 @@ fn what_arrives_is_judged_as_it_will_be() {
         content: Err(Reason::TooLarge { len: 1 << 40 }),
         is_theirs: false,
     });
-    let told = preview_merge(here.root(), incoming, Progress::default()).unwrap();
+    let told = preview_merge(here.root(), incoming, &[], Progress::default()).unwrap();
     assert_eq!(told.arriving, 1, "the other file is whole");
     let left_out: BTreeSet<_> = told.troubles.iter().map(|it| it.path.clone()).collect();
     assert_eq!(
@@ -166,7 +166,7 @@ fn nothing_is_touched_and_no_lock_is_needed() {
     drop(store);
     fs::remove_dir_all(root.join("index")).unwrap();
     fs::remove_dir_all(root.join("local")).unwrap();
-    let told = preview_merge(&root, files_of(&there), Progress::default()).unwrap();
+    let told = preview_merge(&root, files_of(&there), &[], Progress::default()).unwrap();
     assert_eq!((told.arriving, told.new.len()), (1, 1));
     let names: Vec<_> = fs::read_dir(&root)
         .unwrap()
@@ -177,6 +177,7 @@ fn nothing_is_touched_and_no_lock_is_needed() {
         preview_merge(
             world.path().join("nowhere"),
             Vec::new(),
+            &[],
             Progress::default()
         )
         .is_err(),

@@ -7,6 +7,7 @@ mod commit;
 mod rules;
 mod stamps;
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use std::thread::JoinHandle;
 use anyhow::{Context, bail, ensure};
 use fs_format::{UnknownFeature, limits};
 use fs_index::{Incoming, Reason};
-use fs_io::FileKind;
+use fs_io::{FileKind, System};
 
 use crate::outcome::Usage;
 
@@ -157,6 +158,83 @@ impl Git {
             entries.push(entry.context("git diff-tree answered in a way that is not known")?);
         }
         Ok(entries)
+    }
+
+    /// Lists the files below `events/` that the present commit has and the work tree has not, whether they were removed or a sparse
+    /// checkout leaves them out.
+    ///
+    /// # Complexity
+    /// One `stat` for each file, unless git is told of changes by a monitor.
+    pub(crate) fn absent(&self) -> anyhow::Result<Vec<String>> {
+        if self.commit("HEAD").is_err() {
+            return Ok(Vec::new());
+        }
+        let args = [
+            "diff-index",
+            "-z",
+            "--name-only",
+            "--no-renames",
+            "--relative",
+        ];
+        let args = [&args[..], &["--diff-filter=D", "HEAD", "--", "events/"]].concat();
+        let mut absent = self.events_listed_by(&args)?;
+        let sparse = self.path("info/sparse-checkout");
+        if sparse.is_some_and(|file| matches!(System::real().disk.stat(&file), Ok(Some(_)))) {
+            let listed = match self.run(&["ls-files", "-t", "-z", "--", "events/"])? {
+                Ok(listed) => listed,
+                Err(said) => bail!("git cannot list its files: {said}"),
+            };
+            let listed = listed.split(|byte| *byte == 0);
+            let left_out = listed.filter_map(|it| it.strip_prefix(b"S events/"));
+            absent.extend(left_out.map(|path| String::from_utf8_lossy(path).into_owned()));
+        }
+        Ok(absent)
+    }
+
+    /// Lists the files below `events/` that the present commit has and a merge with another would remove.
+    pub(crate) fn removed_by(&self, commit: &str) -> anyhow::Result<Vec<String>> {
+        let Ok(Ok(base)) = self.run(&["merge-base", "HEAD", commit]) else {
+            // Of histories that have nothing in common, neither removes anything.
+            return Ok(Vec::new());
+        };
+        let base = String::from_utf8_lossy(&base).trim().to_owned();
+        let removed = |from: &str| {
+            let args = [
+                "diff-tree",
+                "-r",
+                "-z",
+                "--name-only",
+                "--no-renames",
+                "--relative",
+            ];
+            self.events_listed_by(
+                &[
+                    &args[..],
+                    &["--diff-filter=D", from, commit, "--", "events/"],
+                ]
+                .concat(),
+            )
+        };
+        let by_them = removed(&base)?;
+        if by_them.is_empty() {
+            return Ok(by_them);
+        }
+        let from_here: HashSet<String> = removed("HEAD")?.into_iter().collect();
+        let both = by_them.into_iter().filter(|path| from_here.contains(path));
+        Ok(both.collect())
+    }
+
+    /// Returns the paths below `events/` that a command lists.
+    fn events_listed_by(&self, args: &[&str]) -> anyhow::Result<Vec<String>> {
+        let listed = match self.run(args)? {
+            Ok(listed) => listed,
+            Err(said) => bail!("git cannot list the files of the present commit: {said}"),
+        };
+        let listed = listed.split(|byte| *byte == 0);
+        let below = listed.filter_map(|path| path.strip_prefix(b"events/"));
+        Ok(below
+            .map(|path| String::from_utf8_lossy(path).into_owned())
+            .collect())
     }
 
     /// Lists the versions that git has of a file below `events/`: the staged one, then those of commits, newest first, also of

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use fs_dag::TxIx;
 use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
-use fs_index::{Incoming, Merged, Omission, Trouble};
+use fs_index::{Incoming, Merged, Omission, OmissionKind, Trouble};
 use fs_store::{FileEventStore, OpenError, Progress};
 
 use crate::detect::{ForkId, Shape, shapes};
@@ -73,6 +73,9 @@ struct Present {
 
 /// Tells which forks the store at `root` would have with `incoming` files, and touches nothing.
 ///
+/// `expected` are paths below `events/` of files that the present commit has and the work tree has not. What they hold is in the way where the store
+/// does not have it.
+///
 /// # Errors
 /// As [`FileEventStore::preview`].
 ///
@@ -82,6 +85,7 @@ struct Present {
 pub fn preview_merge(
     root: impl AsRef<Path>,
     incoming: Vec<Incoming>,
+    expected: &[String],
     progress: Progress,
 ) -> Result<MergePreview, OpenError> {
     let preview = FileEventStore::preview(root, incoming, progress)?;
@@ -101,6 +105,23 @@ pub fn preview_merge(
         let id = omission.transaction_id;
         id.is_none_or(|id| !accepted.contains(&id))
     });
+    let is_missing = |id: &TransactionId| {
+        let mut omissions = merged.omissions.iter();
+        let is_listed = omissions.any(|it| it.transaction_id == Some(*id));
+        !is_listed && !accepted.contains(id) && merged.history.find(*id).is_none()
+    };
+    let expected: Vec<Omission> = expected
+        .iter()
+        .filter_map(|path| {
+            let id = fs_format::check_name(path).ok()?.transaction_id();
+            is_missing(&id).then(|| Omission {
+                kind: OmissionKind::Missing,
+                transaction_id: Some(id),
+                path: path.clone(),
+            })
+        })
+        .collect();
+    merged.omissions.extend(expected);
     let missing = Missing::new(&merged.history, &merged.omissions);
     let outlines = shapes(&merged.history).into_iter().map(|shape| {
         let unsure = missing.makes_unsure(&shape);

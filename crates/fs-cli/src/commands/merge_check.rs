@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::ensure;
 use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_index::{Omission, OmissionKind};
 use fs_merge::{BranchOutline, ForkId, ForkOutline, MergePreview, preview_merge};
 use fs_store::FileEventStore;
 use serde::Serialize;
@@ -68,7 +69,18 @@ pub(crate) fn run(root: &Path, revision: &str, output: &mut Output) -> anyhow::R
         root.display()
     );
     git.check_requires(&commit)?;
-    let preview = preview_merge(root, git.read(git.list_new(&commit)?)?, progress::bar())?;
+    let incoming = git.read(git.list_new(&commit)?)?;
+    let mut preview = preview_merge(root, incoming, &git.absent()?, progress::bar())?;
+    let removed = git.removed_by(&commit)?;
+    preview.in_the_way.extend(removed.into_iter().map(|path| {
+        Omission {
+            kind: OmissionKind::Missing,
+            transaction_id: fs_format::check_name(&path)
+                .ok()
+                .map(|location| location.transaction_id()),
+            path,
+        }
+    }));
     let answer = Answer::new(commit, preview);
     let ending = if !answer.new.is_empty() || !answer.complete {
         Ending::NotClean

@@ -418,6 +418,47 @@ fn what_is_missing_here_is_in_the_way_unless_all_that_arrives_stands_on_it() {
     assert_eq!(answer["complete"], false);
 }
 
+/// Whatever the present commit has is here after the merge, or was taken away by somebody who has not said so to git.
+#[test]
+fn what_the_present_commit_has_and_the_work_tree_has_not_is_in_the_way() {
+    type Loss = fn(&Here, &Here, &str);
+    let losses: [(&str, Loss); 4] = [
+        ("it was removed", |here, _, path| {
+            fs::remove_file(here.path().join(path)).unwrap();
+        }),
+        ("git is at work", |here, _, path| {
+            fs::remove_file(here.path().join(path)).unwrap();
+            fs::write(here.path().join(".git/index.lock"), "").unwrap();
+        }),
+        ("a sparse checkout leaves it out", |here, _, path| {
+            let but = format!("!/{path}");
+            here.git(&["sparse-checkout", "set", "--no-cone", "/*", &but]);
+        }),
+        ("the merge would remove it", |here, there, path| {
+            there.git(&["pull", "--quiet", here.path().to_str().unwrap(), "HEAD"]);
+            fs::remove_file(there.path().join(path)).unwrap();
+            there.work("t", "Theirs");
+        }),
+    ];
+    for (what, lose) in losses {
+        let here = Here::repository();
+        here.work("s", "Opened");
+        let there = here.cloned();
+        let lost = here.work("s", "Ours");
+        let path = format!("events/{}/{}/{lost}.jsonl", &lost[..4], &lost[4..6]);
+        if !what.starts_with("the merge") {
+            there.work("s", "Theirs");
+        }
+        lose(&here, &there, &format!(".tributary/{path}"));
+        here.fetch(&there);
+        let answer = check(&here, "FETCH_HEAD", 4);
+        assert!(
+            answer["missing"][0]["path"] == json!(path) || !ids(&answer["new"]).is_empty(),
+            "{what}: {answer}"
+        );
+    }
+}
+
 #[test]
 fn a_pointer_of_git_lfs_is_named() {
     let here = Here::repository();

@@ -30,7 +30,7 @@ fn incoming(ours: &Place, theirs: &Place) -> Vec<Incoming> {
 }
 
 fn previewed(root: &Path, incoming: &[Incoming]) -> MergePreview {
-    preview_merge(root, incoming.to_vec(), Progress::default()).unwrap()
+    preview_merge(root, incoming.to_vec(), &[], Progress::default()).unwrap()
 }
 
 /// Compares a preview with the forks before and after the merge.
