@@ -20,6 +20,14 @@ const MOST_NAMED: usize = 8;
 /// Most paths in the arguments of one run of git: systems bound the length of a command line.
 const PATHS_PER_RUN: usize = 1_000;
 
+/// Where a command is typed.
+#[derive(Clone, Copy)]
+enum TypedFrom {
+    /// In the repository that the store lies in.
+    Repository,
+    Elsewhere,
+}
+
 /// Files that a command wrote into a store.
 pub(crate) struct Written<'a> {
     root: &'a Path,
@@ -61,32 +69,41 @@ impl<'a> Written<'a> {
         if !differs && removed.is_empty() {
             return None;
         }
+        let here = std::env::current_dir().ok();
+        let from = match here.is_some_and(|here| git.is_that_of(&here)) {
+            true => TypedFrom::Repository,
+            false => TypedFrom::Elsewhere,
+        };
         let mut commands = Vec::new();
         if !removed.is_empty() {
             // With an entry of intent only, the next commit would take the files away.
-            commands.push(self.over("reset -q", &removed));
+            commands.push(self.over("reset -q", &removed, from));
         }
         if !new.is_empty() {
-            commands.push(self.over("add -N", &new));
+            commands.push(self.over("add -N", &new, from));
         }
         if differs {
             let commit = format!("commit -m \"{}\"", self.message);
-            commands.push(self.over(&commit, &self.paths));
+            commands.push(self.over(&commit, &self.paths, from));
         }
         Some(commands.join(" && "))
     }
 
     /// Returns a command of git over these paths and nothing else, as it can be typed where this program runs.
-    fn over(&self, command: &str, paths: &[String]) -> String {
+    fn over(&self, command: &str, paths: &[String], from: TypedFrom) -> String {
+        let root = as_typed(self.root);
         if paths.len() > MOST_NAMED
             && let Some(list) = self.list(paths)
         {
-            let root = as_typed(self.root);
             return format!("git -C {root} {command} --pathspec-from-file={list}");
         }
-        let names = paths.iter().map(|path| as_typed(&self.root.join(path)));
+        let (git, base) = match from {
+            TypedFrom::Repository => ("git".to_owned(), self.root),
+            TypedFrom::Elsewhere => (format!("git -C {root}"), Path::new("")),
+        };
+        let names = paths.iter().map(|path| as_typed(&base.join(path)));
         let names = names.collect::<Vec<_>>().join(" ");
-        format!("git {command} -- {names}")
+        format!("{git} {command} -- {names}")
     }
 
     /// Writes paths into a file of `local/`, and returns its path below the root; `None` where that cannot be.
@@ -186,6 +203,16 @@ struct Untracked {
 }
 
 impl Git {
+    /// Returns whether a directory lies in this repository.
+    fn is_that_of(&self, directory: &Path) -> bool {
+        let top = |directory: &Path| {
+            let git = Git::around(directory).ok()?;
+            git.run(&["rev-parse", "--show-toplevel"]).ok()?.ok()
+        };
+        let here = top(directory);
+        here.is_some() && here == top(&self.root)
+    }
+
     /// Returns those of these paths that git's index does not have.
     fn untracked(&self, paths: &[String]) -> anyhow::Result<Untracked> {
         let listed = self.asked(&["ls-files", "-z"], paths)?;

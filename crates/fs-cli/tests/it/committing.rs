@@ -252,6 +252,29 @@ fn programs_are_told_the_command_beside_their_answer() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn the_command_can_be_typed_outside_of_the_repository_too() {
+    let (here, _) = diverged();
+    let outside = Here::empty();
+    let store = here.path().join(".tributary");
+    let store = store.to_str().unwrap();
+    let said = outside.fine(&["--store", store, "resolve", "s", "--latest"]);
+    let command = said.lines().find_map(|line| line.split_once("git -C "));
+    let command = format!("git -C {}", command.expect("it says where").1);
+    let user = "-c user.name=Test -c user.email=test@localhost -C";
+    let mut shell = std::process::Command::new("sh");
+    crate::repository::isolate(&mut shell);
+    let typed = command.replace("git -C", &format!("git {user}"));
+    let done = shell
+        .current_dir(outside.path())
+        .args(["-c", &typed])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{typed}: {done:?}");
+    assert_eq!(here.last_commit().len(), 1, "the settlement is committed");
+}
+
 #[test]
 fn a_commit_that_fails_is_told_and_undone_while_the_settlement_stands() {
     type Spoil = fn(&Here);
