@@ -11,14 +11,14 @@ use fs_merge::{Raw, Reconcile};
 use crate::disk::Place;
 use crate::model::Model;
 
-/// So many times as much ...
-const MORE: usize = 8;
+/// The factor by which the larger input is larger.
+const SIZE_FACTOR: usize = 8;
 
-/// ... takes at most so many times as long.
-const LONGER: u32 = 32;
+/// Work on the larger input takes at most this many times as long.
+const MAX_TIME_FACTOR: u32 = 32;
 
 /// How often it is measured until one measurement is within that: what else the machine does makes none of them shorter.
-const TRIES: usize = 3;
+const MAX_MEASUREMENTS: usize = 3;
 
 /// Checks how the work on what `make` makes grows from `size` on.
 #[track_caller]
@@ -30,15 +30,17 @@ pub(crate) fn assert_no_square<T>(size: usize, make: impl Fn(usize) -> T, work: 
         start.elapsed()
     };
     let mut measured = Vec::new();
-    for _ in 0..TRIES {
+    for _ in 0..MAX_MEASUREMENTS {
         let few = time(size).max(Duration::from_millis(1));
-        let many = time(MORE * size);
+        let many = time(SIZE_FACTOR * size);
         measured.push((few, many));
-        if many <= few * LONGER {
+        if many <= few * MAX_TIME_FACTOR {
             return;
         }
     }
-    panic!("{MORE} times as much takes {LONGER} times as long at most: {measured:?}");
+    panic!(
+        "{SIZE_FACTOR} times as much takes {MAX_TIME_FACTOR} times as long at most: {measured:?}"
+    );
 }
 
 /// ```text
