@@ -32,8 +32,16 @@ impl Index {
         appended: Vec<Stored>,
         _lock: &LockGuard,
     ) -> Result<(), IndexError> {
-        let Some(state) = &self.state else {
-            return Ok(());
+        let recorded = self.record(appended);
+        self.publish();
+        recorded
+    }
+
+    fn record(&mut self, appended: Vec<Stored>) -> Result<(), IndexError> {
+        let Some(state) = &self.snapshot.state else {
+            return Err(IndexError::NoJournal {
+                path: self.layout.journal(),
+            });
         };
         let mut sync = SyncPolicy::None;
         let mut stamps = BTreeMap::new();
@@ -51,7 +59,7 @@ impl Index {
                 sync = SyncPolicy::Durable;
             }
             let (directory, _) = scan::split(&path);
-            if let Some(before) = state.directories.get(directory) {
+            if let Some(before) = self.directories.get(directory) {
                 stamps.insert(directory.to_owned(), *before);
             }
             batch.insert(id, stored);

@@ -7,11 +7,13 @@
 //! **Invariant**: a census of the same files would decide the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use fs_format::{ContentHash, Header, ReplicaId, Timestamp, TransactionId};
 use fs_io::SyncPolicy;
 
 use crate::changes::Changes;
+use crate::directories::Directories;
 use crate::error::IndexError;
 use crate::file::{self, Found};
 use crate::index::Index;
@@ -19,7 +21,7 @@ use crate::journal::{self, Journal};
 use crate::look::Depth;
 use crate::position::RunningHash;
 use crate::record::{self, Arrived, Origin, Seen};
-use crate::replay::{entry_of, record_of};
+use crate::replay::entry_of;
 use crate::state::State;
 use crate::stored::Stored;
 use crate::vanished;
@@ -61,7 +63,7 @@ impl Index {
         }
         let paths: Vec<String> = changes.paths.iter().cloned().collect();
         let looked = file::look_at_all(&self.system, &self.layout, &paths, &self.progress);
-        let mut watched = state.watched.clone();
+        let mut watched = BTreeMap::clone(&state.watched);
         let mut batch: BTreeMap<TransactionId, Stored> = BTreeMap::new();
         for (path, found) in paths.into_iter().zip(looked) {
             match found {
@@ -74,7 +76,7 @@ impl Index {
                 Found::Whole(stored) => {
                     watched.remove(&path);
                     let id = stored.id();
-                    let is_there = self.catalog.number_of(id, &state.dead)?.is_some();
+                    let is_there = self.snapshot.catalog.number_of(id, &state.dead)?.is_some();
                     if is_there || batch.insert(id, *stored).is_some() {
                         return Ok(None);
                     }
@@ -118,8 +120,8 @@ impl Index {
                 (key_of(&parent.header), parent.content_hash)
             } else if let Some(head) = state.heads.get(&id) {
                 (head.key(), head.content_hash)
-            } else if let Some(number) = self.catalog.number_of(id, &state.dead)? {
-                let record = record_of(&self.journal, &self.catalog, number)?;
+            } else if let Some(number) = self.snapshot.catalog.number_of(id, &state.dead)? {
+                let record = self.snapshot.record_of(number)?;
                 let summary = &record.summary;
                 let key = (summary.created_at, summary.replica_id, summary.id);
                 (key, record.content_hash)
@@ -133,7 +135,7 @@ impl Index {
             }
         }
         for number in state.awaited.get(&stored.id()).into_iter().flatten() {
-            let child = self.stored(*number)?;
+            let child = self.snapshot.stored(*number)?;
             let links = child.header.parents.iter();
             let mut recorded = links
                 .filter(|link| link.transaction_id == stored.id())
@@ -165,15 +167,13 @@ impl Index {
         let begin = RunningHash::of_empty(&id);
         let mut state = State::new(self.draw_epoch()?, 0, begin);
         state.boot_id.clone_from(&self.system.machine.boot_id);
-        state.once_vanished = vanished::kept(self.system.disk.as_ref(), &self.layout);
+        state.once_vanished = Arc::new(vanished::kept(self.system.disk.as_ref(), &self.layout));
         let changes = self.changes(&state, Depth::Names)?;
         let Some(plan) = self.judge(&state, &changes)? else {
             return Ok(false);
         };
-        let stamps = changes.stamps.into_iter();
-        state.directories = stamps
-            .filter_map(|(path, stamp)| Some((path, stamp?)))
-            .collect();
+        let mut directories = Directories::default();
+        directories.update(changes.stamps);
         let mut payloads = vec![record::census(), record::epoch(state.epoch, 0)];
         payloads.extend(state.boot_id.iter().map(|boot_id| record::boot(boot_id)));
         let kept = state.once_vanished.clone();
@@ -196,9 +196,10 @@ impl Index {
             missing.retain(|parent| !known.contains(parent));
             known.insert(arrived.summary.id);
             state.add(&arrived, &missing);
+            directories.add_file(&arrived.path(), arrived.stamp);
             entries.push(entry_of(&arrived, *offset, len));
         }
-        state.watched = plan.watched;
+        state.watched = Arc::new(plan.watched);
         let mut journal = Journal::new(&self.system, &self.layout);
         let returned = plan.arrived.iter().filter(|it| kept.contains(&it.id()));
         let sync = match returned.clone().next() {
@@ -212,7 +213,7 @@ impl Index {
             || self.write_segment(entries.iter()),
         );
         journaled?;
-        self.start_from(state, journal, segments, entries)?;
+        self.start_from(state, directories, journal, segments, entries)?;
         returned.for_each(|stored| {
             vanished::release(self.system.disk.as_ref(), &self.layout, stored);
         });
@@ -224,7 +225,7 @@ impl Index {
     /// # Errors
     /// [`IndexError`]; the next call starts over.
     pub(crate) fn commit(&mut self, plan: Plan, changes: Changes) -> Result<(), IndexError> {
-        let Some(state) = &self.state else {
+        let Some(state) = &self.snapshot.state else {
             return Ok(());
         };
         let mut payloads: Vec<_> = self.boot_record(state).into_iter().collect();
@@ -243,15 +244,19 @@ impl Index {
             let disk = self.system.disk.as_ref();
             let mut kept = Vec::new();
             for id in &plan.gone {
-                if let Some(number) = self.catalog.number_of(*id, &state.dead)? {
-                    kept.push(vanished::keep(disk, &self.layout, &self.stored(number)?)?);
+                if let Some(number) = self.snapshot.catalog.number_of(*id, &state.dead)? {
+                    kept.push(vanished::keep(
+                        disk,
+                        &self.layout,
+                        &self.snapshot.stored(number)?,
+                    )?);
                 }
                 payloads.push(record::vanished(*id));
             }
             vanished::make_durable(disk, &self.layout, &kept)?;
             payloads.push(record::epoch(self.draw_epoch()?, state.generation + 1));
         }
-        if plan.watched != state.watched {
+        if plan.watched != *state.watched {
             payloads.push(record::watched(&plan.watched));
         }
         // Before the arrivals, whose files are added to them.

@@ -6,6 +6,7 @@
 //! **Invariant**: an answer holds the transactions that have not vanished, and no other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use fs_format::{CommandId, StreamId, TransactionId};
 
@@ -20,13 +21,22 @@ const CLOSE: u64 = 8;
 /// ... and so many after it.
 const TOGETHER: usize = 64;
 
-#[derive(Debug, Default)]
+/// Cloning shares segments and tail.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Catalog {
-    pub(crate) segments: Vec<Segment>,
+    pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) tail: Tail,
 }
 
 impl Catalog {
+    /// Returns what segments hold, without a tail.
+    pub(crate) fn of(segments: Vec<Arc<Segment>>) -> Self {
+        Self {
+            segments,
+            tail: Tail::default(),
+        }
+    }
+
     /// Returns the number of a transaction.
     pub(crate) fn number_of(
         &self,
@@ -50,7 +60,7 @@ impl Catalog {
         if let Some(located) = self.tail.transaction(number) {
             return Ok(Some(located));
         }
-        let holds = |segment: &&Segment| segment.last_number() >= number;
+        let holds = |segment: &&Arc<Segment>| segment.last_number() >= number;
         match self.segments.iter().find(holds) {
             Some(segment) => Ok(segment.transaction(number)?),
             None => Ok(None),
@@ -159,11 +169,7 @@ impl Catalog {
         id: &CommandId,
         dead: &BTreeSet<u64>,
     ) -> Result<Vec<u64>, IndexError> {
-        self.collect(
-            dead,
-            |segment| segment.commands(id),
-            self.tail.commands(id).to_vec(),
-        )
+        self.collect(dead, |segment| segment.commands(id), self.tail.commands(id))
     }
 
     /// Returns the numbers of the transactions with events of a type, ascending.
@@ -175,7 +181,7 @@ impl Catalog {
         self.collect(
             dead,
             |segment| segment.numbers_of_type(event_type),
-            self.tail.numbers_of_type(event_type).to_vec(),
+            self.tail.numbers_of_type(event_type),
         )
     }
 
@@ -207,7 +213,7 @@ impl Catalog {
             ids.extend(segment.ids_between(low, high)?.into_iter().filter(is_live));
         }
         let tail = self.tail.ids_between(low, high);
-        ids.extend(tail.filter(is_live));
+        ids.extend(tail.into_iter().filter(is_live));
         Ok(ids)
     }
 
@@ -226,11 +232,7 @@ impl Catalog {
         for segment in &self.segments {
             streams.extend(segment.streams_with_prefix(prefix)?);
         }
-        let tail = self.tail.streams_from(prefix);
-        streams.extend(
-            tail.take_while(|stream_id| stream_id.as_str().starts_with(prefix))
-                .cloned(),
-        );
+        self.tail.add_streams(prefix, &mut streams);
         Ok(streams)
     }
 }

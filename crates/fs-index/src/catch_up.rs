@@ -3,6 +3,8 @@
 //! **Invariant**: two handles at the same place of the journal know the same. What cannot be read as it was written is not
 //! believed, and left for the holder of the write lock to mend.
 
+use std::sync::Arc;
+
 use crate::catalog::Catalog;
 use crate::error::IndexError;
 use crate::index::Index;
@@ -34,19 +36,21 @@ impl Index {
     /// # Errors
     /// [`IndexError`] when the index cannot be read.
     pub fn load(&mut self) -> Result<bool, IndexError> {
-        match self.catch_up() {
+        let loaded = match self.catch_up() {
             Ok(caught) => Ok(caught == Caught::Up && !self.has_lost_its_end()),
             Err(IndexError::Damaged { .. }) => {
                 self.forget();
                 Ok(false)
             }
             Err(error) => Err(error),
-        }
+        };
+        self.publish();
+        loaded
     }
 
     /// Reads the journal's new records.
     pub(crate) fn catch_up(&mut self) -> Result<Caught, IndexError> {
-        let known = self.ingestion_end();
+        let known = self.snapshot.ingestion_end();
         self.is_reloaded = false;
         let caught = self.try_catch_up()?;
         if self.is_reloaded {
@@ -57,14 +61,16 @@ impl Index {
     }
 
     fn try_catch_up(&mut self) -> Result<Caught, IndexError> {
-        if self.catalog.tail.len() > LONG_TAIL {
+        if self.snapshot.catalog.tail.len() > LONG_TAIL {
             self.load_manifest_beyond(self.covered)?;
         }
         for _ in 0..TRIES {
-            if self.state.is_none() && !self.load_manifest()? {
+            if !self.is_loaded() && !self.load_manifest()? {
                 return Ok(Caught::Nothing);
             }
-            match self.journal.look()? {
+            let look = self.journal.look()?;
+            self.snapshot.journal = self.journal.reader();
+            match look {
                 Look::Added { entries, cut } => {
                     self.cut = cut;
                     match self.replay(&entries)? {
@@ -105,7 +111,7 @@ impl Index {
             let segments: Result<Vec<_>, _> = manifest
                 .segments
                 .iter()
-                .map(|id| self.open_segment(*id))
+                .map(|id| self.open_segment(*id).map(Arc::new))
                 .collect();
             let Ok(segments) = segments else {
                 // Replaced in between, or damaged.
@@ -116,13 +122,10 @@ impl Index {
                 return Ok(false);
             }
             self.journal = journal;
-            self.catalog = Catalog {
-                segments,
-                ..Catalog::default()
-            };
             self.is_reloaded = true;
             self.covered = manifest.covered;
-            self.state = Some(manifest.state);
+            self.directories = manifest.directories;
+            self.start_at(manifest.state, Catalog::of(segments));
             return Ok(true);
         }
         Ok(false)
@@ -134,13 +137,13 @@ impl Index {
             self.system.disk.as_ref(),
             &path,
             id,
-            &self.cache,
+            &self.page_cache,
         )?)
     }
 
     /// Returns whether a power cut took records of the journal that may have been read.
     pub(crate) fn has_lost_its_end(&self) -> bool {
-        let state = self.state.as_ref();
+        let state = self.snapshot.state.as_ref();
         self.cut && state.is_some_and(|state| self.is_another_boot(state))
     }
 }

@@ -16,8 +16,9 @@ use crate::file_stamp::{FileStamp, StampSum};
 use crate::index::Index;
 use crate::look::Depth;
 use crate::record::Place;
-use crate::replay::{FLAT, record_of};
+use crate::replay::FLAT;
 use crate::scan::{self, Listing, Stamp};
+use crate::snapshot::Snapshot;
 use crate::state::State;
 
 /// What is to be looked at.
@@ -65,7 +66,7 @@ impl Index {
     /// One `stat` for each directory, each watched file, and each file in the directories that changed.
     pub(crate) fn changes(&self, state: &State, depth: Depth) -> Result<Changes, IndexError> {
         let (disk, clock) = (self.system.disk.as_ref(), self.system.clock.as_ref());
-        let scan = scan::scan(disk, clock, &self.layout, &state.directories, depth)?;
+        let scan = scan::scan(disk, clock, &self.layout, &self.directories.0, depth)?;
         let mut changes = Changes {
             moved_nanos: scan.moved_nanos,
             ..Changes::default()
@@ -77,7 +78,7 @@ impl Index {
             }
             changes.stamps.insert(listing.directory, listing.stamp);
         }
-        for (path, seen) in &state.watched {
+        for (path, seen) in state.watched.iter() {
             let stat = disk.stat(&self.layout.event_file(path)).ok().flatten();
             let now = stat.as_ref().map(FileStamp::of);
             if now != seen.stamp {
@@ -109,7 +110,7 @@ impl Index {
                 changes.paths.insert(path);
             }
         }
-        let files = self.compare_files(state, listing, &present, changes)?;
+        let files = self.compare_files(listing, &present, changes)?;
         changes.gone.extend(members.into_keys());
         let first = scan::join(&listing.directory, "");
         let watched = state
@@ -128,7 +129,6 @@ impl Index {
     /// Looks at the files of known transactions, and reads those again that look otherwise than recorded.
     fn compare_files(
         &self,
-        state: &State,
         listing: &Listing,
         present: &[Member<'_>],
         changes: &mut Changes,
@@ -143,14 +143,14 @@ impl Index {
             .collect();
         let mut sum = StampSum::default();
         stamps.iter().flatten().for_each(|stamp| sum.add(*stamp));
-        let known = state.directories.get(&listing.directory);
+        let known = self.directories.get(&listing.directory);
         if known.map_or(StampSum::default(), |known| known.files) == sum {
             return Ok(sum);
         }
         changes.has_restamped = true;
         let mut other = Vec::new();
         for (member, stamp) in present.iter().zip(stamps) {
-            let record = record_of(&self.journal, &self.catalog, member.number)?;
+            let record = self.snapshot.record_of(member.number)?;
             if Some(record.stamp) != stamp {
                 other.push((member.id, record.content_hash, record.place.path(member.id)));
             }
@@ -180,19 +180,21 @@ impl Index {
         let Some((low, high)) = range else {
             return Ok(BTreeMap::new());
         };
-        let ids = self.catalog.ids_between(low, high, &state.dead)?;
+        let ids = self.snapshot.catalog.ids_between(low, high, &state.dead)?;
         if state.flat == 0 {
             return Ok(ids);
         }
         let mut members = BTreeMap::new();
         for (id, number) in ids {
-            if self.place_of(number)? == place {
+            if self.snapshot.place_of(number)? == place {
                 members.insert(id, number);
             }
         }
         Ok(members)
     }
+}
 
+impl Snapshot {
     fn place_of(&self, number: u64) -> Result<Place, IndexError> {
         let located = self.catalog.transaction(number)?;
         Ok(match located {

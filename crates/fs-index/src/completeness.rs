@@ -17,10 +17,10 @@ use fs_format::{ContentHash, FormatVersion, StreamId, TransactionId};
 
 use crate::error::IndexError;
 use crate::history::History;
-use crate::index::Index;
 use crate::position::Epoch;
 use crate::record::{Place, Seen};
 use crate::replay::FLAT;
+use crate::snapshot::Snapshot;
 use crate::state::State;
 use crate::stored::Stored;
 use crate::trouble::{Reason, Trouble};
@@ -240,7 +240,7 @@ impl Trouble {
     }
 }
 
-impl Index {
+impl Snapshot {
     /// Returns what is known to be missing: rejected files by path, then missing parents by id.
     ///
     /// A rejected file whose transaction is in the history all the same hides nothing, and is no omission.
@@ -255,7 +255,7 @@ impl Index {
         match &self.state {
             Some(state) if !state.watched.is_empty() || !state.awaited.is_empty() => {
                 let work = || self.work_out_omissions(state);
-                self.omissions_cache.get_or(state, work)
+                self.caches.omissions.get_or(state, work)
             }
             _ => Ok(Arc::default()),
         }
@@ -264,7 +264,7 @@ impl Index {
     fn work_out_omissions(&self, state: &State) -> Result<Vec<Omission>, IndexError> {
         let mut omissions = Vec::new();
         let mut rejected = BTreeSet::new();
-        for (path, file) in &state.watched {
+        for (path, file) in state.watched.iter() {
             let transaction_id = match subject_of(path) {
                 None => continue,
                 Some(Subject::Directory) => None,
@@ -282,7 +282,7 @@ impl Index {
                 path: path.clone(),
             });
         }
-        for (parent, children) in &state.awaited {
+        for (parent, children) in state.awaited.iter() {
             if rejected.contains(parent) {
                 continue;
             }
@@ -336,7 +336,7 @@ pub(crate) struct OmissionsCache(Mutex<Option<CachedOmissions>>);
 struct CachedOmissions {
     epoch: Epoch,
     next_number: u64,
-    watched: BTreeMap<String, Seen>,
+    watched: Arc<BTreeMap<String, Seen>>,
     omissions: Arc<[Omission]>,
 }
 
@@ -358,7 +358,7 @@ impl OmissionsCache {
         *cached = Some(CachedOmissions {
             epoch: state.epoch,
             next_number: state.next_number,
-            watched: state.watched.clone(),
+            watched: Arc::clone(&state.watched),
             omissions: Arc::clone(&omissions),
         });
         Ok(omissions)

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::index::StalePosition;
 use fs_io::{CreateDirsError, Disk, FileKind, ReadError, ReplaceError};
+
+use crate::position::StalePosition;
 
 /// A failure of the index; the files in `events/` are untouched by all of them.
 #[derive(Debug, thiserror::Error)]

@@ -16,10 +16,10 @@ use fs_format::TransactionId;
 use crate::bytes::Bytes;
 use crate::cache::Cache;
 use crate::error::IndexError;
-use crate::index::Index;
 use crate::position::{Epoch, Position, Proof, Sequence};
 use crate::read::batches;
 use crate::record::View;
+use crate::snapshot::Snapshot;
 use crate::state::State;
 
 /// So many consecutive numbers make a group.
@@ -192,10 +192,10 @@ struct Of<'a> {
     data: &'a [u8],
 }
 
-impl Index {
+impl Snapshot {
     /// Returns a transaction that was read alone, among others.
     pub(crate) fn kept_alone(&self, state: &State, number: u64) -> Option<Arc<Events>> {
-        self.kept_events.alone.get(&(state.epoch, number))
+        self.caches.events.alone.get(&(state.epoch, number))
     }
 
     /// Reads the first of these transactions one by one, and keeps them; they come in the order of their numbers. Returns how many.
@@ -213,7 +213,7 @@ impl Index {
         let bytes = events.size() / batch.len().max(1) + ALONE;
         for place in &batch {
             let (key, events) = ((state.epoch, place.number), Arc::clone(&events));
-            self.kept_events.alone.insert(key, events, bytes);
+            self.caches.events.alone.insert(key, events, bytes);
         }
         Ok((events, batch.len()))
     }
@@ -237,7 +237,7 @@ impl Index {
 
     /// Returns a group that was read before.
     pub(crate) fn kept(&self, state: &State, nth: u64) -> Option<Arc<Events>> {
-        self.kept_events.groups.get(&(state.epoch, nth))
+        self.caches.events.groups.get(&(state.epoch, nth))
     }
 
     /// Reads a group, and keeps it; of one that is not complete yet, only the numbers that are wanted. `None` for a large one, whose
@@ -264,7 +264,8 @@ impl Index {
         let group = Arc::new(self.gather(&self.payloads(&places)?)?);
         if is_kept {
             let (key, bytes) = ((state.epoch, nth), group.size());
-            self.kept_events
+            self.caches
+                .events
                 .groups
                 .insert(key, Arc::clone(&group), bytes);
         }

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::census::Census;
+use crate::directories::Directories;
 use crate::error::IndexError;
 use crate::index::Index;
 use crate::journal::Journal;
-use crate::load::Loaded;
 use crate::manifest::Manifest;
 use crate::record::Place;
 use crate::replay::entry_of;
@@ -35,41 +35,31 @@ const FEW_DEAD: usize = 1024;
 
 impl Index {
     pub(crate) fn is_flush_due(&self) -> bool {
-        self.catalog.tail.len() >= MOST_IN_TAIL
+        self.snapshot.catalog.tail.len() >= MOST_IN_TAIL
     }
 
     /// Moves the tail into a segment; the caller holds the write lock.
     pub(crate) fn flush(&mut self) -> Result<(), IndexError> {
-        let Some(state) = &self.state else {
+        let Some(state) = &self.snapshot.state else {
             return Ok(());
         };
+        let catalog = &self.snapshot.catalog;
         let kept = self.kept_segments(state);
-        let tail: Vec<&Entry> = self.catalog.tail.entries().collect();
-        let mut written = self.write_segment(tail.into_iter())?;
-        let replaced: Vec<SegmentId> = self.catalog.segments[kept..]
-            .iter()
-            .map(Segment::id)
-            .collect();
-        let mut state = state.clone();
-        if kept < self.catalog.segments.len() {
-            let parts: Vec<&Segment> = self.catalog.segments[kept..]
-                .iter()
-                .chain(&written)
-                .collect();
+        let mut written = self.write_segment(catalog.tail.entries())?;
+        let (left, merged) = catalog.segments.split_at(kept);
+        let replaced: Vec<SegmentId> = merged.iter().map(|segment| segment.id()).collect();
+        let (mut state, mut segments) = (State::clone(state), left.to_vec());
+        if !merged.is_empty() {
+            let parts: Vec<&Segment> = merged.iter().chain(&written).map(Arc::as_ref).collect();
             let first = parts.first().map_or(0, |part| part.first_number());
             let merged = self.merge_segments(&parts, &state.dead)?;
             // They are in no segment any more.
-            state.dead = state.dead.range(..first).copied().collect();
-            self.remove_segments(written.iter().map(Segment::id));
+            state.dead = Arc::new(state.dead.range(..first).copied().collect());
+            self.remove_segments(written.iter().map(|segment| segment.id()));
             written = merged;
         }
-        let mut segments: Vec<Segment> = self.catalog.segments.drain(..kept).collect();
         segments.extend(written);
-        self.catalog = Catalog {
-            segments,
-            ..Catalog::default()
-        };
-        self.state = Some(state);
+        self.start_at(state, Catalog::of(segments));
         self.covered = self.journal.end();
         self.save_manifest()?;
         self.remove_segments(replaced);
@@ -83,10 +73,10 @@ impl Index {
         if state.dead.len() > FEW_DEAD.max(half) {
             return 0;
         }
-        let segments = &self.catalog.segments;
-        let mut kept = segments.len();
-        let mut after = self.catalog.tail.len() as u64;
-        while let Some(last) = kept.checked_sub(1).and_then(|at| segments.get(at)) {
+        let catalog = &self.snapshot.catalog;
+        let mut kept = catalog.segments.len();
+        let mut after = catalog.tail.len() as u64;
+        while let Some(last) = kept.checked_sub(1).and_then(|at| catalog.segments.get(at)) {
             if last.len() >= RATIO * after {
                 break;
             }
@@ -98,7 +88,7 @@ impl Index {
 
     /// Starts from what a census found, and writes it down.
     pub(crate) fn adopt(&mut self, census: Census) -> Result<(), IndexError> {
-        let state = state_of(&census);
+        let (state, directories) = state_of(&census);
         let mut members: Vec<_> = census.history.shared().to_vec();
         members.sort_unstable_by_key(|stored| stored.number);
         let entries: Vec<Entry> = members
@@ -108,9 +98,9 @@ impl Index {
                 Some(entry_of(&stored.arrived(), *offset, *len))
             })
             .collect();
-        let segments = self.write_segment(entries.iter());
-        self.start_from(state, census.journal, segments, entries)?;
-        self.loaded = Some(Loaded::of(census.history));
+        let segments = self.write_segment(&entries);
+        self.start_from(state, directories, census.journal, segments, entries)?;
+        self.snapshot.set_history(census.history);
         Ok(())
     }
 
@@ -118,39 +108,45 @@ impl Index {
     pub(crate) fn start_from(
         &mut self,
         state: State,
+        directories: Directories,
         journal: Journal,
-        segments: Result<Vec<Segment>, IndexError>,
+        segments: Result<Vec<Arc<Segment>>, IndexError>,
         entries: Vec<Entry>,
     ) -> Result<(), IndexError> {
-        let known = self.ingestion_end();
+        let known = self.snapshot.ingestion_end();
         self.journal = journal;
         self.covered = self.journal.end();
-        self.state = Some(state);
-        self.catalog = Catalog::default();
+        self.directories = directories;
         match segments {
             Ok(segments) => {
-                self.catalog.segments = segments;
+                self.start_at(state, Catalog::of(segments));
                 self.save_manifest()?;
                 self.remove_other_segments();
             }
             // Slower, and right: this handle keeps all of it in memory.
-            Err(_) => entries
-                .into_iter()
-                .for_each(|entry| self.catalog.tail.push(entry)),
+            Err(_) => {
+                let mut catalog = Catalog::default();
+                entries
+                    .into_iter()
+                    .for_each(|entry| catalog.tail.push(entry));
+                self.start_at(state, catalog);
+            }
         }
         self.forget_cached_unless_holds(known)
     }
 
     fn save_manifest(&self) -> Result<(), IndexError> {
-        let (Some(state), Some(journal_id)) = (&self.state, self.journal.id()) else {
+        let (Some(state), Some(journal_id)) = (&self.snapshot.state, self.journal.id()) else {
             return Ok(());
         };
+        let segments = self.snapshot.catalog.segments.iter();
         let manifest = Manifest {
             journal_id,
             covered: self.covered,
             mark: self.journal.mark()?,
-            segments: self.catalog.segments.iter().map(Segment::id).collect(),
-            state: state.clone(),
+            segments: segments.map(|segment| segment.id()).collect(),
+            state: State::clone(state),
+            directories: self.directories.clone(),
         };
         manifest.save(self.system.disk.as_ref(), &self.layout)
     }
@@ -158,23 +154,23 @@ impl Index {
     /// Writes a segment, unless there is nothing to write.
     pub(crate) fn write_segment<'a>(
         &self,
-        entries: impl ExactSizeIterator<Item = &'a Entry>,
-    ) -> Result<Vec<Segment>, IndexError> {
-        if entries.len() == 0 {
+        entries: impl IntoIterator<Item = &'a Entry>,
+    ) -> Result<Vec<Arc<Segment>>, IndexError> {
+        let entries: Vec<&Entry> = entries.into_iter().collect();
+        if entries.is_empty() {
             return Ok(Vec::new());
         }
         let (id, path, temp) = self.new_segment()?;
-        let entries: Vec<&Entry> = entries.collect();
         segment::write(self.system.disk.as_ref(), &temp, &path, id, &entries)
             .map_err(|error| IndexError::WriteSegment(Box::new(error)))?;
-        Ok(vec![self.open_segment(id)?])
+        Ok(vec![Arc::new(self.open_segment(id)?)])
     }
 
     fn merge_segments(
         &self,
         parts: &[&Segment],
         dead: &BTreeSet<u64>,
-    ) -> Result<Vec<Segment>, IndexError> {
+    ) -> Result<Vec<Arc<Segment>>, IndexError> {
         let (id, path, temp) = self.new_segment()?;
         segment::merge(self.system.disk.as_ref(), &temp, &path, id, parts, dead)
             .map_err(|error| IndexError::WriteSegment(Box::new(error)))?;
@@ -183,7 +179,7 @@ impl Index {
             self.remove_segments([id]);
             return Ok(Vec::new());
         }
-        Ok(vec![segment])
+        Ok(vec![Arc::new(segment)])
     }
 
     fn new_segment(&self) -> Result<(SegmentId, PathBuf, PathBuf), IndexError> {
@@ -199,10 +195,9 @@ impl Index {
 
     /// Removes all segments but those of the manifest, also what a process left behind that died.
     fn remove_other_segments(&self) {
-        let named: Vec<_> = self.catalog.segments.iter().map(Segment::id).collect();
-        let named: Vec<_> = named
-            .into_iter()
-            .map(|id| self.layout.segment(id))
+        let segments = self.snapshot.catalog.segments.iter();
+        let named: Vec<_> = segments
+            .map(|segment| self.layout.segment(segment.id()))
             .collect();
         let directory = self.layout.index();
         for entry in self.system.disk.list(&directory).unwrap_or_default() {
@@ -223,7 +218,7 @@ impl Index {
 }
 
 /// Works out the state after a census.
-fn state_of(census: &Census) -> State {
+fn state_of(census: &Census) -> (State, Directories) {
     let history = &census.history;
     let dag = history.dag();
     let epoch = history
@@ -245,22 +240,23 @@ fn state_of(census: &Census) -> State {
         };
         state.heads.insert(head.transaction_id, head);
     }
+    let awaited = Arc::make_mut(&mut state.awaited);
     for (ix, missing) in dag.missing_parents() {
         let number = history.get(ix).number;
-        state.awaited.entry(missing).or_default().insert(number);
+        awaited.entry(missing).or_default().insert(number);
     }
     state.last_appended.clone_from(&census.last_appended);
-    state.once_vanished.clone_from(&census.once_vanished);
+    state.once_vanished = Arc::new(census.once_vanished.clone());
     let is_flat = |stored: &&Arc<Stored>| stored.place == Place::Flat;
     state.flat = history.shared().iter().filter(is_flat).count() as u64;
     state.is_irregular = census.is_irregular();
-    state.directories.clone_from(&census.stamps);
+    state.watched = Arc::new(census.watched());
+    let mut directories = Directories(census.stamps.clone());
     for stored in history.shared() {
         let stamp = census.restamped.get(&stored.id());
-        if let Some(files) = state.files_beside(&stored.relative_path()) {
+        if let Some(files) = directories.files_beside(&stored.relative_path()) {
             files.add(*stamp.unwrap_or(&stored.stamp));
         }
     }
-    state.watched = census.watched();
-    state
+    (state, directories)
 }

@@ -14,6 +14,7 @@ use fs_format::{DecodeError, Event, StreamId, TransactionId};
 use crate::derived::Derived;
 use crate::position::{Epoch, Position, RunningHash, Sequence};
 use crate::recorded::Provenance;
+use crate::state::State;
 use crate::stored::Stored;
 
 /// The events that one transaction adds to one stream.
@@ -185,6 +186,13 @@ impl History {
                 count: base.writes,
             });
         }
+    }
+
+    /// Returns whether this is the history of a state.
+    pub(crate) fn is_as_of(&self, state: &State) -> bool {
+        self.epoch == Some(state.epoch)
+            && self.generation == state.generation
+            && self.last_ingested() == state.last
     }
 
     pub(crate) fn set_epoch(&mut self, epoch: Epoch, generation: u64) {

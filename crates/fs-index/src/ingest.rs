@@ -4,6 +4,7 @@
 //! where it is plain (`arrivals.rs`), by a census of all files elsewhere.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use fs_io::{LockGuard, SyncPolicy};
 
@@ -35,6 +36,7 @@ impl Index {
         if result.is_err() {
             self.forget();
         }
+        self.publish();
         result
     }
 
@@ -43,7 +45,7 @@ impl Index {
         if depth == Depth::Files || caught != Caught::Up || self.has_lost_its_end() {
             return self.start_over(depth);
         }
-        let Some(state) = &self.state else {
+        let Some(state) = &self.snapshot.state else {
             return Ok(());
         };
         let boot = self.boot_record(state);
@@ -65,16 +67,16 @@ impl Index {
             && let Some(activity) = self.doubt(changes.moved_nanos)
         {
             let ids = changes.gone.iter().chain(&changes.rewritten);
-            let paths: Result<Vec<_>, _> = ids.map(|id| self.path_of(*id)).collect();
-            self.unconfirmed = Some(Unconfirmed::new(paths?, activity));
+            let paths: Result<Vec<_>, _> = ids.map(|id| self.snapshot.path_of(*id)).collect();
+            self.snapshot.unconfirmed = Some(Arc::new(Unconfirmed::new(paths?, activity)));
             return Ok(());
         }
-        self.unconfirmed = None;
+        self.snapshot.unconfirmed = None;
         if !changes.takes_away() && changes.paths.is_empty() {
             self.compared_nanos = Some(looked);
             return self.write(&[record::directories(&changes.stamps)], SyncPolicy::None);
         }
-        let Some(state) = &self.state else {
+        let Some(state) = &self.snapshot.state else {
             return Ok(());
         };
         let plan = self.judge(state, &changes)?;
@@ -125,6 +127,7 @@ impl Index {
         if result.is_err() {
             self.forget();
         }
+        self.publish();
         result
     }
 
@@ -135,12 +138,12 @@ impl Index {
         let mut census = self.new_census();
         let usable = census.look()?;
         let taken_away = census.taken_away();
-        if self.state.is_some()
+        if self.is_loaded()
             && !taken_away.is_empty()
             && let Some(activity) = self.doubt(census.moved_nanos)
         {
-            self.troubles = census.troubles();
-            self.unconfirmed = Some(Unconfirmed::new(taken_away, activity));
+            self.snapshot.troubles = census.troubles().into();
+            self.snapshot.unconfirmed = Some(Arc::new(Unconfirmed::new(taken_away, activity)));
             return Ok(());
         }
         self.conclude(census, usable)
@@ -156,8 +159,8 @@ impl Index {
 
     fn conclude(&mut self, mut census: Census, usable: bool) -> Result<(), IndexError> {
         census.ingest(usable)?;
-        self.unconfirmed = None;
-        self.troubles = census.troubles();
+        self.snapshot.unconfirmed = None;
+        self.snapshot.troubles = census.troubles().into();
         self.adopt(census)
     }
 

@@ -83,7 +83,7 @@ pub(crate) enum Tail {
 #[derive(Debug)]
 pub(crate) struct Journal {
     system: System,
-    path: PathBuf,
+    path: Arc<Path>,
     /// The directory whose site tells a journal from a copy of it.
     root: PathBuf,
     known: Option<Known>,
@@ -93,7 +93,7 @@ pub(crate) struct Journal {
 struct Known {
     id: JournalId,
     file_id: Option<FileId>,
-    reader: Box<dyn File>,
+    reader: Arc<dyn File>,
     end: u64,
     /// The bytes before the end, [`MARKED`] of them at most.
     last: Vec<u8>,
@@ -126,7 +126,7 @@ impl Journal {
     pub(crate) fn new(system: &System, layout: &Layout) -> Self {
         Self {
             system: system.clone(),
-            path: layout.journal(),
+            path: layout.journal().into(),
             root: layout.own_root().to_owned(),
             known: None,
         }
@@ -142,9 +142,13 @@ impl Journal {
         self.known.as_ref().map_or(HEAD as u64, |known| known.end)
     }
 
-    /// Returns the path of the file.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// Returns what reads the records that were found so far, also after the file was replaced.
+    pub(crate) fn reader(&self) -> JournalReader {
+        let known = self.known.as_ref();
+        JournalReader {
+            path: Arc::clone(&self.path),
+            file: known.map(|known| (known.id, Arc::clone(&known.reader))),
+        }
     }
 
     /// Lets the next look start at `place` again, where a batch begins.
@@ -169,7 +173,7 @@ impl Journal {
     pub(crate) fn mark(&self) -> Result<u32, IndexError> {
         let start = self.end().saturating_sub(MARKED);
         let len = usize::try_from(self.end() - start).expect("it is no more than is marked");
-        Ok(crc32fast::hash(&self.read_raw(start, len)?))
+        Ok(crc32fast::hash(&self.reader().read_raw(start, len)?))
     }
 
     /// Lets the next look start at `end`, where a batch begins; returns whether it is the journal `id` with that mark.
@@ -195,7 +199,7 @@ impl Journal {
         self.known = Some(found);
         let start = end.saturating_sub(MARKED);
         let len = usize::try_from(end - start).expect("it is no more than is marked");
-        let last = self.read_raw(start, len)?;
+        let last = self.reader().read_raw(start, len)?;
         let is_it = crc32fast::hash(&last) == mark;
         if let Some(known) = &mut self.known {
             known.last = last;
@@ -258,7 +262,7 @@ impl Journal {
         let lead = known.last.len();
         let start = from - lead as u64;
         let wanted = usize::try_from(len - start).map_err(|_| IndexError::JournalTooLarge {
-            path: self.path.clone(),
+            path: self.path.to_path_buf(),
             len,
         })?;
         let bytes = known
@@ -280,33 +284,6 @@ impl Journal {
         Ok(Tail::Added { entries, cut })
     }
 
-    /// Reads the payload that begins at `offset` and has `len` bytes; `None` when it is not what was written there.
-    ///
-    /// # Errors
-    /// [`IndexError::Read`].
-    pub(crate) fn read(&self, offset: u64, len: u32) -> Result<Option<Bytes>, IndexError> {
-        let taken = frame::HEAD + len as usize;
-        let Some(start) = offset.checked_sub(frame::HEAD as u64) else {
-            return Ok(None);
-        };
-        let bytes = Arc::new(self.read_raw(start, taken)?);
-        Ok(payload_in(&bytes, 0, len))
-    }
-
-    /// Reads bytes for [`payload_in`]; fewer at the end of the journal.
-    ///
-    /// # Errors
-    /// [`IndexError::Read`].
-    pub(crate) fn read_raw(&self, start: u64, len: usize) -> Result<Vec<u8>, IndexError> {
-        let known = self.known.as_ref().ok_or_else(|| IndexError::NoJournal {
-            path: self.path.clone(),
-        })?;
-        known
-            .reader
-            .read_at(start, len)
-            .map_err(|source| self.unread(source))
-    }
-
     /// Adds a batch of records at the end of what was read; the caller holds the write lock and has just looked.
     ///
     /// A batch that another process began and did not finish is cut off first. Returns where each payload begins.
@@ -320,10 +297,12 @@ impl Journal {
     ) -> Result<Vec<u64>, IndexError> {
         let path = &self.path;
         let failed = |source| IndexError::Write {
-            path: path.clone(),
+            path: path.to_path_buf(),
             source,
         };
-        let gone = || IndexError::NoJournal { path: path.clone() };
+        let gone = || IndexError::NoJournal {
+            path: path.to_path_buf(),
+        };
         let known = self.known.as_mut().ok_or_else(gone)?;
         let mut bytes = Vec::new();
         frame::push_batch(&mut bytes, payloads);
@@ -418,7 +397,7 @@ impl Journal {
         Ok(is_ours.then_some(Known {
             id,
             file_id: stat.file_id,
-            reader,
+            reader: reader.into(),
             end: HEAD as u64,
             last: Vec::new(),
             stamp: None,
@@ -435,9 +414,63 @@ impl Journal {
 
     fn unread(&self, source: std::io::Error) -> IndexError {
         IndexError::Read {
-            path: self.path.clone(),
+            path: self.path.to_path_buf(),
             source,
         }
+    }
+}
+
+/// Reads records of a journal. It holds the file open, so it reads on when another journal takes the place of this one.
+#[derive(Clone, Debug)]
+pub(crate) struct JournalReader {
+    path: Arc<Path>,
+    /// `None` before there is a journal.
+    file: Option<(JournalId, Arc<dyn File>)>,
+}
+
+impl JournalReader {
+    /// Returns the id of the journal, once there is one.
+    pub(crate) fn id(&self) -> Option<JournalId> {
+        self.file.as_ref().map(|(id, _)| *id)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns whether both read the same open file.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.file, &other.file) {
+            (Some((_, one)), Some((_, other))) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
+    }
+
+    /// Reads the payload that begins at `offset` and has `len` bytes; `None` when it is not what was written there.
+    ///
+    /// # Errors
+    /// [`IndexError::Read`].
+    pub(crate) fn read(&self, offset: u64, len: u32) -> Result<Option<Bytes>, IndexError> {
+        let taken = frame::HEAD + len as usize;
+        let Some(start) = offset.checked_sub(frame::HEAD as u64) else {
+            return Ok(None);
+        };
+        let bytes = Arc::new(self.read_raw(start, taken)?);
+        Ok(payload_in(&bytes, 0, len))
+    }
+
+    /// Reads bytes for [`payload_in`]; fewer at the end of the journal.
+    ///
+    /// # Errors
+    /// [`IndexError::Read`].
+    pub(crate) fn read_raw(&self, start: u64, len: usize) -> Result<Vec<u8>, IndexError> {
+        let (_, file) = self.file.as_ref().ok_or_else(|| IndexError::NoJournal {
+            path: self.path.to_path_buf(),
+        })?;
+        file.read_at(start, len).map_err(|source| IndexError::Read {
+            path: self.path.to_path_buf(),
+            source,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Loading transactions from the journal: single ones, and the whole history for what needs all of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use fs_format::Header;
 
@@ -9,10 +9,11 @@ use crate::error::IndexError;
 use crate::file;
 use crate::frame;
 use crate::history::History;
-use crate::index::Index;
 use crate::journal;
-use crate::record::{self, Record};
+use crate::record::{self, Arrived, Record};
 use crate::segment::Located;
+use crate::snapshot::Snapshot;
+use crate::state::State;
 use crate::stored::Stored;
 
 /// The journal is read in parts of at most this size, single records apart.
@@ -27,42 +28,80 @@ const PAGE: usize = 2048;
 /// So many places are looked up at a time.
 const BATCH: usize = 8192;
 
-/// The history in memory, and how much of the journal it holds.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    history: Arc<History>,
-    next_number: u64,
-}
-
-impl Loaded {
-    pub(crate) fn of(history: History) -> Self {
-        Self {
-            next_number: history.last_number() + 1,
-            history: Arc::new(history),
-        }
-    }
-}
-
-impl Index {
-    /// Loads what is not in memory yet, so that [`Index::history`] is the present one.
+impl Snapshot {
+    /// Returns the whole history; an empty one when there is no journal yet. It is loaded once, and goes on from the one that was loaded
+    /// last where that is the beginning of this one.
     ///
     /// # Errors
     /// [`IndexError`] when the journal cannot be read.
     ///
     /// # Complexity
-    /// The transactions that came since the last call; all of them the first time and in every epoch.
-    pub fn load_history(&mut self) -> Result<(), IndexError> {
+    /// The transactions that came since the history was loaded last, where nobody holds that any more; O(1) where none did; all of them the
+    /// first time and in every epoch. Whoever asks for a history meanwhile waits for this one, and nobody else does.
+    pub fn history(&self) -> Result<Arc<History>, IndexError> {
         let Some(state) = &self.state else {
-            self.loaded = None;
-            return Ok(());
+            return Ok(Arc::default());
         };
-        let (epoch, generation) = (state.epoch, state.generation);
-        let known = self.loaded.take().filter(|loaded| {
-            let end = loaded.history.ingestion_end();
-            loaded.history.epoch() == Some(epoch)
+        if let Some(history) = self.history.get() {
+            return Ok(Arc::clone(history));
+        }
+        let latest = self.caches.history.lock();
+        let mut latest = latest.unwrap_or_else(PoisonError::into_inner);
+        let is_later = |known: &Arc<History>| {
+            known.epoch() == Some(state.epoch) && known.last_number() > self.last_number()
+        };
+        // A later one stays for those who come, and is of no use here.
+        let (later, known) = match latest.take() {
+            Some(known) if is_later(&known) => (Some(known), None),
+            known => (None, known),
+        };
+        let history = match known {
+            Some(known) if known.is_as_of(state) => known,
+            known => Arc::new(self.read_history(state, known)?),
+        };
+        *latest = Some(later.unwrap_or_else(|| Arc::clone(&history)));
+        Ok(Arc::clone(self.history.get_or_init(|| history)))
+    }
+
+    /// Returns the history that tells the canonical order; `None` where the keys do.
+    pub(crate) fn ordering_history(&self) -> Result<Option<Arc<History>>, IndexError> {
+        let is_needed = !self.is_ordered_by_key();
+        is_needed.then(|| self.history()).transpose()
+    }
+
+    /// Hands over the history of this very state, which somebody has worked out in another way.
+    pub(crate) fn set_history(&mut self, history: History) {
+        let history = Arc::new(history);
+        // A reader that loads one at the moment hands it on itself.
+        if let Ok(mut latest) = self.caches.history.try_lock() {
+            *latest = Some(Arc::clone(&history));
+        }
+        self.history = OnceLock::from(history);
+    }
+
+    /// Returns the present history, which is the caller's alone.
+    ///
+    /// # Errors
+    /// As [`Snapshot::history`].
+    pub(crate) fn own_history(&self) -> Result<History, IndexError> {
+        match &self.state {
+            Some(state) => self.read_history(state, None),
+            None => Ok(History::default()),
+        }
+    }
+
+    /// Reads what is not in a history that is known, if that is a beginning of this one, and all of it otherwise.
+    fn read_history(
+        &self,
+        state: &State,
+        known: Option<Arc<History>>,
+    ) -> Result<History, IndexError> {
+        let known = known.filter(|known| {
+            let end = known.ingestion_end();
+            known.epoch() == Some(state.epoch)
                 && end.is_none_or(|end| self.sequence_of(end).is_ok())
         });
-        let mut from = known.as_ref().map_or(1, |loaded| loaded.next_number);
+        let mut from = known.as_ref().map_or(1, |known| known.last_number() + 1);
         let mut fresh = Vec::new();
         loop {
             let places = self.catalog.transactions_from(from, BATCH, &state.dead)?;
@@ -70,19 +109,15 @@ impl Index {
             from = last.number + 1;
             fresh.extend(self.load_places(&places)?.into_iter().map(Arc::new));
         }
-        let mut history = match known.map(|loaded| Arc::try_unwrap(loaded.history)) {
+        let mut history = match known.map(Arc::try_unwrap) {
             Some(Ok(history)) => history,
             // Somebody still looks at the former one.
             Some(Err(shared)) => History::build(shared.shared().to_vec(), None, 0),
             None => History::default(),
         };
         history.extend(fresh);
-        history.set_epoch(epoch, generation);
-        self.loaded = Some(Loaded {
-            history: Arc::new(history),
-            next_number: from,
-        });
-        Ok(())
+        history.set_epoch(state.epoch, state.generation);
+        Ok(history)
     }
 
     /// Returns the headers of the transactions numbered higher than `number`, in ingestion order; `None` when they are
@@ -108,35 +143,26 @@ impl Index {
         Ok(Some(stored.map(|stored| stored.header).collect()))
     }
 
-    /// Returns the history as of the last [`Index::load_history`]; an empty one when there is no journal yet.
-    pub fn history(&self) -> Arc<History> {
-        match &self.loaded {
-            Some(loaded) => Arc::clone(&loaded.history),
-            None => Arc::default(),
-        }
-    }
-
-    /// Takes the present history, of which nothing is kept.
-    ///
-    /// # Errors
-    /// As [`Index::load_history`].
-    pub(crate) fn take_history(&mut self) -> Result<History, IndexError> {
-        self.load_history()?;
-        let loaded = self.loaded.take().map(|loaded| loaded.history);
-        let history = loaded.and_then(|history| Arc::try_unwrap(history).ok());
-        Ok(history.unwrap_or_default())
-    }
-
-    pub(crate) fn known_history(&self) -> Option<&History> {
-        self.loaded.as_ref().map(|loaded| &*loaded.history)
-    }
-
     /// Returns the transaction numbered `number`, which the catalog holds.
     pub(crate) fn stored(&self, number: u64) -> Result<Stored, IndexError> {
         let located = self.catalog.transaction(number)?;
         let located = located.ok_or_else(|| self.damaged())?;
         let mut loaded = self.load_places(&[located])?;
         loaded.pop().ok_or_else(|| self.damaged())
+    }
+
+    /// Returns the record of the transaction numbered `number`, which the catalog holds.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] when the journal does not hold it any more.
+    pub(crate) fn record_of(&self, number: u64) -> Result<Arrived, IndexError> {
+        let located = self.catalog.transaction(number)?;
+        let located = located.ok_or_else(|| self.damaged())?;
+        let payload = self.journal.read(located.offset, located.len)?;
+        match payload.as_deref().and_then(record::parse) {
+            Some(Record::Arrived(arrived)) if arrived.number == number => Ok(*arrived),
+            _ => Err(self.damaged()),
+        }
     }
 
     /// Returns transactions in the order of their places.
@@ -191,12 +217,6 @@ impl Index {
             rest = &rest[together..];
         }
         Ok(payloads)
-    }
-
-    pub(crate) fn damaged(&self) -> IndexError {
-        IndexError::Damaged {
-            path: self.journal.path().to_owned(),
-        }
     }
 }
 

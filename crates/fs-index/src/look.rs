@@ -12,9 +12,8 @@ use crate::changes::Changes;
 use crate::error::IndexError;
 use crate::index::Index;
 use crate::journal::JournalId;
-use crate::load::Loaded;
 use crate::scan::{self, Stamp};
-use crate::working_copy::{self, Activity, Unconfirmed, WorkingCopy};
+use crate::working_copy::{self, Activity, WorkingCopy};
 
 /// Up to so many directories are compared at every look.
 const FEW_DIRECTORIES: usize = 16;
@@ -58,13 +57,14 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`] when a directory or the journal cannot be read. Files that cannot be used are no errors; they are
-    /// listed by [`Index::troubles`].
+    /// listed by [`Snapshot::troubles`](crate::Snapshot::troubles).
     pub fn observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
         let observed = self.try_observe(depth);
         if observed.is_err() {
             // What is held open may be at fault.
             self.forget();
         }
+        self.publish();
         match observed {
             Err(IndexError::Damaged { .. }) => Ok(Observed::Changed),
             other => other,
@@ -79,13 +79,14 @@ impl Index {
         if depth == Depth::Files {
             return self.inspect();
         }
-        let Some(state) = self.state.as_ref().filter(|_| !self.may_wait(depth)) else {
+        let state = self.snapshot.state.as_ref();
+        let Some(state) = state.filter(|_| !self.may_wait(depth)) else {
             return Ok(Observed::Current);
         };
         let now = self.system.clock.now_unix_nanos();
         let changes = self.changes(state, depth)?;
         if !changes.takes_away() {
-            self.unconfirmed = None;
+            self.snapshot.unconfirmed = None;
         }
         if changes.is_empty() {
             self.note(changes.stamps, now);
@@ -106,7 +107,7 @@ impl Index {
         &mut self,
         depth: Depth,
     ) -> Result<Option<(Changes, i64)>, IndexError> {
-        let Some(state) = &self.state else {
+        let Some(state) = &self.snapshot.state else {
             return Ok(None);
         };
         let is_current = |found: &FoundChanges| {
@@ -123,19 +124,13 @@ impl Index {
 
     /// Returns whether what is known is the present state, where that can be told by a few looks.
     pub fn is_current_at_a_glance(&mut self) -> bool {
-        let Some(state) = &self.state else {
+        if !self.is_loaded() {
             return false;
-        };
-        let few = state.directories.len() <= FEW_DIRECTORIES;
+        }
+        let few = self.directories.len() <= FEW_DIRECTORIES;
         self.journal.is_at_its_end()
             && (self.may_wait(Depth::Recent)
                 || few && matches!(self.observe(Depth::Recent), Ok(Observed::Current)))
-    }
-
-    /// Returns what is missing, or holds something else than before, and is not believed to be so for good: version control
-    /// removes files before it writes them. Answers are those of the history before.
-    pub fn unconfirmed(&self) -> Option<&Unconfirmed> {
-        self.unconfirmed.as_ref()
     }
 
     /// Returns whether something is missing, or holds something else than before, that may not be so for good; looks again,
@@ -145,7 +140,7 @@ impl Index {
     /// As [`Index::observe`].
     pub fn is_unconfirmed(&self, _lock: &LockGuard) -> Result<bool, IndexError> {
         let takes_away = |changes: &Changes| changes.takes_away().then_some(changes.moved_nanos);
-        let moved = match (&self.found, &self.state) {
+        let moved = match (&self.found, &self.snapshot.state) {
             (Some(found), _) => takes_away(&found.changes),
             (None, Some(state)) => takes_away(&self.changes(state, Depth::Names)?),
             (None, None) => {
@@ -173,16 +168,16 @@ impl Index {
     fn inspect(&mut self) -> Result<Observed, IndexError> {
         let mut census = self.new_census();
         let observed = census.observe()?;
-        let state = self.state.as_ref();
-        if state.is_some_and(|state| state.watched != census.watched()) {
+        let state = self.snapshot.state.as_ref();
+        if state.is_some_and(|state| *state.watched != census.watched()) {
             // What is left out belongs to every answer.
             return Ok(Observed::Changed);
         }
         if observed == Observed::Current {
-            self.unconfirmed = None;
-            self.troubles = census.troubles();
-            if self.loaded.is_none() {
-                self.loaded = Some(Loaded::of(census.history));
+            self.snapshot.unconfirmed = None;
+            self.snapshot.troubles = census.troubles().into();
+            if state.is_some_and(|state| census.history.is_as_of(state)) {
+                self.snapshot.set_history(census.history);
             }
         }
         Ok(observed)
@@ -191,25 +186,15 @@ impl Index {
     /// Keeps stamps of directories in which nothing came or went.
     pub(crate) fn note(&mut self, stamps: BTreeMap<String, Option<Stamp>>, now: i64) {
         self.compared_nanos = Some(now);
-        let Some(state) = &mut self.state else {
-            return;
-        };
-        for (directory, stamp) in stamps {
-            match stamp {
-                Some(stamp) => _ = state.directories.insert(directory, stamp),
-                None => _ = state.directories.remove(&directory),
-            }
-        }
+        self.directories.update(stamps);
     }
 
     /// Returns whether the directories were compared a short while ago, as such things go.
     pub(crate) fn may_wait(&self, depth: Depth) -> bool {
-        let (Depth::Recent, Some(state), Some(compared)) =
-            (depth, &self.state, self.compared_nanos)
-        else {
+        let (Depth::Recent, Some(compared)) = (depth, self.compared_nanos) else {
             return false;
         };
-        let directories = state.directories.len();
+        let directories = self.directories.len();
         let patience = i64::try_from(directories)
             .unwrap_or(i64::MAX)
             .saturating_mul(PATIENCE_NANOS_PER_DIRECTORY);

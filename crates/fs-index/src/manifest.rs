@@ -1,7 +1,7 @@
-//! The manifest: which segments there are, how far into the journal they reach, and the state at that place.
+//! The manifest: which segments there are, how far into the journal they reach, and the state and the directories at that place.
 //!
 //! ```text
-//! | "tribman" 0x02 | crc32 of the rest: u32 LE | journal id | covered u64 | mark u32 | segments: list of ids | state |
+//! | "tribman" 0x03 | crc32 of the rest: u32 LE | journal id | covered u64 | mark u32 | segments: list of ids | state | directories |
 //! ```
 //!
 //! **Invariant**: it is replaced as a whole, after the segments that it names are there. A manifest that does not
@@ -10,13 +10,14 @@
 use fs_io::{Disk, ReadError, SyncPolicy};
 
 use crate::codec::{Fields, Writer};
+use crate::directories::Directories;
 use crate::error::IndexError;
 use crate::journal::JournalId;
 use crate::layout::Layout;
 use crate::segment::SegmentId;
 use crate::state::State;
 
-const MAGIC: [u8; 8] = *b"tribman\x02";
+const MAGIC: [u8; 8] = *b"tribman\x03";
 
 /// Larger than any manifest.
 const LIMIT: u64 = 1 << 30;
@@ -32,6 +33,7 @@ pub(crate) struct Manifest {
     /// In order of their numbers.
     pub(crate) segments: Vec<SegmentId>,
     pub(crate) state: State,
+    pub(crate) directories: Directories,
 }
 
 impl Manifest {
@@ -60,6 +62,7 @@ impl Manifest {
             mark: from.u32()?,
             segments: from.list(Fields::array)?,
             state: State::read(&mut from)?,
+            directories: Directories::read(&mut from)?,
         };
         from.rest().is_empty().then_some(manifest)
     }
@@ -75,6 +78,7 @@ impl Manifest {
         to.raw(&self.journal_id).u64(self.covered).u32(self.mark);
         to.list(self.segments.iter(), |to, id| _ = to.raw(id));
         self.state.write(&mut to);
+        self.directories.write(&mut to);
         let rest = to.finish();
         let mut to = Writer::default();
         to.raw(&MAGIC).u32(crc32fast::hash(&rest)).raw(&rest);

@@ -11,10 +11,10 @@ use fs_format::{DecodeError, Event, Events};
 
 use crate::cache::Cache;
 use crate::error::IndexError;
-use crate::index::Index;
 use crate::position::Epoch;
 use crate::recorded::Recorded;
 use crate::segment::Located;
+use crate::snapshot::Snapshot;
 
 /// Soft bound of the cache in bytes; it may hold twice this, and one transaction more.
 const PARTS_CACHE_BYTES: usize = 1 << 20;
@@ -82,20 +82,21 @@ impl Parts {
     }
 }
 
-impl Index {
+impl Snapshot {
     /// Returns a transaction that is read in parts.
     ///
     /// # Complexity
     /// O(1) where it is in the cache, else one pass over its bytes.
     pub(crate) fn parts(&self, place: &Located) -> Result<Arc<Parts>, IndexError> {
         let key = (self.epoch().unwrap_or(Epoch::from_u64(0)), place.number);
-        if let Some(parts) = self.parts_cache.0.get(&key) {
+        if let Some(parts) = self.caches.parts.0.get(&key) {
             return Ok(parts);
         }
         let mut recorded = self.recorded(std::slice::from_ref(place))?;
         let recorded = recorded.pop().ok_or_else(|| self.damaged())?;
         let parts = Arc::new(Parts::of(recorded).ok_or_else(|| self.damaged())?);
-        self.parts_cache
+        self.caches
+            .parts
             .0
             .insert(key, Arc::clone(&parts), parts.size());
         Ok(parts)

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::error::IndexError;
 use crate::events::{Events, RawEvent, TOGETHER};
-use crate::index::Index;
 use crate::position::Sequence;
 use crate::scan_events::Effort;
+use crate::snapshot::Snapshot;
 use crate::state::State;
 
 /// Where fewer transactions of a group are wanted, they are read one by one.
@@ -183,7 +183,7 @@ fn place_of(place: usize) -> u32 {
     u32::try_from(place).expect("there is no memory for so many events")
 }
 
-impl Index {
+impl Snapshot {
     /// Picks from the transactions with numbers in a range, in ingestion order.
     ///
     /// # Errors
@@ -221,7 +221,7 @@ impl Index {
     /// Picks from the transactions with these numbers, in the same order.
     ///
     /// # Errors
-    /// As [`Index::pick_within`].
+    /// As [`Snapshot::pick_within`].
     ///
     /// # Complexity
     /// Where only few numbers lie close to each other, only these records are read.
@@ -277,7 +277,7 @@ impl Index {
         Ok(None)
     }
 
-    /// As [`Index::pick_these`], reading record by record.
+    /// As [`Snapshot::pick_these`], reading record by record.
     fn pick_alone(
         &self,
         state: &State,

@@ -175,6 +175,22 @@ impl fmt::Display for Position {
     }
 }
 
+/// A position that stands on something else than what this store has ingested.
+///
+/// Nothing can be read from there: whoever held it may have seen events that are not there any more, and would miss others that came in
+/// their place. What was derived from them is to be forgotten, and the reading begun anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "position {position} is none of this store's{}: events were removed, the index was rebuilt, or the store was put back to an earlier state since; start again from the beginning",
+    epoch.map(|epoch| format!(" in its present epoch {epoch}")).unwrap_or_default()
+)]
+pub struct StalePosition {
+    /// The position that was asked for.
+    pub position: Position,
+    /// The present epoch.
+    pub epoch: Option<Epoch>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   the index is that of the files, and what comes is plain?
-//!     yes, and only what comes matters --> the window: what incoming transactions do not all descend from
+//!     yes, and only what comes matters --> the divergent subgraph: what incoming transactions do not all descend from
 //!     yes                              --> the history of the index, and what comes
 //!     no                               --> a census of all files, and what comes
 //! ```
@@ -26,6 +26,7 @@ use crate::layout::Layout;
 use crate::look::Depth;
 use crate::progress::Progress;
 use crate::scan;
+use crate::snapshot::Snapshot;
 use crate::state::State;
 use crate::stored::Stored;
 use crate::trouble::{Reason, Trouble};
@@ -54,7 +55,7 @@ pub struct Preview {
 /// Plain files that come to an index which is that of the files.
 #[derive(Debug)]
 struct Plain {
-    index: Index,
+    snapshot: Arc<Snapshot>,
     batch: BTreeMap<TransactionId, Stored>,
     /// Of these, the ones that the index has already.
     there: BTreeSet<TransactionId>,
@@ -111,7 +112,7 @@ impl Preview {
         let mut index = Index::new(system.clone(), layout.clone(), BTreeSet::new());
         let plain = match index.take_for_plain(&incoming) {
             Ok(Some((batch, there, troubles))) => Some(Plain {
-                index,
+                snapshot: index.reader().snapshot(),
                 batch,
                 there,
                 troubles,
@@ -128,10 +129,10 @@ impl Preview {
         })
     }
 
-    /// Returns the index, when its history is the present one without anything that comes.
-    pub fn index(&self) -> Option<&Index> {
+    /// Returns the snapshot of the index, when its history is the present one without anything that comes.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
         let plain = self.plain.as_ref().filter(|plain| plain.there.is_empty());
-        plain.map(|plain| &plain.index)
+        plain.map(|plain| &*plain.snapshot)
     }
 
     /// Returns the history of what is here.
@@ -162,15 +163,15 @@ impl Preview {
 }
 
 impl Plain {
-    fn load(mut self, is_settled: bool) -> Result<Foreseen, IndexError> {
+    fn load(self, is_settled: bool) -> Result<Foreseen, IndexError> {
         let omissions = self.omissions()?;
         // What is missing may lie between what is here and what comes, so nothing is left out then.
-        let window = if is_settled && self.there.is_empty() && omissions.is_empty() {
-            self.index.window(&self.batch)?
+        let subgraph = if is_settled && self.there.is_empty() && omissions.is_empty() {
+            self.snapshot.divergent_subgraph(&self.batch)?
         } else {
             None
         };
-        let history = match window {
+        let history = match subgraph {
             Some(stored) => History::build(stored.into_iter().map(Arc::new), None, 0),
             None => self.whole()?,
         };
@@ -184,7 +185,7 @@ impl Plain {
 
     /// Returns what will be missing when the batch has come.
     fn omissions(&self) -> Result<Vec<Omission>, IndexError> {
-        let mut omissions = self.index.omissions()?.to_vec();
+        let mut omissions = self.snapshot.omissions()?.to_vec();
         let comes = |it: &Omission| {
             it.transaction_id
                 .is_some_and(|id| self.batch.contains_key(&id))
@@ -197,7 +198,10 @@ impl Plain {
         for stored in self.batch.values() {
             for parent in &stored.header.parents {
                 let id = parent.transaction_id;
-                if !self.batch.contains_key(&id) && !self.index.contains(id)? && listed.insert(id) {
+                if !self.batch.contains_key(&id)
+                    && !self.snapshot.contains(id)?
+                    && listed.insert(id)
+                {
                     omissions.push(Omission::missing_below(stored, id));
                 }
             }
@@ -205,8 +209,8 @@ impl Plain {
         Ok(omissions)
     }
 
-    fn whole(&mut self) -> Result<History, IndexError> {
-        let mut history = self.index.take_history()?;
+    fn whole(&self) -> Result<History, IndexError> {
+        let mut history = self.snapshot.own_history()?;
         if !self.there.is_empty() {
             let members = history.shared().iter();
             let ours = members.filter(|stored| !self.there.contains(&stored.id()));
@@ -260,7 +264,8 @@ impl Index {
         if !self.load()? {
             return Ok(None);
         }
-        let Some(state) = self.state.as_ref().filter(|state| !state.is_irregular) else {
+        let state = self.snapshot.state.as_ref();
+        let Some(state) = state.filter(|state| !state.is_irregular) else {
             return Ok(None);
         };
         let mut changes = self.changes(state, Depth::Names)?;
@@ -328,13 +333,15 @@ impl Index {
         if let Some(other) = batch.get(&id) {
             return Ok(Taking::beside(other, &stored));
         }
-        let Some(number) = self.catalog.number_of(id, &state.dead)? else {
+        let Some(number) = self.snapshot.catalog.number_of(id, &state.dead)? else {
             return Ok(Some(Taking::New(Box::new(stored))));
         };
-        Ok(match Taking::beside(&self.stored(number)?, &stored) {
-            Some(Taking::Here) if is_theirs => Some(Taking::There(Box::new(stored))),
-            taking => taking,
-        })
+        Ok(
+            match Taking::beside(&self.snapshot.stored(number)?, &stored) {
+                Some(Taking::Here) if is_theirs => Some(Taking::There(Box::new(stored))),
+                taking => taking,
+            },
+        )
     }
 
     /// Returns whether the file of a transaction stands there with the same content.

@@ -1,7 +1,7 @@
 //! Questions that are answered from the index on disk, without the history in memory.
 //!
 //! **Invariant**: each answers as [`History`](crate::History) would. Where the canonical order is not that of the keys
-//! ([`Index::load_order`] tells), the history is asked.
+//! ([`Snapshot::is_ordered_by_key`]), the history is loaded and asked.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,13 +10,12 @@ use fs_format::{CommandId, ContentHash, StreamId, TransactionId};
 
 use crate::error::IndexError;
 use crate::history::Placed;
-use crate::index::Index;
 use crate::position::{Epoch, Position, Sequence};
 use crate::recorded::Recorded;
-use crate::replay::record_of;
 use crate::scan_events::Effort;
 use crate::segment::Located;
-use crate::state::{Head, State};
+use crate::snapshot::Snapshot;
+use crate::state::State;
 use crate::stored::Stored;
 use crate::stream_reader::{StreamReader, Write};
 
@@ -142,45 +141,7 @@ struct Selected {
     writers: Option<Arc<Vec<u64>>>,
 }
 
-impl Index {
-    /// Returns the epoch of this working copy's positions; `None` before the first journal was written.
-    pub fn epoch(&self) -> Option<Epoch> {
-        self.state.as_ref().map(|state| state.epoch)
-    }
-
-    /// Returns how many times the canonical order has changed behind something that was ingested.
-    pub fn topology_generation(&self) -> u64 {
-        self.state.as_ref().map_or(0, |state| state.generation)
-    }
-
-    /// Returns the highest number given so far; 0 when there is none.
-    pub fn last_number(&self) -> u64 {
-        self.state.as_ref().map_or(0, |state| state.next_number - 1)
-    }
-
-    /// Returns the transactions that no other descends from, by canonical key.
-    pub fn heads(&self) -> Vec<Head> {
-        let heads = self.state.iter().flat_map(|state| state.heads.values());
-        let mut heads: Vec<Head> = heads.copied().collect();
-        heads.sort_unstable_by_key(Head::key);
-        heads
-    }
-
-    /// Returns whether a transaction is there.
-    ///
-    /// # Errors
-    /// [`IndexError::Damaged`].
-    pub fn contains(&self, id: TransactionId) -> Result<bool, IndexError> {
-        Ok(self.number_of(id)?.is_some())
-    }
-
-    pub(crate) fn number_of(&self, id: TransactionId) -> Result<Option<u64>, IndexError> {
-        match &self.state {
-            Some(state) => self.catalog.number_of(id, &state.dead),
-            None => Ok(None),
-        }
-    }
-
+impl Snapshot {
     /// Returns the number of events of `stream_id`.
     ///
     /// # Errors
@@ -211,22 +172,6 @@ impl Index {
         Ok(found)
     }
 
-    /// Loads the history where the canonical order is not that of the keys, so that the questions below can be asked.
-    ///
-    /// # Errors
-    /// As [`Index::load_history`].
-    pub fn load_order(&mut self) -> Result<(), IndexError> {
-        if !self.is_ordered_by_key() {
-            self.load_history()?;
-        }
-        Ok(())
-    }
-
-    /// Returns whether the canonical order is that of the keys, so that no history is needed to answer.
-    pub fn is_ordered_by_key(&self) -> bool {
-        self.state.as_ref().is_none_or(|state| !state.is_irregular)
-    }
-
     /// Returns the transactions of the command `command_id` in canonical order: more than one where clones used an id apart.
     ///
     /// # Errors
@@ -242,9 +187,10 @@ impl Index {
                 found.push(stored);
             }
         }
+        let history = self.ordering_history()?;
         let rank = |stored: &Stored| {
-            let history = self.known_history().filter(|_| state.is_irregular)?;
-            history.dag().rank(history.dag().index_of(stored.id())?)
+            let dag = history.as_ref()?.dag();
+            dag.rank(dag.index_of(stored.id())?)
         };
         found.sort_by_key(|stored| {
             let header = &stored.header;
@@ -281,7 +227,7 @@ impl Index {
         let below = writes.iter().take_while(|write| write.base < version);
         below
             .map(|write| {
-                let record = record_of(&self.journal, &self.catalog, write.number)?;
+                let record = self.record_of(write.number)?;
                 Ok((record.summary.id, record.content_hash))
             })
             .collect()
@@ -295,14 +241,14 @@ impl Index {
         }
     }
 
-    /// As [`Index::writes`], by a reader that was asked for other streams before.
+    /// As [`Snapshot::writes`], by a reader that was asked for other streams before.
     fn writes_by(
         &self,
         reader: &mut StreamReader<'_>,
         state: &State,
         stream_id: &StreamId,
     ) -> Result<Arc<Vec<Write>>, IndexError> {
-        if let Some(history) = self.known_history().filter(|_| state.is_irregular) {
+        if let Some(history) = self.ordering_history()? {
             let writes = history.writes(stream_id).iter().map(|write| Write {
                 number: history.get(write.transaction).number,
                 base: write.base,
@@ -310,7 +256,8 @@ impl Index {
             });
             return Ok(Arc::new(writes.collect()));
         }
-        self.kept_writes
+        self.caches
+            .writes
             .get_or(state, stream_id, || reader.writes(stream_id))
     }
 
@@ -376,7 +323,7 @@ impl Index {
     /// Calls `each` with at most `limit` of the selected events after `after`, in ingestion order.
     ///
     /// The version that an event has there is its place among those that its transaction adds to the stream, from 1;
-    /// [`Index::bases`] tells what lies below.
+    /// [`Snapshot::bases`] tells what lies below.
     ///
     /// # Errors
     /// [`IndexError`] when the index cannot be read.
@@ -452,7 +399,7 @@ impl Index {
         Ok(())
     }
 
-    /// As [`Index::take_all`], for a transaction that a page begins or ends in; from place `first` in it on.
+    /// As [`Snapshot::take_all`], for a transaction that a page begins or ends in; from place `first` in it on.
     fn take_part<T>(
         &self,
         place: &Located,
@@ -530,25 +477,27 @@ impl Index {
         let Some(streams) = select.streams() else {
             return Ok(Some(Wanted::All));
         };
-        let mut kept = self
-            .narrowed
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let is_kept = |selected: &&Selected| {
+        let cached = || {
+            let cached = self.caches.narrowed.0.lock();
+            cached.unwrap_or_else(PoisonError::into_inner)
+        };
+        let is_current = |selected: &&Selected| {
             selected.prefix == streams.prefix
                 && selected.selection == streams.selection
                 && selected.epoch == state.epoch
                 && selected.next_number == state.next_number
         };
-        let writers = match kept.as_ref().filter(is_kept) {
-            Some(selected) => selected.writers.clone(),
+        let known = cached()
+            .as_ref()
+            .filter(is_current)
+            .map(|it| it.writers.clone());
+        let writers = match known {
+            Some(writers) => writers,
             None if effort == Effort::Little => return Ok(None),
             None => {
-                let writers = self
-                    .writers_of(state, streams.prefix, select)?
-                    .map(Arc::new);
-                *kept = Some(Selected {
+                let writers = self.writers_of(state, streams.prefix, select)?;
+                let writers = writers.map(Arc::new);
+                *cached() = Some(Selected {
                     epoch: state.epoch,
                     next_number: state.next_number,
                     prefix: streams.prefix.to_owned(),

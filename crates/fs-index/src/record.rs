@@ -299,6 +299,13 @@ pub(crate) struct Arrived {
     pub(crate) bytes: Range<usize>,
 }
 
+impl Arrived {
+    /// Returns the path below `events/` of the file.
+    pub(crate) fn path(&self) -> String {
+        self.place.path(self.summary.id)
+    }
+}
+
 pub(crate) fn epoch(epoch: Epoch, generation: u64) -> Vec<u8> {
     let mut to = Writer::new(1);
     to.u64(epoch.as_u64()).u64(generation);

@@ -11,10 +11,10 @@ use fs_format::{
 
 use crate::bytes::Bytes;
 use crate::error::IndexError;
-use crate::index::Index;
 use crate::position::RunningHash;
 use crate::record::{self, Arrived, EventPlace, Record};
 use crate::segment::Located;
+use crate::snapshot::Snapshot;
 use crate::stored::Stored;
 
 /// What all events of a transaction have in common.
@@ -100,7 +100,7 @@ impl Recorded {
     }
 }
 
-impl Index {
+impl Snapshot {
     /// Returns transactions in the order of their places.
     pub(crate) fn recorded(&self, places: &[Located]) -> Result<Vec<Recorded>, IndexError> {
         let payloads = self.payloads(places)?.into_iter();

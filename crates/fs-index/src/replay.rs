@@ -5,13 +5,15 @@
 //! **Invariant**: the order of the records is all that counts; two handles that have read the journal up to the same
 //! place know the same.
 
+use std::sync::Arc;
+
 use fs_format::TransactionId;
 
 use crate::error::IndexError;
 use crate::frame;
 use crate::index::Index;
 use crate::journal::Entry as Read;
-use crate::record::{self, Arrived, Place, Record};
+use crate::record::{Arrived, Place, Record};
 use crate::segment::Entry;
 use crate::state::{Head, State};
 
@@ -51,15 +53,14 @@ impl Index {
                 Record::Boot { boot_id } => {
                     self.with_state(|state| state.boot_id = Some(boot_id.clone()))
                 }
-                Record::Directories { stamps } => self.with_state(|state| {
-                    for (path, stamp) in stamps {
-                        match stamp {
-                            Some(stamp) => _ = state.directories.insert(path.clone(), *stamp),
-                            None => _ = state.directories.remove(path),
-                        }
-                    }
-                }),
-                Record::Watched { seen } => self.with_state(|state| state.watched.clone_from(seen)),
+                Record::Directories { stamps } => {
+                    let stamps = stamps.iter().map(|(path, stamp)| (path.clone(), *stamp));
+                    self.directories.update(stamps);
+                    self.is_loaded()
+                }
+                Record::Watched { seen } => {
+                    self.with_state(|state| state.watched = Arc::new(seen.clone()))
+                }
             };
             if !fits {
                 return Ok(Replayed::Refuted);
@@ -69,21 +70,17 @@ impl Index {
     }
 
     fn with_state(&mut self, change: impl FnOnce(&mut State)) -> bool {
-        self.state.as_mut().map(change).is_some()
+        let changed = self.snapshot.change();
+        changed.map(|(state, _)| change(state)).is_some()
     }
 
     /// Takes over an arrival; returns whether it fits what is known.
-    pub(crate) fn arrive(
-        &mut self,
-        arrived: &Arrived,
-        offset: u64,
-        len: u32,
-    ) -> Result<bool, IndexError> {
-        let Some(state) = &mut self.state else {
+    fn arrive(&mut self, arrived: &Arrived, offset: u64, len: u32) -> Result<bool, IndexError> {
+        let Some((state, catalog)) = self.snapshot.change() else {
             return Ok(false);
         };
         let summary = &arrived.summary;
-        let is_there = self.catalog.number_of(summary.id, &state.dead)?.is_some();
+        let is_there = catalog.number_of(summary.id, &state.dead)?.is_some();
         let (number, content) = (arrived.number, &arrived.content_hash);
         let follows =
             || arrived.running_hash == state.running_hash.then(number, summary.id, content);
@@ -93,86 +90,69 @@ impl Index {
         let mut missing = Vec::new();
         for parent in &summary.parents {
             let is_head = state.heads.contains_key(parent);
-            if !is_head && self.catalog.number_of(*parent, &state.dead)?.is_none() {
+            if !is_head && catalog.number_of(*parent, &state.dead)?.is_none() {
                 missing.push(*parent);
             }
         }
         state.add(arrived, &missing);
-        self.catalog.tail.push(entry_of(arrived, offset, len));
+        catalog.tail.push(entry_of(arrived, offset, len));
+        self.directories.add_file(&arrived.path(), arrived.stamp);
         Ok(true)
     }
 
     /// Takes over that a transaction is gone; returns whether it was there.
     fn vanish(&mut self, id: TransactionId) -> Result<bool, IndexError> {
-        let Some(state) = &mut self.state else {
+        let Some(number) = self.snapshot.number_of(id)? else {
             return Ok(false);
         };
-        state.once_vanished.insert(id);
-        let Some(number) = self.catalog.number_of(id, &state.dead)? else {
+        let gone = self.snapshot.record_of(number)?;
+        let is_last = |state: &State| state.last.is_some_and(|(last, _)| last == number);
+        let Some((state, catalog)) = self.snapshot.change() else {
             return Ok(false);
         };
-        let gone = record_of(&self.journal, &self.catalog, number)?;
-        state.dead.insert(number);
-        if state.last.is_some_and(|(last, _)| last == number) {
-            let last = self.catalog.last_below(number, &state.dead)?;
+        Arc::make_mut(&mut state.once_vanished).insert(id);
+        Arc::make_mut(&mut state.dead).insert(number);
+        if is_last(state) {
+            let last = catalog.last_below(number, &state.dead)?;
             state.last = last.map(|last| (last.number, last.running_hash));
         }
         state.heads.remove(&id);
         state.transactions -= 1;
         state.events -= u64::from(gone.summary.event_count);
         state.flat -= u64::from(gone.place == Place::Flat);
-        if let Some(files) = state.files_beside(&gone.place.path(id)) {
-            files.subtract(gone.stamp);
-        }
+        self.directories.remove_file(&gone.path(), gone.stamp);
+        let mut orphaned = Vec::new();
         for parent in gone.summary.parents {
-            if let Some(children) = state.awaited.get_mut(&parent) {
-                children.remove(&number);
-                if children.is_empty() {
-                    state.awaited.remove(&parent);
+            if state.awaited.contains_key(&parent) {
+                let awaited = Arc::make_mut(&mut state.awaited);
+                if let Some(children) = awaited.get_mut(&parent) {
+                    children.remove(&number);
+                    if children.is_empty() {
+                        awaited.remove(&parent);
+                    }
                 }
                 continue;
             }
-            if !self.catalog.children(parent, &state.dead)?.is_empty() {
-                continue;
-            }
-            if let Some(number) = self.catalog.number_of(parent, &state.dead)? {
-                let parent = record_of(&self.journal, &self.catalog, number)?;
-                let head = Head {
-                    created_at: parent.summary.created_at,
-                    replica_id: parent.summary.replica_id,
-                    transaction_id: parent.summary.id,
-                    content_hash: parent.content_hash,
-                };
-                state.heads.insert(head.transaction_id, head);
+            if catalog.children(parent, &state.dead)?.is_empty() {
+                orphaned.extend(catalog.number_of(parent, &state.dead)?);
             }
         }
-        let children = self.catalog.children(id, &state.dead)?;
+        let children = catalog.children(id, &state.dead)?;
         if !children.is_empty() {
-            state.awaited.insert(id, children.into_iter().collect());
+            let children = children.into_iter().collect();
+            Arc::make_mut(&mut state.awaited).insert(id, children);
+        }
+        for number in orphaned {
+            let record = self.snapshot.record_of(number)?;
+            let head = Head {
+                created_at: record.summary.created_at,
+                replica_id: record.summary.replica_id,
+                transaction_id: record.summary.id,
+                content_hash: record.content_hash,
+            };
+            self.with_state(|state| _ = state.heads.insert(head.transaction_id, head));
         }
         Ok(true)
-    }
-}
-
-/// Returns the record of the transaction numbered `number`, which the catalog holds.
-///
-/// # Errors
-/// [`IndexError::Damaged`] when the journal does not hold it any more.
-pub(crate) fn record_of(
-    journal: &crate::journal::Journal,
-    catalog: &crate::catalog::Catalog,
-    number: u64,
-) -> Result<Arrived, IndexError> {
-    let damaged = || IndexError::Damaged {
-        path: journal.path().to_owned(),
-    };
-    let located = catalog.transaction(number)?.ok_or_else(damaged)?;
-    let payload = journal
-        .read(located.offset, located.len)?
-        .ok_or_else(damaged)?;
-    match record::parse(&payload) {
-        Some(Record::Arrived(arrived)) if arrived.number == number => Ok(*arrived),
-        _ => Err(damaged()),
     }
 }
 

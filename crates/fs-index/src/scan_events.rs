@@ -1,15 +1,15 @@
 //! Reading many events as their data, without decoding what stands around them.
 //!
-//! **Invariant**: the same events in the same order as [`Index::read_stream`] and [`Index::read_ingested`] give.
+//! **Invariant**: the same events in the same order as [`Snapshot::read_stream`] and [`Snapshot::read_ingested`] give.
 
 use fs_format::StreamId;
 
 use crate::error::IndexError;
 use crate::events::RawEvent;
-use crate::index::Index;
 use crate::pick::{Picking, RawEvents};
 use crate::position::Sequence;
 use crate::read::{Select, Wanted};
+use crate::snapshot::Snapshot;
 
 /// So many transactions are looked at, at a time.
 const PAGE: usize = 8192;
@@ -23,7 +23,7 @@ pub enum Effort {
     Any,
 }
 
-impl Index {
+impl Snapshot {
     /// Returns the events of `stream_id` with versions above `after`, in canonical order; `None` when that is too much
     /// work.
     ///

@@ -1,16 +1,16 @@
 //! What is kept up to date about the transactions as a whole: small enough to be read at every open.
 //!
-//! **Invariant**: it is a function of the journal up to some place, like everything in the index.
+//! **Invariant**: it is a function of the journal up to some place, like everything in the index. A clone shares what may be large, so an
+//! append beside a snapshot that somebody holds copies the heads and little else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use fs_format::{ContentHash, ReplicaId, Timestamp, TransactionId};
 
 use crate::codec::{Fields, Writer};
-use crate::file_stamp::StampSum;
 use crate::position::{Epoch, Position, RunningHash, Sequence};
 use crate::record::{self, Arrived, Origin, Place, Seen};
-use crate::scan::{self, Stamp};
 
 /// A transaction that no other descends from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,21 +48,19 @@ pub(crate) struct State {
     pub(crate) events: u64,
     pub(crate) heads: BTreeMap<TransactionId, Head>,
     /// Parents that are not there, each with the numbers of its children.
-    pub(crate) awaited: BTreeMap<TransactionId, BTreeSet<u64>>,
+    pub(crate) awaited: Arc<BTreeMap<TransactionId, BTreeSet<u64>>>,
     /// By replica of this working copy: sequence and id of the last it appended, which need not be there any more.
     pub(crate) last_appended: BTreeMap<ReplicaId, (u64, TransactionId)>,
-    pub(crate) once_vanished: BTreeSet<TransactionId>,
+    pub(crate) once_vanished: Arc<BTreeSet<TransactionId>>,
     /// Numbers of transactions that vanished and still are in a segment or the tail.
-    pub(crate) dead: BTreeSet<u64>,
+    pub(crate) dead: Arc<BTreeSet<u64>>,
     /// How many files lie flat.
     pub(crate) flat: u64,
     /// Whether what comes and goes has to be judged with a view to all files (`census`), and whether the canonical
     /// order is not that of the keys.
     pub(crate) is_irregular: bool,
-    /// All that transactions lie in, and others that were listed.
-    pub(crate) directories: BTreeMap<String, Stamp>,
     /// Files that are left out, and what they looked like.
-    pub(crate) watched: BTreeMap<String, Seen>,
+    pub(crate) watched: Arc<BTreeMap<String, Seen>>,
 }
 
 impl State {
@@ -74,9 +72,12 @@ impl State {
             self.heads.remove(parent);
         }
         for parent in missing {
-            self.awaited.entry(*parent).or_default().insert(number);
+            let awaited = Arc::make_mut(&mut self.awaited);
+            awaited.entry(*parent).or_default().insert(number);
         }
-        if self.awaited.remove(&id).is_none() {
+        if self.awaited.contains_key(&id) {
+            Arc::make_mut(&mut self.awaited).remove(&id);
+        } else {
             let head = Head {
                 created_at: summary.created_at,
                 replica_id: summary.replica_id,
@@ -97,26 +98,9 @@ impl State {
         self.events += u64::from(summary.event_count);
         self.flat += u64::from(arrived.place == Place::Flat);
         let path = arrived.place.path(id);
-        self.watched.remove(&path);
-        // From now on it is noticed when one of these goes away with all that is in it.
-        let mut inner = path.as_str();
-        while let Some((directory, _)) = inner.rsplit_once('/') {
-            if !self.directories.contains_key(directory) {
-                self.directories
-                    .insert(directory.to_owned(), Stamp::NOT_LISTED);
-            }
-            inner = directory;
+        if self.watched.contains_key(&path) {
+            Arc::make_mut(&mut self.watched).remove(&path);
         }
-        if let Some(files) = self.files_beside(&path) {
-            files.add(arrived.stamp);
-        }
-    }
-
-    /// Returns the sum of the stamps of the files in the directory of a file.
-    pub(crate) fn files_beside(&mut self, path: &str) -> Option<&mut StampSum> {
-        let (directory, _) = scan::split(path);
-        let stamp = self.directories.get_mut(directory)?;
-        Some(&mut stamp.files)
     }
 
     /// Returns the state before anything came.
@@ -131,14 +115,13 @@ impl State {
             transactions: 0,
             events: 0,
             heads: BTreeMap::new(),
-            awaited: BTreeMap::new(),
+            awaited: Arc::default(),
             last_appended: BTreeMap::new(),
-            once_vanished: BTreeSet::new(),
-            dead: BTreeSet::new(),
+            once_vanished: Arc::default(),
+            dead: Arc::default(),
             flat: 0,
             is_irregular: false,
-            directories: BTreeMap::new(),
-            watched: BTreeMap::new(),
+            watched: Arc::default(),
         }
     }
 
@@ -184,10 +167,6 @@ impl State {
         to.list(self.once_vanished.iter(), |to, id| _ = to.id(*id));
         to.list(self.dead.iter(), |to, number| _ = to.u64(*number));
         to.u64(self.flat).byte(u8::from(self.is_irregular));
-        to.list(self.directories.iter(), |to, (path, stamp)| {
-            to.text(path);
-            stamp.write(to);
-        });
         record::write_seen(to, &self.watched);
     }
 
@@ -210,14 +189,13 @@ impl State {
                 };
                 Some((head.transaction_id, head))
             })?,
-            awaited: from.list(|from| Some((from.id()?, from.list(Fields::u64)?)))?,
+            awaited: Arc::new(from.list(|from| Some((from.id()?, from.list(Fields::u64)?)))?),
             last_appended: from.list(|from| Some((from.replica()?, (from.u64()?, from.id()?))))?,
-            once_vanished: from.list(Fields::id)?,
-            dead: from.list(Fields::u64)?,
+            once_vanished: Arc::new(from.list(Fields::id)?),
+            dead: Arc::new(from.list(Fields::u64)?),
             flat: from.u64()?,
             is_irregular: from.flag()?,
-            directories: from.list(|from| Some((from.text()?.to_owned(), Stamp::read(from)?)))?,
-            watched: record::read_seen(from)?,
+            watched: Arc::new(record::read_seen(from)?),
         })
     }
 }

@@ -8,7 +8,7 @@ use fs_format::StreamId;
 
 use crate::catalog::Catalog;
 use crate::error::IndexError;
-use crate::segment::{self, NameSearch, Posting, Segment};
+use crate::segment::{self, NameSearch, Posting};
 
 /// Who writes a stream, in canonical order, with the version that the stream has below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,10 @@ pub(crate) struct StreamReader<'a> {
 
 impl<'a> StreamReader<'a> {
     pub(crate) fn new(catalog: &'a Catalog, dead: &'a BTreeSet<u64>) -> Self {
-        let searches = catalog.segments.iter().map(Segment::stream_search);
+        let searches = catalog
+            .segments
+            .iter()
+            .map(|segment| segment.stream_search());
         Self {
             catalog,
             dead,

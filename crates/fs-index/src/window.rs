@@ -17,8 +17,7 @@ use fs_format::TransactionId;
 
 use crate::arrivals::Key;
 use crate::error::IndexError;
-use crate::index::Index;
-use crate::replay::record_of;
+use crate::snapshot::Snapshot;
 use crate::stored::Stored;
 
 /// More beginnings of what comes are not told apart.
@@ -27,9 +26,9 @@ const MOST_ROOTS: usize = 64;
 /// Of so many transactions looked at, the history as a whole is read more cheaply.
 const MOST: usize = 8192;
 
-impl Index {
+impl Snapshot {
     /// Loads what is here and not below all that comes, which is plain; `None` when that is too much, or cannot be told.
-    pub(crate) fn window(
+    pub(crate) fn divergent_subgraph(
         &self,
         incoming: &BTreeMap<TransactionId, Stored>,
     ) -> Result<Option<Vec<Stored>>, IndexError> {
@@ -80,7 +79,7 @@ struct Reached {
 }
 
 struct Descent<'a> {
-    index: &'a Index,
+    snapshot: &'a Snapshot,
     all: u64,
     waiting: BTreeMap<Key, Reached>,
     keys: BTreeMap<TransactionId, Key>,
@@ -89,9 +88,9 @@ struct Descent<'a> {
 }
 
 impl<'a> Descent<'a> {
-    fn of(index: &'a Index, all: u64) -> Self {
+    fn of(snapshot: &'a Snapshot, all: u64) -> Self {
         Self {
-            index,
+            snapshot,
             all,
             waiting: BTreeMap::new(),
             keys: BTreeMap::new(),
@@ -107,10 +106,10 @@ impl<'a> Descent<'a> {
             self.open -= usize::from(was_open && reached.below == self.all);
             return Ok(());
         }
-        let Some(number) = self.index.number_of(id)? else {
+        let Some(number) = self.snapshot.number_of(id)? else {
             return Ok(());
         };
-        let record = record_of(&self.index.journal, &self.index.catalog, number)?;
+        let record = self.snapshot.record_of(number)?;
         let summary = record.summary;
         let key = (summary.created_at, summary.replica_id, id);
         self.keys.insert(id, key);

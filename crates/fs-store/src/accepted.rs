@@ -62,7 +62,7 @@ impl Inner {
         };
         let mut left = accepted.clone();
         for id in &accepted {
-            if self.index().contains(*id)? {
+            if self.snapshot().contains(*id)? {
                 left.remove(id);
             }
         }

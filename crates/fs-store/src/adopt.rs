@@ -54,7 +54,7 @@ impl FileEventStore {
         let mut turn = self.inner.begin()?;
         let inner = &self.inner;
         let identity = &mut turn.writer.identity;
-        let replica_id = identity.renew(&inner.system, &inner.layout, &mut inner.index_mut())?;
+        let replica_id = identity.renew(&inner.system, &inner.layout, &mut inner.index.lock())?;
         Ok(Adopted {
             replica_id,
             retired: identity.retired().collect(),

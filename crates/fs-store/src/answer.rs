@@ -5,7 +5,7 @@
 //! **Invariant**: an answer that is given back is the one that was kept, bit by bit.
 
 use fs_format::Header;
-use fs_index::{Index, IndexError, Layout, Position};
+use fs_index::{IndexError, Layout, Position, Snapshot};
 use fs_io::{Disk, SyncPolicy};
 
 use crate::error::RefreshError;
@@ -22,7 +22,8 @@ impl FileEventStore {
         since: Position,
         most: usize,
     ) -> Result<Option<Vec<Header>>, RefreshError> {
-        self.inner.ask(|index| headers_since(index, since, most))
+        self.inner
+            .ask(|snapshot| headers_since(snapshot, since, most))
     }
 
     /// Returns the answer that was kept under a name, if it is there and whole.
@@ -46,12 +47,12 @@ impl FileEventStore {
 }
 
 pub(crate) fn headers_since(
-    index: &Index,
+    snapshot: &Snapshot,
     since: Position,
     most: usize,
 ) -> Result<Option<Vec<Header>>, IndexError> {
-    match index.sequence_of(since) {
-        Ok(since) => index.headers_after(since.number(), most),
+    match snapshot.sequence_of(since) {
+        Ok(since) => snapshot.headers_after(since.number(), most),
         Err(IndexError::Stale(_)) => Ok(None),
         Err(error) => Err(error),
     }

@@ -93,7 +93,7 @@ impl FileEventStore {
     pub fn check_versions(&self, append: &Append) -> Result<(), AppendError> {
         self.inner.refresh(Depth::Names)?;
         self.inner.refuse_on_hole(append)?;
-        check_versions(&self.inner.index(), &Ahead::default(), append)
+        check_versions(&self.inner.snapshot(), &Ahead::default(), append)
     }
 
     /// Writes the merge transactions that `prepare` makes of the history as it is under the write lock, and of what is known
@@ -202,7 +202,7 @@ impl Inner {
         let mut waited = Duration::ZERO;
         loop {
             let lock = self.lock_and_take_in(writer, depth)?;
-            let Some(unconfirmed) = self.index().unconfirmed().cloned() else {
+            let Some(unconfirmed) = self.snapshot().unconfirmed().cloned() else {
                 return Ok(lock);
             };
             drop(lock);
@@ -218,7 +218,7 @@ impl Inner {
 
     /// Refuses a transaction in the place of one of whose directories something else is known to stand.
     fn refuse_when_blocked(&self, id: TransactionId) -> Result<(), AppendError> {
-        match self.index().blocker_of(id) {
+        match self.snapshot().blocker_of(id) {
             Some(path) => Err(AppendError::Blocked {
                 path: self.layout.event_file(&path),
             }),
@@ -338,10 +338,10 @@ impl Turn<'_> {
 
     /// Returns what the history lacks that the appends of this turn were decided on. That they are stored does not hang on it.
     fn lacks(&self) -> Lacks {
-        let told = self.inner.lacks(&self.inner.index());
+        let told = self.inner.lacks(&self.inner.snapshot());
         let told = told.or_else(|_| {
-            self.inner.index_mut().repair(&self.lock)?;
-            self.inner.lacks(&self.inner.index())
+            self.inner.index.lock_to_ingest().repair(&self.lock)?;
+            self.inner.lacks(&self.inner.snapshot())
         });
         told.unwrap_or_else(|error| {
             tracing::warn!(%error, "it cannot be told whether the history is complete");
@@ -353,7 +353,7 @@ impl Turn<'_> {
         let mut judged = self.judge(&append);
         if let Err(AppendError::Refresh(RefreshError::Index(IndexError::Damaged { .. }))) = &judged
         {
-            let repaired = self.inner.index_mut().repair(&self.lock);
+            let repaired = self.inner.index.lock_to_ingest().repair(&self.lock);
             judged = match repaired {
                 Ok(()) => self.judge(&append),
                 Err(error) => Err(RefreshError::from(error).into()),

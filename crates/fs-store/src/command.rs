@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use fs_format::{CommandId, Event, Json, StreamId};
-use fs_index::{Index, IndexError, Stored};
+use fs_index::{IndexError, Snapshot, Stored};
 
 use crate::completeness::Lacks;
 use crate::error::{AppendError, RefreshError};
@@ -47,22 +47,24 @@ impl fmt::Display for ContentDifference {
 
 /// Returns what the first append of a command gave, if there was one.
 pub(crate) fn first_result(
-    index: &Index,
+    snapshot: &Snapshot,
     command_id: &CommandId,
 ) -> Result<Option<Appended>, IndexError> {
-    let uses = index.commands(command_id)?;
-    uses.first().map(|first| result(index, first)).transpose()
+    let uses = snapshot.commands(command_id)?;
+    uses.first()
+        .map(|first| result(snapshot, first))
+        .transpose()
 }
 
 /// Returns the answer to an append whose command id was used before; `None` where it was not.
 ///
 /// Where clones used one id apart, each of them is answered by its own transaction.
 pub(crate) fn earlier_result(
-    index: &Index,
+    snapshot: &Snapshot,
     command_id: &CommandId,
     append: &Append,
 ) -> Result<Option<Appended>, AppendError> {
-    let uses = index.commands(command_id).map_err(RefreshError::from)?;
+    let uses = snapshot.commands(command_id).map_err(RefreshError::from)?;
     let Some(first) = uses.first() else {
         return Ok(None);
     };
@@ -70,7 +72,7 @@ pub(crate) fn earlier_result(
         check_same(command_id, append, first)?;
         return Ok(None);
     };
-    let result = result(index, same);
+    let result = result(snapshot, same);
     Ok(Some(result.map_err(RefreshError::from)?))
 }
 
@@ -95,11 +97,11 @@ pub(crate) fn check_same(
     })
 }
 
-fn result(index: &Index, stored: &Stored) -> Result<Appended, IndexError> {
+fn result(snapshot: &Snapshot, stored: &Stored) -> Result<Appended, IndexError> {
     let header = stored.header();
     let mut versions = BTreeMap::new();
     for stream_id in header.stream_bases.keys() {
-        if let Some(version) = index.version_after(stored, stream_id)? {
+        if let Some(version) = snapshot.version_after(stored, stream_id)? {
             versions.insert(stream_id.clone(), version);
         }
     }

@@ -107,7 +107,9 @@ impl Turn<'_> {
             let targets = paths.map(|path| self.inner.layout.event_file(&path));
             self.writer.unsynced.extend(targets);
         }
-        let recorded = self.inner.index_mut().record_appends(stored, &self.lock);
+        let mut index = self.inner.index.lock_to_ingest();
+        let recorded = index.record_appends(stored, &self.lock);
+        drop(index);
         if let Err(error) = &recorded {
             tracing::warn!(%error, "what was appended is stored; the journal takes it in at the next refresh");
         }

@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_format::{CommandId, Header, StreamId, TransactionId};
-use fs_index::{Completeness, History, Index, IndexError, Omission, OmissionKind, Unconfirmed};
+use fs_index::{Completeness, History, IndexError, Omission, OmissionKind, Snapshot, Unconfirmed};
 use fs_io::Stat;
 
 use crate::error::{AppendError, RefreshError};
@@ -148,7 +148,8 @@ impl FileEventStore {
     /// That of a look for what is new; no file is opened for this.
     pub fn completeness(&self) -> Result<Completeness, RefreshError> {
         let omissions = self.omissions()?;
-        Ok(Completeness::of(&omissions).while_unconfirmed(self.inner.index().unconfirmed()))
+        let snapshot = self.inner.snapshot();
+        Ok(Completeness::of(&omissions).while_unconfirmed(snapshot.unconfirmed()))
     }
 
     /// As [`completeness`](FileEventStore::completeness), as of the last look of this handle. It takes no look of its own: what
@@ -160,13 +161,10 @@ impl FileEventStore {
     /// # Errors
     /// [`RefreshError`].
     pub fn completeness_of_answers(&self) -> Result<Completeness, RefreshError> {
-        let index = self.inner.index();
-        match self.inner.lacks(&index) {
-            Ok(lacks) if index.epoch().is_some() => Ok(lacks.completeness().clone()),
-            _ => {
-                drop(index);
-                self.completeness()
-            }
+        let snapshot = self.inner.snapshot();
+        match self.inner.lacks(&snapshot) {
+            Ok(lacks) if snapshot.epoch().is_some() => Ok(lacks.completeness().clone()),
+            _ => self.completeness(),
         }
     }
 
@@ -175,7 +173,7 @@ impl FileEventStore {
     /// # Errors
     /// [`RefreshError`].
     pub fn omissions(&self) -> Result<Vec<Omission>, RefreshError> {
-        let omissions = self.inner.ask(|index| self.inner.omissions_in(index))?;
+        let omissions = self.inner.ask(|snapshot| self.inner.omissions_in(snapshot))?;
         Ok(self.inner.split_accepted(&omissions)?.0)
     }
 
@@ -212,7 +210,7 @@ impl FileEventStore {
         let Ok(transaction) = fs_format::decode(bytes) else {
             return Ok(Candidate::Useless);
         };
-        let recorded = self.inner.ask(|index| index.recorded_hashes(id))?;
+        let recorded = self.inner.ask(|snapshot| snapshot.recorded_hashes(id))?;
         let is_it = transaction.header.transaction_id == id
             && (recorded.is_empty() || recorded.contains(&transaction.content_hash));
         Ok(match is_it {
@@ -227,9 +225,9 @@ impl Inner {
     /// As [`Inner::ask`], with what that state of the index lacks.
     pub(crate) fn answer<T>(
         &self,
-        question: impl Fn(&Index) -> Result<T, IndexError>,
+        question: impl Fn(&Snapshot) -> Result<T, IndexError>,
     ) -> Result<Answer<T>, RefreshError> {
-        self.ask(|index| Ok(Answer::new(question(index)?, self.lacks(index)?)))
+        self.ask(|snapshot| Ok(Answer::new(question(snapshot)?, self.lacks(snapshot)?)))
     }
 
     /// Answers from the whole history as of now, with what it lacks.
@@ -237,23 +235,19 @@ impl Inner {
         &self,
         look: impl FnOnce(&Arc<History>) -> T,
     ) -> Result<Answer<T>, RefreshError> {
-        self.freshen()?;
-        self.history()?;
-        let mut index = self.index_mut();
-        index.load_history()?;
-        let (history, lacks) = (index.history(), self.lacks(&index)?);
-        drop(index);
+        let read = |snapshot: &Snapshot| Ok((snapshot.history()?, self.lacks(snapshot)?));
+        let (history, lacks) = self.ask(read)?;
         Ok(Answer::new(look(&history), lacks))
     }
 
     /// Returns what is missing from a state of the index, and what a power cut took from a store that may not be written to.
-    pub(crate) fn omissions_in(&self, index: &Index) -> Result<Arc<[Omission]>, IndexError> {
-        let omissions = index.omissions()?;
+    pub(crate) fn omissions_in(&self, snapshot: &Snapshot) -> Result<Arc<[Omission]>, IndexError> {
+        let omissions = snapshot.omissions()?;
         let unrecovered = self.apart.iter().flat_map(|apart| &apart.unrecovered);
         let mut lost = Vec::new();
         for id in unrecovered {
             let is_listed = |it: &Omission| it.transaction_id == Some(*id);
-            if !index.contains(*id)? && !omissions.iter().any(is_listed) {
+            if !snapshot.contains(*id)? && !omissions.iter().any(is_listed) {
                 lost.push(Omission {
                     kind: OmissionKind::Missing,
                     transaction_id: Some(*id),
@@ -273,8 +267,8 @@ impl Inner {
     ///
     /// # Complexity
     /// Nothing where nothing is missing; a look at one file as long as the same is missing.
-    pub(crate) fn lacks(&self, index: &Index) -> Result<Lacks, IndexError> {
-        let (omissions, unconfirmed) = (self.omissions_in(index)?, index.unconfirmed());
+    pub(crate) fn lacks(&self, snapshot: &Snapshot) -> Result<Lacks, IndexError> {
+        let (omissions, unconfirmed) = (self.omissions_in(snapshot)?, snapshot.unconfirmed());
         if omissions.is_empty() && unconfirmed.is_none() {
             return Ok(Lacks::default());
         }
@@ -353,7 +347,7 @@ impl Inner {
 
     /// Refuses a command that a missing or damaged transaction has carried out, by what is kept of it.
     fn refuse_missing_command(&self, command_id: &CommandId) -> Result<(), AppendError> {
-        let omissions = self.index().omissions().map_err(RefreshError::from)?;
+        let omissions = self.snapshot().omissions().map_err(RefreshError::from)?;
         let (omissions, _) = self.split_accepted(&omissions)?;
         for (transaction_id, headers) in self.kept_of(&omissions)? {
             let mut used = headers.iter().filter_map(|it| it.command_id.as_ref());
@@ -380,15 +374,16 @@ impl Inner {
         if self.options.on_hole == OnHole::Allow || streams.is_empty() {
             return Ok(());
         }
-        let omissions = self.index().omissions().map_err(RefreshError::from)?;
+        let snapshot = self.snapshot();
+        let omissions = snapshot.omissions().map_err(RefreshError::from)?;
         let (omissions, accepted) = self.split_accepted(&omissions)?;
         if omissions.is_empty() {
             return Ok(());
         }
         let accepted = accepted.iter().filter_map(|it| it.transaction_id).collect();
-        let has_missing_parents = self.index().missing_parents().next().is_some();
+        let has_missing_parents = snapshot.missing_parents().next().is_some();
         let history = match has_missing_parents {
-            true => self.loaded_history()?,
+            true => snapshot.history().map_err(RefreshError::from)?,
             false => Arc::default(),
         };
         let kept = self.kept_of(&omissions)?;

@@ -10,7 +10,7 @@ use fs_format::{
     Event, EventId, FormatVersion, Header, Parent, ReplicaId, StreamBase, StreamId, Timestamp,
     TransactionId, limits,
 };
-use fs_index::{Index, Stored};
+use fs_index::{Snapshot, Stored};
 
 use crate::append::Turn;
 use crate::command;
@@ -77,10 +77,10 @@ impl Ahead {
         appended
     }
 
-    fn version(&self, index: &Index, stream_id: &StreamId) -> Result<u64, RefreshError> {
+    fn version(&self, snapshot: &Snapshot, stream_id: &StreamId) -> Result<u64, RefreshError> {
         match self.versions.get(stream_id) {
             Some(version) => Ok(*version),
-            None => Ok(index.version(stream_id)?),
+            None => Ok(snapshot.version(stream_id)?),
         }
     }
 }
@@ -95,7 +95,7 @@ impl Turn<'_> {
             command::check_same(command_id, append, encoded)?;
             return Ok(Some(appended.clone()));
         }
-        command::earlier_result(&self.inner.index(), command_id, append)
+        command::earlier_result(&self.inner.snapshot(), command_id, append)
     }
 
     /// Checks what the caller expects.
@@ -103,7 +103,7 @@ impl Turn<'_> {
     /// An append to the tip forks nothing, so what is ahead is of no interest to a detector of forks.
     pub(crate) fn check(&self, append: &Append) -> Result<(), AppendError> {
         self.inner.refuse_on_hole(append)?;
-        check_versions(&self.inner.index(), &self.ahead, append)?;
+        check_versions(&self.inner.snapshot(), &self.ahead, append)?;
         if let OnFork::Reject(detector) = &self.inner.options.on_fork
             && let history = self.inner.loaded_history()?
             && let Some(stream_id) = detector.forked(
@@ -129,7 +129,7 @@ impl Turn<'_> {
     ) -> Result<(Header, Vec<Event<'static>>), AppendError> {
         let (replica_id, replica_seq) = self.replica()?;
         let heads = self.heads(&append)?;
-        let index = self.inner.index();
+        let snapshot = self.inner.snapshot();
         let unix_nanos = self.inner.system.clock.now_unix_nanos();
         let now = Timestamp::from_unix_nanos(unix_nanos)
             .filter(|now| *now <= Timestamp::LATEST_CREATED_AT)
@@ -148,7 +148,7 @@ impl Turn<'_> {
                 stream_bases.insert(
                     stream_id.clone(),
                     StreamBase {
-                        version: self.ahead.version(&index, stream_id)?,
+                        version: self.ahead.version(&snapshot, stream_id)?,
                         writes: 0,
                     },
                 );
@@ -192,7 +192,7 @@ impl Turn<'_> {
         if let Some(newest) = &self.ahead.newest {
             return Ok(vec![*newest]);
         }
-        let mut heads = self.inner.index().heads();
+        let mut heads = self.inner.snapshot().heads();
         if heads.len() > limits::MAX_PARENTS {
             let own = self.own_heads(append)?;
             heads.sort_by_key(|head| !own.contains(&head.transaction_id));
@@ -237,27 +237,27 @@ impl Turn<'_> {
         if let Some((replica_id, last)) = self.ahead.replica {
             return Ok((replica_id, last + 1));
         }
-        let mut index = self.inner.index_mut();
         match self.inner.options.replica_id {
             Some(replica_id) => {
                 let next = |last| {
                     let next = next_sequence(last);
                     next.ok_or(AppendError::SequenceExhausted { replica_id })
                 };
-                if let Some((last, _)) = index.last_appended(replica_id) {
+                let snapshot = self.inner.snapshot();
+                if let Some((last, _)) = snapshot.last_appended(replica_id) {
                     return Ok((replica_id, next(last)?));
                 }
-                index.load_history().map_err(RefreshError::from)?;
-                let history = index.history();
+                let history = snapshot.history().map_err(RefreshError::from)?;
                 let transactions = history.canonical();
                 let of_it = transactions.filter(|(_, it)| it.header().replica_id == replica_id);
                 let last = of_it.filter_map(|(_, it)| it.header().replica_seq).max();
                 Ok((replica_id, next(last.unwrap_or(0))?))
             }
-            None => self
-                .writer
-                .identity
-                .next(&self.inner.system, &self.inner.layout, &mut index),
+            None => {
+                let (system, layout) = (&self.inner.system, &self.inner.layout);
+                let mut index = self.inner.index.lock();
+                self.writer.identity.next(system, layout, &mut index)
+            }
         }
     }
 
@@ -291,12 +291,12 @@ impl Turn<'_> {
 
 /// Compares the versions that the caller expects with those that are.
 pub(crate) fn check_versions(
-    index: &Index,
+    snapshot: &Snapshot,
     ahead: &Ahead,
     append: &Append,
 ) -> Result<(), AppendError> {
     for (stream_id, expected) in &append.expected {
-        let actual = ahead.version(index, stream_id)?;
+        let actual = ahead.version(snapshot, stream_id)?;
         if let Some(expected) = expected.version().filter(|expected| *expected != actual) {
             return Err(AppendError::VersionConflict {
                 stream_id: stream_id.clone(),

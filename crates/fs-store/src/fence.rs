@@ -59,7 +59,7 @@ impl FileEventStore {
         let bytes = disk.read(&path, limits::MAX_FILE_BYTES)?;
         let header = fs_format::decode_header(&bytes);
         Ok(header.is_ok_and(|header| {
-            let is_first = header.replica_seq == Some(1) && self.inner.index().has_flat_files();
+            let is_first = header.replica_seq == Some(1) && self.inner.snapshot().has_flat_files();
             let mut parents = header.parents.iter();
             is_first || parents.any(|parent| is_there(&parent.transaction_id.file_name()))
         }))

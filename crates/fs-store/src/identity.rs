@@ -234,7 +234,7 @@ impl Identity {
                 self.content.retired.push(replica_id);
             }
         }
-        self.content.journal = index.journal_id().map(journal_uuid);
+        self.content.journal = index.snapshot().journal_id().map(journal_uuid);
         self.content.replicas.push(replica_id);
         self.content.moved = None;
         self.content.is_inherited = false;
@@ -271,7 +271,7 @@ impl Identity {
             return Ok(next);
         }
         let replica_id = draw(system)?;
-        let journal = index.journal_id().map(journal_uuid);
+        let journal = index.snapshot().journal_id().map(journal_uuid);
         if self.content.journal != journal {
             self.content.journal = journal;
             self.content.replicas.clear();
@@ -308,14 +308,14 @@ impl Identity {
             }
         }
         self.content.replicas.retain(|replica_id| {
-            let last = index.last_appended(*replica_id);
+            let last = index.snapshot().last_appended(*replica_id);
             let later = |(of, sequence): &(ReplicaId, Option<u64>)| {
                 of == replica_id && last.is_none_or(|(last, _)| sequence.is_none_or(|it| it > last))
             };
             let vanished = vanished.as_ref();
             last.is_some() && vanished.is_some_and(|vanished| !vanished.iter().any(later))
         });
-        self.content.journal = index.journal_id().map(journal_uuid);
+        self.content.journal = index.snapshot().journal_id().map(journal_uuid);
         self.content.is_inherited = false;
         Ok(self.save(system)?)
     }
@@ -345,13 +345,15 @@ impl Identity {
     /// Finds the replica that was used last among those whose last transaction is there.
     fn continued(&self, index: &Index) -> Result<Option<(ReplicaId, u64)>, AppendError> {
         if self.content.journal.is_none()
-            || self.content.journal != index.journal_id().map(journal_uuid)
+            || self.content.journal != index.snapshot().journal_id().map(journal_uuid)
         {
             return Ok(None);
         }
         for replica_id in self.content.replicas.iter().rev() {
-            match index.last_appended(*replica_id) {
-                Some((sequence, id)) if index.contains(id).map_err(RefreshError::from)? => {
+            match index.snapshot().last_appended(*replica_id) {
+                Some((sequence, id))
+                    if index.snapshot().contains(id).map_err(RefreshError::from)? =>
+                {
                     // One that has used its last number ends.
                     if let Some(next) = next_sequence(sequence) {
                         return Ok(Some((*replica_id, next)));

@@ -61,6 +61,7 @@ mod requires;
 mod rewritten;
 mod schema;
 mod sealed;
+mod shared_index;
 mod snapshot;
 mod state;
 mod status;

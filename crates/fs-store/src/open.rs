@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 
 use fs_index::{Activity, Index, Layout, activity_at};
 use fs_io::{FileKind, LockError, PrivateDir, SyncPolicy, System, Wait};
@@ -21,6 +21,7 @@ use crate::group::Queue;
 use crate::identity::{Found, Identity};
 use crate::options::StoreOptions;
 use crate::requires;
+use crate::shared_index::SharedIndex;
 use crate::state;
 use crate::store::{Apart, FileEventStore, Inner, Writer};
 use crate::subscribe::Tail;
@@ -189,7 +190,7 @@ impl FileEventStore {
         };
         let own: BTreeSet<_> = identity.replicas().chain(options.replica_id).collect();
         let index = Index::new(system.clone(), layout.clone(), own);
-        let index = RwLock::new(index.reporting_to(options.progress.clone()));
+        let index = SharedIndex::new(index.reporting_to(options.progress.clone()));
         let writer = Mutex::new(Writer {
             identity,
             poisoned: None,
@@ -217,7 +218,7 @@ impl FileEventStore {
         };
         // With an index at hand, the directories are compared by the first read; but what cannot be taken in here has to
         // be known now.
-        let is_loaded = store.inner.index_mut().load();
+        let is_loaded = store.inner.index.lock().load();
         if !is_loaded.map_err(RefreshError::from)? || !may_lock {
             store.inner.freshen()?;
         }

@@ -59,8 +59,8 @@ impl Preview {
         since: Position,
         most: usize,
     ) -> Result<Option<Vec<Header>>, RefreshError> {
-        match self.preview.index() {
-            Some(index) => Ok(answer::headers_since(index, since, most)?),
+        match self.preview.snapshot() {
+            Some(snapshot) => Ok(answer::headers_since(snapshot, since, most)?),
             None => Ok(None),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fs_format::{CommandId, Header, StreamId};
 use fs_index::{
-    All, Effort, History, Index, IndexError, Placed, Position, RawEvents, Select, Sequence,
+    All, Effort, History, IndexError, Placed, Position, RawEvents, Select, Sequence, Snapshot,
     Undecodable,
 };
 
@@ -38,8 +38,8 @@ impl FileEventStore {
         stream_id: &StreamId,
         version: u64,
     ) -> Result<Answer<Vec<StoredEvent>>, ReadError> {
-        let read = |index: &Index| {
-            index.read_stream(stream_id, version, |placed| StoredEvent::from(placed))
+        let read = |snapshot: &Snapshot| {
+            snapshot.read_stream(stream_id, version, |placed| StoredEvent::from(placed))
         };
         Ok(self.inner.answer(read)?)
     }
@@ -70,7 +70,7 @@ impl FileEventStore {
         select: &impl Select,
         limit: usize,
     ) -> Result<Answer<Vec<StoredEvent>>, ReadError> {
-        let read = |index: &Index| ingested(index, position, select, limit);
+        let read = |snapshot: &Snapshot| ingested(snapshot, position, select, limit);
         Ok(self.inner.answer(read)?)
     }
 
@@ -81,9 +81,9 @@ impl FileEventStore {
         select: &impl Select,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, ReadError> {
-        let read = |index: &Index| {
-            let before = index.sequence_of(position)?.before();
-            ingested_after(index, Some(before), select, limit)
+        let read = |snapshot: &Snapshot| {
+            let before = snapshot.sequence_of(position)?.before();
+            ingested_after(snapshot, Some(before), select, limit)
         };
         Ok(self.inner.ask(read)?)
     }
@@ -97,9 +97,9 @@ impl FileEventStore {
         limit: usize,
         effort: Effort,
     ) -> Result<Option<RawEvents>, ReadError> {
-        let read = |index: &Index| {
-            let after = position.map(|it| index.sequence_of(it)).transpose()?;
-            index.scan_ingested(after, select, limit, effort)
+        let read = |snapshot: &Snapshot| {
+            let after = position.map(|it| snapshot.sequence_of(it)).transpose()?;
+            snapshot.scan_ingested(after, select, limit, effort)
         };
         Ok(self.inner.ask_with(effort, read)?.flatten())
     }
@@ -112,13 +112,13 @@ impl FileEventStore {
         version: u64,
         effort: Effort,
     ) -> Result<Option<RawEvents>, ReadError> {
-        let read = |index: &Index| index.scan_stream(stream_id, version, effort);
+        let read = |snapshot: &Snapshot| snapshot.scan_stream(stream_id, version, effort);
         Ok(self.inner.ask_with(effort, read)?.flatten())
     }
 
     /// Returns whether what a position stands on is there, and that could be told.
     pub(crate) fn holds(&self, position: Position) -> bool {
-        let known = self.inner.ask(|index| index.sequence_of(position));
+        let known = self.inner.ask(|snapshot| snapshot.sequence_of(position));
         known.is_ok()
     }
 
@@ -132,7 +132,7 @@ impl FileEventStore {
     /// # Errors
     /// [`RefreshError`].
     pub fn streams(&self) -> Result<Answer<Vec<(StreamId, u64)>>, RefreshError> {
-        self.inner.answer(Index::streams)
+        self.inner.answer(Snapshot::streams)
     }
 
     /// Returns the headers of all transactions in canonical order.
@@ -155,9 +155,9 @@ impl FileEventStore {
         &self,
         command_id: &CommandId,
     ) -> Result<Answer<Option<Appended>>, RefreshError> {
-        self.inner.answer(|index| {
-            let lacks = self.inner.lacks(index)?;
-            let found = command::first_result(index, command_id)?;
+        self.inner.answer(|snapshot| {
+            let lacks = self.inner.lacks(snapshot)?;
+            let found = command::first_result(snapshot, command_id)?;
             Ok(found.map(|appended| appended.lacking(lacks)))
         })
     }
@@ -165,34 +165,34 @@ impl FileEventStore {
 
 /// Returns what [`FileEventStore::ingested_events`] returns.
 pub(crate) fn ingested(
-    index: &Index,
+    snapshot: &Snapshot,
     position: Option<Position>,
     select: &impl Select,
     limit: usize,
 ) -> Result<Vec<StoredEvent>, IndexError> {
-    let after = position.map(|it| index.sequence_of(it)).transpose()?;
-    ingested_after(index, after, select, limit)
+    let after = position.map(|it| snapshot.sequence_of(it)).transpose()?;
+    ingested_after(snapshot, after, select, limit)
 }
 
 /// As [`ingested`], after a place that is known to hold.
 pub(crate) fn ingested_after(
-    index: &Index,
+    snapshot: &Snapshot,
     after: Option<Sequence>,
     select: &impl Select,
     limit: usize,
 ) -> Result<Vec<StoredEvent>, IndexError> {
     let owned = |placed: Placed<'_>| StoredEvent::from(placed);
-    let mut events = index.read_ingested(after, select, limit, owned)?;
-    number(index, &mut events)?;
+    let mut events = snapshot.read_ingested(after, select, limit, owned)?;
+    number(snapshot, &mut events)?;
     Ok(events)
 }
 
 /// Sets the canonical versions of events that were read in ingestion order.
-fn number(index: &Index, events: &mut [StoredEvent]) -> Result<(), IndexError> {
+fn number(snapshot: &Snapshot, events: &mut [StoredEvent]) -> Result<(), IndexError> {
     let of = events
         .iter()
         .map(|event| (event.position.sequence.number(), &event.stream_id));
-    let bases = index.bases(of)?;
+    let bases = snapshot.bases(of)?;
     for (event, base) in events.iter_mut().zip(bases) {
         event.version += base;
     }

@@ -99,15 +99,15 @@ impl FileEventStore {
     /// Hashes, for each stream of a snapshot, who wrote it up to the snapshot's version.
     fn prefixes(
         &self,
-        snapshot: &CommandStateSnapshot,
+        command: &CommandStateSnapshot,
     ) -> Result<BTreeMap<String, String>, RefreshError> {
-        self.inner.ask(|index| {
+        self.inner.ask(|snapshot| {
             let mut prefixes = BTreeMap::new();
-            for (stream_id, version) in &snapshot.stream_versions {
+            for (stream_id, version) in &command.stream_versions {
                 let name: &str = stream_id.as_ref();
                 let writers = match StreamId::new(name) {
                     Ok(stream_id) => {
-                        index.writers_below(&stream_id, version.into_inner() as u64)?
+                        snapshot.writers_below(&stream_id, version.into_inner() as u64)?
                     }
                     Err(_) => Vec::new(),
                 };

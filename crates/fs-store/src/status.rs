@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fs_dag::TxIx;
 use fs_format::{ReplicaId, Timestamp, TransactionId};
-use fs_index::{Completeness, Depth, Epoch, History, Omission, Trouble};
+use fs_index::{Completeness, Depth, Epoch, History, Omission, Snapshot, Trouble};
 
 use crate::error::RefreshError;
 use crate::identity::{Found, Identity};
@@ -135,14 +135,14 @@ impl FileEventStore {
     /// [`RefreshError`].
     pub fn status(&self) -> Result<StoreStatus, RefreshError> {
         self.inner.refresh(Depth::Files)?;
-        let history = &*self.inner.history()?;
-        let omissions = self.inner.omissions_in(&self.inner.index())?;
+        let read = |snapshot: &Snapshot| Ok((snapshot.clone(), snapshot.history()?));
+        let (snapshot, history) = self.inner.ask_present(read)?;
+        let (history, omissions) = (&*history, self.inner.omissions_in(&snapshot)?);
         let (omissions, accepted) = self.inner.split_accepted(&omissions)?;
         let accepted_ids: BTreeSet<_> = accepted.iter().map(|it| it.transaction_id).collect();
         let is_accepted = |id: Option<TransactionId>| id.is_some() && accepted_ids.contains(&id);
-        let index = self.inner.index();
         let dag = history.dag();
-        let (incomplete, quarantined) = index
+        let (incomplete, quarantined) = snapshot
             .troubles()
             .filter(|trouble| !is_accepted(trouble.transaction_id()))
             .cloned()
@@ -167,7 +167,7 @@ impl FileEventStore {
                 .collect(),
             incomplete,
             quarantined,
-            completeness: Completeness::of(&omissions).while_unconfirmed(index.unconfirmed()),
+            completeness: Completeness::of(&omissions).while_unconfirmed(snapshot.unconfirmed()),
             accepted,
             rewritten: self.inner.rewritten(history)?,
             replica_conflicts: replica_conflicts(history, &replicas),

@@ -7,11 +7,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fs_format::TransactionId;
 use fs_index::{
-    Depth, Effort, History, Index, IndexError, Layout, Observed, Omission, Unconfirmed,
+    Depth, Effort, History, IndexError, Layout, Observed, Omission, Snapshot, Unconfirmed,
 };
 use fs_io::{LockError, LockGuard, PrivateDir, System, Wait};
 
@@ -24,6 +24,7 @@ use crate::identity::Identity;
 use crate::open;
 use crate::options::{Reads, StoreOptions};
 use crate::requires;
+use crate::shared_index::SharedIndex;
 use crate::subscribe::Tail;
 use crate::wal::{LogError, Wal};
 
@@ -40,7 +41,7 @@ pub(crate) struct Inner {
     pub(crate) system: System,
     pub(crate) layout: Layout,
     pub(crate) options: StoreOptions,
-    pub(crate) index: RwLock<Index>,
+    pub(crate) index: SharedIndex,
     pub(crate) writer: Mutex<Writer>,
     /// Appends that wait for their turn.
     pub(crate) queue: Queue,
@@ -136,7 +137,8 @@ impl Inner {
     /// Brings the index up to date, taking the write lock only when something came or went.
     pub(crate) fn refresh(&self, depth: Depth) -> Result<(), RefreshError> {
         self.check_requires()?;
-        if self.index_mut().observe(depth)? == Observed::Changed {
+        let observed = self.index.lock_to_poll(depth).observe(depth)?;
+        if observed == Observed::Changed {
             let take_in = || {
                 let mut writer = self.writer();
                 let lock = self.lock()?;
@@ -154,21 +156,32 @@ impl Inner {
     /// Waits until directories have rested from which something was just removed, so that another look may believe it;
     /// returns whether there was something to wait for.
     fn has_waited_for_rest(&self) -> bool {
-        let rest = self.index().unconfirmed().and_then(Unconfirmed::rest);
+        let rest = self.snapshot().unconfirmed().and_then(Unconfirmed::rest);
         rest.inspect(|rest| self.system.clock.wait(*rest)).is_some()
     }
 
-    /// Brings the index up to date for a read, which never waits: what arrived while another process holds the write
-    /// lock is taken in by the next read.
+    /// Brings the index up to date for a read, which waits for nobody who holds a write lock: what arrived while another process holds it,
+    /// or another thread ingests, is taken in by the next read.
     pub(crate) fn freshen(&self) -> Result<(), RefreshError> {
-        if self.options.reads == Reads::AsRefreshed && self.index().epoch().is_some() {
+        let is_known = self.snapshot().epoch().is_some();
+        if self.options.reads == Reads::AsRefreshed && is_known {
             return Ok(());
         }
         self.check_requires()?;
-        if self.index_mut().observe(Depth::Recent)? == Observed::Current {
+        let index = match is_known {
+            true => self.index.lock_unless_ingesting(),
+            false => Some(self.index.lock()),
+        };
+        let Some(mut index) = index else {
+            return Ok(());
+        };
+        let observed = index.observe(Depth::Recent)?;
+        let is_loaded = index.is_loaded();
+        drop(index);
+        if observed == Observed::Current {
             return Ok(());
         }
-        if self.index().epoch().is_none() {
+        if !is_loaded {
             return self.refresh(Depth::Names);
         }
         self.take_in_unless_busy()?;
@@ -204,15 +217,21 @@ impl Inner {
     /// Answers from the index as of now, which is built anew when a part of it is damaged.
     pub(crate) fn ask<T>(
         &self,
-        question: impl Fn(&Index) -> Result<T, IndexError>,
+        question: impl Fn(&Snapshot) -> Result<T, IndexError>,
     ) -> Result<T, RefreshError> {
         self.freshen()?;
-        let ordered = self.index_mut().load_order();
-        match ordered.and_then(|()| question(&self.index())) {
+        self.ask_present(question)
+    }
+
+    /// As [`Inner::ask`], as of the last look at the files.
+    pub(crate) fn ask_present<T>(
+        &self,
+        question: impl Fn(&Snapshot) -> Result<T, IndexError>,
+    ) -> Result<T, RefreshError> {
+        match question(&self.snapshot()) {
             Err(IndexError::Damaged { .. }) => {
                 self.repair()?;
-                self.index_mut().load_order()?;
-                Ok(question(&self.index())?)
+                Ok(question(&self.snapshot())?)
             }
             answer => Ok(answer?),
         }
@@ -222,62 +241,54 @@ impl Inner {
     pub(crate) fn ask_with<T>(
         &self,
         effort: Effort,
-        question: impl Fn(&Index) -> Result<T, IndexError>,
+        question: impl Fn(&Snapshot) -> Result<T, IndexError>,
     ) -> Result<Option<T>, RefreshError> {
         if effort == Effort::Any {
             return self.ask(question).map(Some);
         }
-        let Ok(mut index) = self.index.try_write() else {
-            return Ok(None);
-        };
         let is_current = match self.options.reads {
-            Reads::AsRefreshed => index.epoch().is_some(),
-            Reads::Present => self.check_requires().is_ok() && index.is_current_at_a_glance(),
+            Reads::AsRefreshed => self.snapshot().epoch().is_some(),
+            Reads::Present => {
+                let index = self.index.try_lock();
+                index.is_some_and(|mut index| {
+                    self.check_requires().is_ok() && index.is_current_at_a_glance()
+                })
+            }
         };
-        drop(index);
-        match self.index.try_read() {
-            Ok(index) if is_current && index.is_ordered_by_key() => Ok(question(&index).ok()),
-            _ => Ok(None),
+        let snapshot = self.snapshot();
+        if !is_current || !snapshot.is_ordered_by_key() {
+            return Ok(None);
         }
+        Ok(question(&snapshot).ok())
     }
 
     /// Returns the whole history, as of the last look at the files.
     pub(crate) fn history(&self) -> Result<Arc<History>, RefreshError> {
-        match self.loaded_history() {
-            Err(RefreshError::Index(IndexError::Damaged { .. })) => {
-                self.repair()?;
-                self.loaded_history()
-            }
-            loaded => loaded,
-        }
+        self.ask_present(Snapshot::history)
     }
 
     /// Returns the whole history and what it lacks, of one moment.
     pub(crate) fn loaded_history_and_omissions(
         &self,
     ) -> Result<(Arc<History>, Vec<Omission>), RefreshError> {
-        let mut index = self.index_mut();
-        index.load_history()?;
-        let (history, omissions) = (index.history(), self.omissions_in(&index)?);
-        drop(index);
-        Ok((history, self.split_accepted(&omissions)?.0))
+        let snapshot = self.snapshot();
+        let omissions = self.split_accepted(&self.omissions_in(&snapshot)?)?.0;
+        Ok((snapshot.history()?, omissions))
     }
 
     /// As [`Inner::history`], for the holder of the write lock.
     pub(crate) fn loaded_history(&self) -> Result<Arc<History>, RefreshError> {
-        let mut index = self.index_mut();
-        index.load_history()?;
-        Ok(index.history())
+        Ok(self.snapshot().history()?)
     }
 
     fn repair(&self) -> Result<(), RefreshError> {
         let mut writer = self.writer();
         let lock = self.lock()?;
         self.catch_up(&mut writer, &lock)?;
-        if !self.index().is_unconfirmed(&lock)? {
+        if !self.index.lock().is_unconfirmed(&lock)? {
             writer.log(|wal| wal.drop_missing(&lock))?;
         }
-        Ok(self.index_mut().repair(&lock)?)
+        Ok(self.index.lock_to_ingest().repair(&lock)?)
     }
 
     /// Brings the log and the index into line with the files, at the start of every turn under the write lock.
@@ -290,10 +301,11 @@ impl Inner {
         lock: &LockGuard,
     ) -> Result<bool, RefreshError> {
         self.catch_up(writer, lock)?;
-        if self.index_mut().observe(depth)? == Observed::Changed {
+        let observed = self.index.lock_to_poll(depth).observe(depth)?;
+        if observed == Observed::Changed {
             self.ingest(writer, depth, lock)?;
         } else if !writer.has_ingested {
-            self.index_mut().ingest(depth, lock)?;
+            self.index.lock_to_ingest().ingest(depth, lock)?;
         } else {
             return Ok(false);
         }
@@ -313,7 +325,7 @@ impl Inner {
         match self.catch_up(writer, lock) {
             Err(RefreshError::NewerVersion(newer)) => {
                 tracing::warn!(%newer, "read on, and left alone");
-                return Ok(self.index_mut().ingest(depth, lock)?);
+                return Ok(self.index.lock_to_ingest().ingest(depth, lock)?);
             }
             caught_up => caught_up?,
         }
@@ -326,7 +338,7 @@ impl Inner {
     fn catch_up(&self, writer: &mut Writer, lock: &LockGuard) -> Result<(), RefreshError> {
         self.check_requires()?;
         if writer.identity.reread(&self.system, &self.layout)? {
-            let mut index = self.index_mut();
+            let mut index = self.index.lock();
             writer.identity.replicas().for_each(|it| index.add_own(it));
         }
         writer.log(|wal| wal.catch_up(lock))?;
@@ -347,13 +359,13 @@ impl Inner {
         depth: Depth,
         lock: &LockGuard,
     ) -> Result<(), RefreshError> {
-        if !self.index().is_unconfirmed(lock)? {
+        if !self.index.lock().is_unconfirmed(lock)? {
             writer.log(|wal| wal.drop_missing(lock))?;
         }
-        let epoch = self.index().epoch();
-        self.index_mut().ingest(depth, lock)?;
+        let epoch = self.snapshot().epoch();
+        self.index.lock_to_ingest().ingest(depth, lock)?;
         self.drop_accepted(lock)?;
-        if self.index().epoch() != epoch {
+        if self.snapshot().epoch() != epoch {
             // Something may have gone away since the look at the files.
             writer.log(|wal| wal.drop_missing(lock))?;
         }
@@ -384,12 +396,9 @@ impl Inner {
         }
     }
 
-    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
-        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    /// Returns what is known at present.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.index.snapshot()
     }
 
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {

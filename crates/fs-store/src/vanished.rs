@@ -269,7 +269,8 @@ impl FileEventStore {
     pub fn forget(&self, ids: &[TransactionId]) -> Result<Vec<Omission>, ForgetError> {
         let turn = self.inner.begin()?;
         let all = self.inner.kept_paths()?;
-        let omissions = self.inner.index().omissions().map_err(RefreshError::from)?;
+        let snapshot = self.inner.snapshot();
+        let omissions = snapshot.omissions().map_err(RefreshError::from)?;
         let mut paths = Vec::new();
         let mut accepted = Vec::new();
         for transaction_id in ids.iter().copied().collect::<BTreeSet<_>>() {

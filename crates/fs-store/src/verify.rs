@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use fs_format::{FormatVersion, TransactionId, limits};
-use fs_index::{Depth, Omission, OmissionKind, Reason, Remedy};
+use fs_index::{Depth, Omission, OmissionKind, Reason, Remedy, Snapshot};
 
 use crate::error::RefreshError;
 use crate::identity_conflict::{above_gaps, counted};
@@ -55,13 +55,13 @@ impl FileEventStore {
     /// Reads everything.
     pub fn verify(&self) -> Result<Verification, RefreshError> {
         self.inner.refresh(Depth::Files)?;
-        let history = &*self.inner.history()?;
-        let omissions = self.inner.omissions_in(&self.inner.index())?;
+        let read = |snapshot: &Snapshot| Ok((snapshot.clone(), snapshot.history()?));
+        let (snapshot, history) = self.inner.ask_present(read)?;
+        let (history, omissions) = (&*history, self.inner.omissions_in(&snapshot)?);
         let (omissions, accepted) = self.inner.split_accepted(&omissions)?;
         let is_accepted = |id: Option<TransactionId>| {
             id.is_some() && accepted.iter().any(|it| it.transaction_id == id)
         };
-        let index = self.inner.index();
         let mut found = Verification {
             rewritten: self.inner.rewritten(history)?,
             ..Verification::default()
@@ -94,7 +94,7 @@ impl FileEventStore {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     let reason = Reason::Unreadable(report(&error));
-                    let remedy = match index.unconfirmed() {
+                    let remedy = match snapshot.unconfirmed() {
                         Some(unconfirmed) => Remedy::Steps(format!(
                             "verify again when version control is done: {}",
                             unconfirmed.activity
@@ -197,7 +197,7 @@ impl FileEventStore {
                 remedy,
             });
         }
-        for trouble in index.troubles() {
+        for trouble in snapshot.troubles() {
             found.checked += 1;
             if is_accepted(trouble.transaction_id()) {
                 continue;

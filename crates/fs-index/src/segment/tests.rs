@@ -134,6 +134,10 @@ fn ask(segment: &Segment) -> Result<Answers, SegmentError> {
 fn expect(entries: &[Entry]) -> Answers {
     let mut tail = Tail::default();
     entries.iter().cloned().for_each(|entry| tail.push(entry));
+    answers_of(&tail)
+}
+
+fn answers_of(tail: &Tail) -> Answers {
     let mut answers = vec![format!("{}", tail.len())];
     for number in 0..20 {
         answers.push(format!("{:?}", tail.transaction(number)));
@@ -147,24 +151,22 @@ fn expect(entries: &[Entry]) -> Answers {
         answers.push(format!("{:?}", tail.children(id(n))));
     }
     let (low, high) = (id(3).as_u128(), id(8).as_u128());
-    answers.push(format!(
-        "{:?}",
-        tail.ids_between(low, high).collect::<Vec<_>>()
-    ));
+    let mut between = tail.ids_between(low, high);
+    between.sort_unstable();
+    answers.push(format!("{between:?}"));
     for n in 0..=255 {
         answers.push(format!("{:?}", tail.commands(&command(n))));
     }
     for stream_id in asked() {
         let stream_id = StreamId::new(stream_id).unwrap();
-        let postings = by_key(&tail, tail.postings(&stream_id));
+        let postings = by_key(tail, tail.postings(&stream_id));
         let events: u64 = postings.iter().map(|posting| posting.count).sum();
         answers.push(format!("{events} {postings:?}"));
     }
     for prefix in ["", "a", "a/", "b"] {
-        let found: Vec<_> = tail
-            .streams_from(prefix)
-            .take_while(|it| it.as_str().starts_with(prefix))
-            .collect();
+        let mut found = BTreeSet::new();
+        tail.add_streams(prefix, &mut found);
+        let found: Vec<_> = found.iter().collect();
         answers.push(format!("{found:?}"));
     }
     for event_type in ["Type0", "Type1", "Type2"] {
@@ -188,6 +190,23 @@ proptest! {
         let entries: Vec<Entry> = (1..).zip(&shapes).map(|(number, shape)| entry(number, shape)).collect();
         let segment = written(&sim.disk, "one", &entries);
         prop_assert_eq!(ask(&segment).unwrap(), expect(&entries));
+    }
+
+    #[test]
+    fn a_tail_beside_clones_that_are_held_answers_as_one_that_is_alone(shapes in vec(shape(), 1..40), held in vec(any::<bool>(), 40)) {
+        let entries: Vec<Entry> = (1..).zip(&shapes).map(|(number, shape)| entry(number, shape)).collect();
+        let mut tail = Tail::default();
+        let mut clones = Vec::new();
+        for (nth, is_held) in (1..=entries.len()).zip(held) {
+            tail.push(entries[nth - 1].clone());
+            if is_held {
+                clones.push((nth, tail.clone()));
+            }
+        }
+        prop_assert_eq!(answers_of(&tail), expect(&entries));
+        for (nth, clone) in clones {
+            prop_assert_eq!(answers_of(&clone), expect(&entries[..nth]), "a clone stays as it was at {}", nth);
+        }
     }
 
     #[test]

@@ -121,7 +121,7 @@ fn an_own_file_that_was_not_journaled_is_no_loss_while_the_machine_runs() {
         "its writer died before it journaled it"
     );
     assert_eq!(
-        opened.last_appended(own()),
+        opened.snapshot().last_appended(own()),
         Some((2, id(2))),
         "it is this working copy's own all the same"
     );

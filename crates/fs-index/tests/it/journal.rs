@@ -86,7 +86,7 @@ fn a_flipped_byte_anywhere_gives_the_same_history_and_no_position_a_new_meaning(
 #[test]
 fn a_journal_restored_from_a_backup_is_written_again_under_another_epoch() {
     let (world, mut open, encoded) = written();
-    let (backup, id) = (world.journal(), open.journal_id());
+    let (backup, id) = (world.journal(), open.snapshot().journal_id());
     let mut witness = Witness::default();
     let seven = tx(7).by(own()).on(&[&encoded[3]]).encode();
     world.append(&mut open, &seven);
@@ -100,7 +100,7 @@ fn a_journal_restored_from_a_backup_is_written_again_under_another_epoch() {
         "what was read since the backup has no position any more"
     );
     assert_ne!(
-        opened.journal_id(),
+        opened.snapshot().journal_id(),
         id,
         "who appended goes on as somebody else, since it shows in the journal's id"
     );
@@ -158,7 +158,7 @@ fn a_journal_that_goes_away_while_it_is_open_is_written_again() {
 #[test]
 fn a_journal_that_another_handle_replaced_is_read_anew() {
     let (world, mut index, _) = written();
-    let before = index.journal_id();
+    let before = index.snapshot().journal_id();
     world.set_journal(None);
     let other = world.open();
     assert_eq!(
@@ -166,7 +166,11 @@ fn a_journal_that_another_handle_replaced_is_read_anew() {
         Observed::Current,
         "the other handle did the work"
     );
-    assert_ne!(index.journal_id(), before, "it is another journal");
+    assert_ne!(
+        index.snapshot().journal_id(),
+        before,
+        "it is another journal"
+    );
     assert_eq!(
         (epoch(&index), ingested(&index.shown())),
         (epoch(&other), ingested(&other.shown())),
@@ -371,13 +375,21 @@ fn an_open_reads_no_history() {
         Observed::Current,
         "an old record that is damaged is not met"
     );
-    assert_eq!(opened.epoch(), index.epoch(), "nor is its epoch in doubt");
-    assert_eq!(opened.last_number(), 100, "and all is there");
+    assert_eq!(
+        opened.snapshot().epoch(),
+        index.snapshot().epoch(),
+        "nor is its epoch in doubt"
+    );
+    assert_eq!(opened.snapshot().last_number(), 100, "and all is there");
     assert!(
-        opened.load_history().is_err(),
+        opened.snapshot().history().is_err(),
         "before somebody asks for it"
     );
     world.refresh(&mut opened);
     assert_eq!(opened.shown().len(), 100, "then the index is built anew");
-    assert_ne!(opened.epoch(), index.epoch(), "under a new epoch");
+    assert_ne!(
+        opened.snapshot().epoch(),
+        index.snapshot().epoch(),
+        "under a new epoch"
+    );
 }

@@ -126,7 +126,9 @@ impl Consumer {
     fn read(&mut self, index: &Index) {
         let history = index.shown();
         let epoch = history.epoch().unwrap();
-        let known = self.last.and_then(|(_, last)| index.sequence_of(last).ok());
+        let known = self
+            .last
+            .and_then(|(_, last)| index.snapshot().sequence_of(last).ok());
         if known.is_none() {
             assert!(
                 self.last.is_none_or(|(of, _)| of != epoch),
@@ -138,7 +140,7 @@ impl Consumer {
             let twice = self.seen.insert(stored.id(), stored.content_hash());
             assert_eq!(twice, None, "{} is read twice in one epoch", stored.id());
         }
-        self.last = index.ingestion_end().map(|end| (epoch, end));
+        self.last = index.snapshot().ingestion_end().map(|end| (epoch, end));
         let members: BTreeMap<_, _> = history
             .canonical()
             .map(|(_, stored)| (stored.id(), stored.content_hash()))
@@ -236,7 +238,7 @@ impl Run {
         );
         let left_out = self.files.len() - expected.canonical.len();
         assert_eq!(
-            index.troubles().count(),
+            index.snapshot().troubles().count(),
             left_out,
             "each file that is not a member is reported"
         );

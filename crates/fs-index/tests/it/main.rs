@@ -22,6 +22,7 @@ mod real;
 mod rewritten;
 mod scan;
 mod selective;
+mod snapshots;
 mod switches;
 mod vanished;
 mod version_control;

@@ -28,7 +28,7 @@ fn line() -> [Encoded; 3] {
 /// What a handle knows, and what it costs no look at a file to know again.
 fn omissions(world: &World, index: &Index) -> Vec<(OmissionKind, Option<TransactionId>, String)> {
     let known = |index: &Index| -> Vec<_> {
-        let omissions = index.omissions().unwrap();
+        let omissions = index.snapshot().omissions().unwrap();
         let omissions = omissions.iter().cloned();
         omissions
             .map(|omission| (omission.kind, omission.transaction_id, omission.path))
@@ -163,7 +163,9 @@ fn what_came_in_a_look_at_all_files_is_known_as_well() {
     world.put_at(&path(2), b"");
     world.refresh_to(&mut index, Depth::Files);
     assert_eq!(
-        Completeness::of(&*index.omissions().unwrap()).damaged.paths,
+        Completeness::of(&*index.snapshot().omissions().unwrap())
+            .damaged
+            .paths,
         [path(2)],
         "status and the other commands do not differ"
     );

@@ -17,11 +17,16 @@ fn told(placed: Placed<'_>) -> Read {
 }
 
 fn page(index: &Index, after: Option<Sequence>, limit: usize) -> Vec<Read> {
-    index.read_ingested(after, &All, limit, told).unwrap()
+    index
+        .snapshot()
+        .read_ingested(after, &All, limit, told)
+        .unwrap()
 }
 
 fn scanned(index: &Index, after: Option<Sequence>, limit: usize) -> Vec<(Position, String)> {
-    let events = index.scan_ingested(after, &All, limit, Effort::Any);
+    let events = index
+        .snapshot()
+        .scan_ingested(after, &All, limit, Effort::Any);
     let events = events.unwrap().expect("any effort is enough");
     events
         .iter()
@@ -109,7 +114,7 @@ fn a_transaction_of_many_events_is_read_once_for_all_of_its_pages() {
         paged.extend(next);
     }
     assert_eq!(paged, whole, "and each goes on where the one before ended");
-    let stale = reader.read_stream(&stream("stream-1"), 0, told);
+    let stale = reader.snapshot().read_stream(&stream("stream-1"), 0, told);
     assert!(
         stale.is_err(),
         "the record is damaged indeed, which is the point of this test"

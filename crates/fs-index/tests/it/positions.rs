@@ -8,7 +8,9 @@ use crate::world::{Shown, Witness, World, epoch, ingested, numbered, own};
 
 /// The position of the first event of transaction number `number`.
 fn position(index: &Index, number: u64) -> Position {
-    let read = index.read_ingested(None, &All, usize::MAX, |placed| placed.position);
+    let read = index
+        .snapshot()
+        .read_ingested(None, &All, usize::MAX, |placed| placed.position);
     let mut read = read.unwrap().into_iter();
     read.find(|position| position.sequence.number() == number)
         .unwrap()
@@ -21,7 +23,7 @@ fn altered(position: Position, number: u64, event: u64, change: u64) -> Position
 }
 
 fn stale(index: &Index, position: Position) -> StalePosition {
-    match index.sequence_of(position) {
+    match index.snapshot().sequence_of(position) {
         Err(IndexError::Stale(stale)) => stale,
         other => panic!("{position} is refused, got {other:?}"),
     }
@@ -111,14 +113,18 @@ fn only_positions_that_were_given_out_and_hold_are_taken() {
     world.append(&mut index, &first);
     let given = position(&index, 1);
     let taken = |index: &Index, position: Position| {
-        let sequence = index.sequence_of(position).unwrap();
+        let sequence = index.snapshot().sequence_of(position).unwrap();
         assert_eq!(sequence, position.sequence, "it was given out and holds");
     };
     taken(&index, given);
     taken(&index, altered(given, 1, 1, 0));
     let behind = altered(given, 1, 0xffff, 0);
     taken(&index, behind);
-    assert_eq!(index.ingestion_end(), Some(behind), "nothing comes behind");
+    assert_eq!(
+        index.snapshot().ingestion_end(),
+        Some(behind),
+        "nothing comes behind"
+    );
     let beyond = stale(&index, altered(given, 2, 0, 0));
     assert_eq!(
         beyond.epoch,
@@ -146,13 +152,16 @@ fn only_positions_that_were_given_out_and_hold_are_taken() {
     stale(&index, second);
     taken(&index, position(&index, 1));
     assert_eq!(
-        index.ingestion_end().map(|end| end.sequence.number()),
+        index
+            .snapshot()
+            .ingestion_end()
+            .map(|end| end.sequence.number()),
         Some(1),
         "the end is behind the last that is there"
     );
     assert_eq!(
-        world.open().ingestion_end(),
-        index.ingestion_end(),
+        world.open().snapshot().ingestion_end(),
+        index.snapshot().ingestion_end(),
         "the journal says the same"
     );
 }

@@ -7,7 +7,10 @@ use crate::build::{id, tx};
 use crate::world::{Shown, Witness, World, epoch, facts, own};
 
 fn refused(index: &Index, position: Position) -> bool {
-    matches!(index.sequence_of(position), Err(IndexError::Stale(_)))
+    matches!(
+        index.snapshot().sequence_of(position),
+        Err(IndexError::Stale(_))
+    )
 }
 
 /// Appends `numbers`, each on the one before, and returns the positions of their events.
@@ -18,13 +21,15 @@ fn go_on(
     numbers: &[u64],
     text: &str,
 ) -> Vec<Position> {
-    let known = index.last_number();
+    let known = index.snapshot().last_number();
     for n in numbers {
         let next = tx(*n).by(own()).on(&[before]).saying(text).encode();
         world.append(index, &next);
         *before = next;
     }
-    let positions = index.read_ingested(None, &All, usize::MAX, |placed| placed.position);
+    let positions = index
+        .snapshot()
+        .read_ingested(None, &All, usize::MAX, |placed| placed.position);
     let mut positions = positions.unwrap();
     positions.retain(|position| position.sequence.number() > known);
     positions
@@ -36,7 +41,7 @@ fn begun() -> (World, Index, Encoded, Vec<Position>) {
     let mut index = world.open();
     let mut last = tx(1).by(own()).encode();
     world.append(&mut index, &last);
-    let first = index.ingestion_end().unwrap();
+    let first = index.snapshot().ingestion_end().unwrap();
     let mut old = go_on(&world, &mut index, &mut last, &[2, 3], "old");
     old.insert(0, first);
     (world, index, last, old)
@@ -53,7 +58,9 @@ fn what_was_given_out_after_a_backup_is_refused_once_it_is_put_back() {
             let mut lost_last = last.clone();
             let lost = go_on(&world, &mut open, &mut lost_last, &[14, 15], "old");
             // Whatever is cached is of a past that is about to be undone.
-            let _ = open.scan_ingested(None, &All, usize::MAX, Effort::Any);
+            let _ = open
+                .snapshot()
+                .scan_ingested(None, &All, usize::MAX, Effort::Any);
             world.put_back(&backup);
             let mut writer = world.open();
             assert_eq!(
@@ -149,7 +156,7 @@ fn what_arrived_in_another_order_is_refused() {
             world.put(encoded);
             world.refresh(index);
         }
-        index.ingestion_end().unwrap()
+        index.snapshot().ingestion_end().unwrap()
     };
     let lost = arrive(&world, &mut open, [&one, &two]);
     world.put_back(&backup);

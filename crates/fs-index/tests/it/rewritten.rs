@@ -160,6 +160,7 @@ fn what_this_process_appended_and_somebody_rewrote_is_read_again() {
     assert_eq!(hash_of(&index, 3), now.content_hash, "it is what is there");
     assert_eq!(
         index
+            .snapshot()
             .heads()
             .iter()
             .find(|it| it.transaction_id == id(3))

@@ -50,9 +50,11 @@ impl Select for Type {
 
 /// Returns the numbers of the transactions whose events are selected.
 fn numbers(index: &Index, select: &impl Select, limit: usize) -> Result<Vec<u64>, IndexError> {
-    index.read_ingested(None, select, limit, |placed| {
-        placed.position.sequence.number()
-    })
+    index
+        .snapshot()
+        .read_ingested(None, select, limit, |placed| {
+            placed.position.sequence.number()
+        })
 }
 
 /// A history of which every hundredth transaction is of another stream and type, with all others damaged in the journal.

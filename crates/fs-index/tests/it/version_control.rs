@@ -76,7 +76,7 @@ fn what_git_takes_away_for_a_moment_was_never_gone() {
             for _ in 0..3 {
                 look(&world, &mut index, depth);
                 world.sim.clock.advance(Duration::from_secs(5));
-                let unconfirmed = index.unconfirmed().expect("they are missing");
+                let unconfirmed = index.snapshot().unconfirmed().expect("they are missing");
                 assert_eq!(unconfirmed.files.count, 3, "{depth:?}: all are named");
                 assert_eq!(
                     unconfirmed.files.paths[0],
@@ -98,7 +98,11 @@ fn what_git_takes_away_for_a_moment_was_never_gone() {
             for index in [&mut index, &mut opened] {
                 world.refresh_to(index, depth);
                 assert_eq!(epoch(index), before, "{depth:?}: no epoch was made");
-                assert_eq!(index.unconfirmed(), None, "{depth:?}: it is over");
+                assert_eq!(
+                    index.snapshot().unconfirmed(),
+                    None,
+                    "{depth:?}: it is over"
+                );
                 assert_eq!(ingested(&index.shown()), order, "all are there");
             }
         }
@@ -138,7 +142,7 @@ fn who_locks_nothing_is_given_a_moment() {
             .advance(Duration::from_nanos(10_000_000_001));
         world.remove(id(1));
         look(&world, &mut index, depth);
-        let rest = index.unconfirmed().and_then(|it| it.rest());
+        let rest = index.snapshot().unconfirmed().and_then(|it| it.rest());
         let rest = rest.expect("the directory has just changed");
         assert!(rest <= Duration::from_millis(250), "{depth:?}: {rest:?}");
         world.sim.clock.advance(rest / 2);
@@ -182,7 +186,7 @@ fn a_lock_keeps_nobody_from_what_arrives() {
     look(&world, &mut index, Depth::Names);
     assert!(ingested(&index.shown()).contains(&id(4)), "it is there");
     assert_eq!(epoch(&index), before, "and nothing else has changed");
-    assert_eq!(index.unconfirmed(), None, "nothing is missing");
+    assert_eq!(index.snapshot().unconfirmed(), None, "nothing is missing");
 }
 
 #[test]
@@ -226,7 +230,7 @@ fn a_directory_that_goes_and_comes_back_was_never_gone() {
     world.sim.disk.remove_dir(&directory).unwrap();
     look(&world, &mut index, Depth::Names);
     assert_eq!(
-        index.unconfirmed().map(|it| it.files.count),
+        index.snapshot().unconfirmed().map(|it| it.files.count),
         Some(3),
         "all in it"
     );

@@ -87,7 +87,7 @@ impl World {
         if index.observe(depth).unwrap() == Observed::Changed {
             ingest(&self.sim.clock, index, depth, &self.lock());
         }
-        if let Err(IndexError::Damaged { .. }) = index.load_history() {
+        if let Err(IndexError::Damaged { .. }) = index.snapshot().history() {
             index.repair(&self.lock()).unwrap();
         }
         load(index);
@@ -221,24 +221,22 @@ impl World {
     }
 }
 
-/// The history as it was loaded last.
+/// The history that a handle knows.
 pub(crate) trait Shown {
     fn shown(&self) -> Arc<History>;
 }
 
 impl Shown for Index {
     fn shown(&self) -> Arc<History> {
-        self.history()
+        self.snapshot().history().unwrap()
     }
 }
 
 /// Loads the history, and compares with it what is answered without it.
 pub(crate) fn load(index: &mut Index) {
-    index.load_history().unwrap();
-    index.load_order().unwrap();
     let history = index.shown();
     assert_eq!(
-        index.streams().unwrap(),
+        index.snapshot().streams().unwrap(),
         history
             .streams()
             .map(|(stream_id, version)| (stream_id.clone(), version))
@@ -246,6 +244,7 @@ pub(crate) fn load(index: &mut Index) {
         "the streams are those of the history"
     );
     let mut heads: Vec<_> = index
+        .snapshot()
         .heads()
         .iter()
         .map(|head| (head.transaction_id, head.content_hash))
@@ -266,12 +265,17 @@ pub(crate) fn load(index: &mut Index) {
             .map(|placed| told(placed.unwrap()))
             .collect();
         assert_eq!(
-            index.read_stream(stream_id, 1, told).unwrap(),
+            index.snapshot().read_stream(stream_id, 1, told).unwrap(),
             expected,
             "{stream_id} reads as in the history"
         );
         let expected: Vec<_> = expected.iter().map(|(_, _, position)| *position).collect();
-        let scan = |effort| index.scan_stream(stream_id, 1, effort).map(positions);
+        let scan = |effort| {
+            index
+                .snapshot()
+                .scan_stream(stream_id, 1, effort)
+                .map(positions)
+        };
         let (any, little) = (scan(Effort::Any).unwrap(), scan(Effort::Little).unwrap());
         assert_eq!(
             any.as_ref(),
@@ -288,13 +292,16 @@ pub(crate) fn load(index: &mut Index) {
         .flat_map(|(ix, _)| history.placed(ix))
         .map(|placed| placed.unwrap().position)
         .collect();
-    let read = index.read_ingested(None, &All, usize::MAX, |placed| placed.position);
+    let read = index
+        .snapshot()
+        .read_ingested(None, &All, usize::MAX, |placed| placed.position);
     assert_eq!(
         read.unwrap(),
         ingested,
         "the events are those of the history"
     );
     let scanned = index
+        .snapshot()
         .scan_ingested(None, &All, usize::MAX, Effort::Any)
         .map(positions);
     assert_eq!(
@@ -303,7 +310,7 @@ pub(crate) fn load(index: &mut Index) {
         "the events scan as they read"
     );
     assert_eq!(
-        index.epoch(),
+        index.snapshot().epoch(),
         history.epoch(),
         "the epoch is that of the history"
     );
@@ -325,7 +332,7 @@ pub(crate) fn take_in(clock: &dyn Clock, index: &mut Index, depth: Depth, lock: 
 /// Ingests, and once more after the directories have rested where that is asked for.
 fn ingest(clock: &dyn Clock, index: &mut Index, depth: Depth, lock: &LockGuard) {
     index.ingest(depth, lock).unwrap();
-    if let Some(rest) = index.unconfirmed().and_then(Unconfirmed::rest) {
+    if let Some(rest) = index.snapshot().unconfirmed().and_then(Unconfirmed::rest) {
         clock.wait(rest);
         index.ingest(depth, lock).unwrap();
     }
@@ -406,12 +413,13 @@ pub(crate) fn members(history: &History) -> BTreeSet<TransactionId> {
 }
 
 pub(crate) fn epoch(index: &Index) -> Epoch {
-    index.epoch().unwrap()
+    index.snapshot().epoch().unwrap()
 }
 
 /// Returns the reported paths with their reasons.
 pub(crate) fn troubles(index: &Index) -> BTreeMap<String, Reason> {
     index
+        .snapshot()
         .troubles()
         .map(|trouble| (trouble.path.clone(), trouble.reason.clone()))
         .collect()

@@ -279,7 +279,7 @@ impl Consumer {
     fn holds(&self, position: Position) -> Result<Result<(), StalePosition>, ConsumerError> {
         let known = self.ask(|| {
             let inner = &self.store.inner;
-            Ok(inner.ask(|index| index.sequence_of(position).map(drop))?)
+            Ok(inner.ask(|snapshot| snapshot.sequence_of(position).map(drop))?)
         });
         match known {
             Err(ReadError::StalePosition(stale)) => Ok(Err(stale)),

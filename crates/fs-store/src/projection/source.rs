@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use fs_index::{Epoch, History, Index, Position, Select, Sequence, StalePosition};
+use fs_index::{Epoch, History, Position, Select, Sequence, Snapshot, StalePosition};
 
 use crate::error::{ReadError, RefreshError};
 use crate::event::StoredEvent;
@@ -24,13 +24,15 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    fn of_index(index: &Index) -> Self {
+    fn of_snapshot(snapshot: &Snapshot) -> Self {
         Self {
-            epoch: index.epoch(),
-            generation: index.topology_generation(),
+            epoch: snapshot.epoch(),
+            generation: snapshot.topology_generation(),
             // Numbers of transactions that went away are given to no other.
-            last_number: index.ingestion_end().map_or(0, |end| end.sequence.number()),
-            end: index.ingestion_end(),
+            last_number: snapshot
+                .ingestion_end()
+                .map_or(0, |end| end.sequence.number()),
+            end: snapshot.ingestion_end(),
         }
     }
 
@@ -94,7 +96,8 @@ impl Page {
 impl FileEventStore {
     /// Returns as of when something would be read now.
     pub(crate) fn standing(&self) -> Result<Standing, RefreshError> {
-        self.inner.ask(|index| Ok(Standing::of_index(index)))
+        self.inner
+            .ask(|snapshot| Ok(Standing::of_snapshot(snapshot)))
     }
 
     /// Reads at most `limit` of the selected events behind a cursor.
@@ -125,9 +128,9 @@ impl FileEventStore {
         select: &Arc<dyn Select + Send + Sync>,
         limit: usize,
     ) -> Result<Page, ReadError> {
-        let read = |index: &Index| {
-            let events = ingested(index, after, select, limit)?;
-            Ok((events, Standing::of_index(index)))
+        let read = |snapshot: &Snapshot| {
+            let events = ingested(snapshot, after, select, limit)?;
+            Ok((events, Standing::of_snapshot(snapshot)))
         };
         let (events, standing) = self.inner.ask(read)?;
         let is_last = events.len() < limit;
@@ -217,10 +220,10 @@ impl FileEventStore {
         let Ok(next) = u16::try_from(done) else {
             return Ok(Vec::new());
         };
-        let read = |index: &Index| {
-            let number = index.sequence_of(first)?.number();
+        let read = |snapshot: &Snapshot| {
+            let number = snapshot.sequence_of(first)?.number();
             let before = Sequence::new(number, next).before();
-            let mut events = ingested_after(index, Some(before), select, limit)?;
+            let mut events = ingested_after(snapshot, Some(before), select, limit)?;
             events.retain(|event| event.position.sequence.number() == number);
             Ok(events)
         };

@@ -39,13 +39,13 @@ impl End {
                 is_recorders && placed.version == event.stream_version,
             )
         };
-        store.inner.ask(|index| {
-            let version = index.version(stream_id)?;
-            let last = index.read_stream(stream_id, version.saturating_sub(1), mark)?;
+        store.inner.ask(|snapshot| {
+            let version = snapshot.version(stream_id)?;
+            let last = snapshot.read_stream(stream_id, version.saturating_sub(1), mark)?;
             let number = match last.last() {
                 Some((Some(number), true)) => *number,
                 Some(_) => {
-                    let all = index.read_stream(stream_id, 0, mark)?;
+                    let all = snapshot.read_stream(stream_id, 0, mark)?;
                     all.iter()
                         .filter_map(|(number, _)| *number)
                         .max()

@@ -2,7 +2,7 @@
 //!
 //! **Invariant**: whatever is selected and lies after the start and up to the place that a pull says it reached was returned by it.
 
-use fs_index::{Index, Position};
+use fs_index::{Position, Snapshot};
 
 use crate::completeness::Lacks;
 use crate::error::{ReadError, RefreshError};
@@ -28,7 +28,7 @@ pub(crate) struct Page {
 impl FileEventStore {
     /// Returns the place behind everything ingested so far; `None` when there is nothing.
     pub(crate) fn ingestion_end(&self) -> Result<Option<Position>, RefreshError> {
-        self.inner.ask(|index| Ok(index.ingestion_end()))
+        self.inner.ask(|snapshot| Ok(snapshot.ingestion_end()))
     }
 
     /// Reads the next page of at most `limit` events after `after`.
@@ -39,9 +39,13 @@ impl FileEventStore {
         limit: usize,
     ) -> Result<Page, ReadError> {
         // The end, and what is missing, are those of the moment in which the events were read.
-        let read = |index: &Index| {
-            let events = ingested(index, after, select, limit)?;
-            Ok((events, index.ingestion_end(), self.inner.lacks(index)?))
+        let read = |snapshot: &Snapshot| {
+            let events = ingested(snapshot, after, select, limit)?;
+            Ok((
+                events,
+                snapshot.ingestion_end(),
+                self.inner.lacks(snapshot)?,
+            ))
         };
         let (events, end, lacks) = self.inner.ask(read)?;
         let is_last = events.len() < limit;

@@ -23,6 +23,7 @@ mod programs;
 mod projection;
 mod put_back;
 mod ranges;
+mod readers;
 mod recorder;
 mod repairs;
 mod rewritten;

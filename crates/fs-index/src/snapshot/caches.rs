@@ -1,0 +1,25 @@
+//! What was read and worked out once, for all snapshots of a handle.
+//!
+//! **Invariant**: an entry is found by the epoch that it was read in, and by whatever else its answer hangs on. A store that is put back to an
+//! earlier state under an open handle gives epochs and numbers out again, so the handle begins with new caches then.
+
+use std::sync::{Arc, Mutex};
+
+use crate::completeness::OmissionsCache;
+use crate::events::KeptEvents;
+use crate::history::History;
+use crate::kept_writes::KeptWrites;
+use crate::parts::PartsCache;
+use crate::read::Narrowed;
+
+/// The caches of one handle.
+#[derive(Debug, Default)]
+pub(crate) struct Caches {
+    pub(crate) events: KeptEvents,
+    pub(crate) writes: KeptWrites,
+    pub(crate) parts: PartsCache,
+    pub(crate) narrowed: Narrowed,
+    pub(crate) omissions: OmissionsCache,
+    /// The history that was loaded last; held by whoever loads one.
+    pub(crate) history: Mutex<Option<Arc<History>>>,
+}

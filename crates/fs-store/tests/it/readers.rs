@@ -1,0 +1,238 @@
+//! Reading while another thread of the process is in the middle of something long.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use fs_io::sim::Simulation;
+use fs_io::{
+    Created, DirEntry, Disk, File, LockError, LockGuard, ReadError, RenameError, Stat, SyncPolicy,
+    Wait, create_dirs,
+};
+use fs_store::{All, FileEventStore, StoreOptions};
+
+use crate::support::{count, numbers, stream};
+
+/// Longer than any read takes: a test fails after it, and does not hang.
+const TOO_LONG: Duration = Duration::from_secs(60);
+
+/// A disk on which one thread stops at the first file of a kind that it reads, until it is told to go on.
+#[derive(Debug)]
+struct PausingDisk {
+    disk: Arc<dyn Disk>,
+    pause: Arc<Pause>,
+}
+
+#[derive(Debug)]
+struct PausingFile {
+    file: Box<dyn File>,
+    path: PathBuf,
+    pause: Arc<Pause>,
+}
+
+#[derive(Debug, Default)]
+struct Pause(Mutex<Option<Armed>>);
+
+#[derive(Debug)]
+struct Armed {
+    thread: ThreadId,
+    is_meant: fn(&Path) -> bool,
+    reached: Sender<()>,
+    go_on: Receiver<()>,
+}
+
+impl Pause {
+    fn meet(&self, path: &Path) {
+        let is_meant =
+            |armed: &mut Armed| armed.thread == thread::current().id() && (armed.is_meant)(path);
+        let armed = self.0.lock().unwrap().take_if(is_meant);
+        if let Some(armed) = armed {
+            armed.reached.send(()).unwrap();
+            let told = armed.go_on.recv_timeout(TOO_LONG);
+            told.expect("a reader has answered meanwhile");
+        }
+    }
+}
+
+impl Disk for PausingDisk {
+    fn create_dir(&self, path: &Path) -> io::Result<Created> {
+        self.disk.create_dir(path)
+    }
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.disk.create_new(path)
+    }
+    fn open_log(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.disk.open_log(path)
+    }
+    fn open_read(&self, path: &Path) -> Result<Box<dyn File>, ReadError> {
+        Ok(Box::new(PausingFile {
+            file: self.disk.open_read(path)?,
+            path: path.to_owned(),
+            pause: Arc::clone(&self.pause),
+        }))
+    }
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+        self.disk.read(path, limit)
+    }
+    fn read_range(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>, ReadError> {
+        self.disk.read_range(path, offset, len)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        self.disk.list(dir)
+    }
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        self.disk.stat(path)
+    }
+    fn rename_new(&self, from: &Path, to: &Path) -> Result<(), RenameError> {
+        self.disk.rename_new(from, to)
+    }
+    fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename_over(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_file(path)
+    }
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_dir(path)
+    }
+    fn sync_file(&self, path: &Path) -> io::Result<()> {
+        self.disk.sync_file(path)
+    }
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.sync_dir(path)
+    }
+    fn sync_all(&self, files: &[PathBuf], directories: &[PathBuf]) -> io::Result<()> {
+        self.disk.sync_all(files, directories)
+    }
+    fn lock(&self, path: &Path, wait: Wait) -> Result<LockGuard, LockError> {
+        self.disk.lock(path, wait)
+    }
+}
+
+impl File for PausingFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.append(bytes)
+    }
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_at(offset, bytes)
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        self.pause.meet(&self.path);
+        self.file.read_at(offset, len)
+    }
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.file.truncate(len)
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()
+    }
+    fn stat(&self) -> io::Result<Stat> {
+        self.file.stat()
+    }
+}
+
+/// Opens a store that has three events on a disk that pauses.
+fn open(machine: &Simulation) -> (FileEventStore, Arc<Pause>) {
+    let pause = Arc::new(Pause::default());
+    let mut system = machine.system();
+    system.disk = Arc::new(PausingDisk {
+        disk: Arc::clone(&system.disk),
+        pause: Arc::clone(&pause),
+    });
+    let store = StoreOptions::default().system(system).create("/store");
+    let store = store.unwrap();
+    (1..=3).for_each(|n| _ = count(&store, "s", n));
+    (store, pause)
+}
+
+/// Reads on this thread while another is paused in the middle of its work.
+fn read_while(
+    pause: &Pause,
+    is_meant: fn(&Path) -> bool,
+    work: impl FnOnce() + Send,
+    read: impl FnOnce(),
+) {
+    let (reached, paused) = channel();
+    let (told, go_on) = channel();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            *pause.0.lock().unwrap() = Some(Armed {
+                thread: thread::current().id(),
+                is_meant,
+                reached,
+                go_on,
+            });
+            work();
+        });
+        let reached = paused.recv_timeout(TOO_LONG);
+        reached.expect("the other thread begins to read files");
+        read();
+        told.send(()).expect("the other thread has waited for this");
+    });
+}
+
+fn all(store: &FileEventStore) -> usize {
+    store.ingested_events(None, &All, 100).unwrap().len()
+}
+
+#[test]
+fn a_read_goes_on_while_another_thread_ingests() {
+    let machine = Simulation::new(1);
+    let (store, pause) = open(&machine);
+    // What another clone appended arrives, as by `git merge`.
+    let elsewhere = Simulation::new(2);
+    let from = StoreOptions::default().system(elsewhere.system());
+    let from = from.create("/store").unwrap();
+    let arriving = count(&from, "t", 1).transaction_id.relative_path();
+    let arriving = Path::new("/store/events").join(arriving);
+    let bytes = elsewhere.disk.read(&arriving, u64::MAX).unwrap();
+    let directory = arriving.parent().unwrap().strip_prefix("/").unwrap();
+    create_dirs(&machine.disk, Path::new("/"), directory, SyncPolicy::None).unwrap();
+    let mut file = machine.disk.create_new(&arriving).unwrap();
+    file.append(&bytes).unwrap();
+
+    let is_event = |path: &Path| path.starts_with("/store/events");
+    read_while(
+        &pause,
+        is_event,
+        || store.refresh().unwrap(),
+        || {
+            assert_eq!(numbers(&store, "s"), [1, 2, 3], "a stream is read");
+            assert_eq!(all(&store), 3, "and all that was there");
+            assert_eq!(store.streams().unwrap().len(), 1, "and listed");
+            let history = store.with_history(|history| history.len());
+            assert_eq!(history.unwrap(), 3, "the graph is loaded beside it");
+            assert!(store.completeness().unwrap().is_complete());
+        },
+    );
+    assert_eq!(numbers(&store, "t"), [1], "then it is there");
+    assert_eq!(all(&store), 4);
+}
+
+#[test]
+fn a_read_goes_on_while_another_thread_loads_the_history() {
+    let machine = Simulation::new(1);
+    let (store, pause) = open(&machine);
+    store.refresh().unwrap();
+    let is_journal = |path: &Path| path.ends_with("journal");
+    let load = || {
+        let len = store.with_history(|history| history.len());
+        assert_eq!(len.unwrap(), 3, "the history is that of before the append");
+    };
+    read_while(&pause, is_journal, load, || {
+        assert_eq!(numbers(&store, "s"), [1, 2, 3], "a stream is read");
+        assert_eq!(all(&store), 3, "and all");
+        count(&store, "s", 4);
+        assert_eq!(numbers(&store, "s"), [1, 2, 3, 4], "an append goes on too");
+        let streams = store.streams().unwrap();
+        assert_eq!(streams.into_inner(), [(stream("s"), 4)]);
+    });
+    let len = store.with_history(|history| history.len());
+    assert_eq!(len.unwrap(), 4, "the next one sees it");
+}
