@@ -23,17 +23,17 @@ use std::sync::{Arc, OnceLock};
 use fs_format::ReplicaId;
 use fs_io::System;
 
-use crate::catalog::Catalog;
-use crate::directories::Directories;
 use crate::error::IndexError;
-use crate::journal::{Journal, JournalId};
 use crate::layout::Layout;
-use crate::look::FoundChanges;
+use crate::log::journal::{Journal, JournalId};
 use crate::position::{Epoch, Position};
 use crate::progress::Progress;
-use crate::segment::PageCache;
 use crate::snapshot::{IndexReader, Snapshot};
 use crate::state::State;
+use crate::table::catalog::Catalog;
+use crate::table::segment::PageCache;
+use crate::watch::directories::Directories;
+use crate::watch::poll::FoundChanges;
 
 /// The handle of an index: it looks for what came and went, ingests it, and records appends.
 #[derive(Debug)]

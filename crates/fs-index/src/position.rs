@@ -22,7 +22,7 @@ use fs_io::Random;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::journal::JournalId;
+use crate::log::journal::JournalId;
 
 /// A period in which no transaction that was ingested has gone away; drawn at random, never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

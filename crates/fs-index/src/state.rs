@@ -9,8 +9,8 @@ use std::sync::Arc;
 use fs_format::{ContentHash, ReplicaId, Timestamp, TransactionId};
 
 use crate::codec::{Fields, Writer};
+use crate::log::record::{self, Arrived, Origin, Place, Seen};
 use crate::position::{Epoch, Position, RunningHash, Sequence};
-use crate::record::{self, Arrived, Origin, Place, Seen};
 
 /// A transaction that no other descends from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

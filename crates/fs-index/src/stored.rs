@@ -5,10 +5,10 @@ use fs_format::{
     TransactionId,
 };
 
-use crate::bytes::Bytes;
-use crate::file_stamp::FileStamp;
+use crate::log::bytes::Bytes;
+use crate::log::record::{self, Arrived, EventPlace, Origin, Place, Summary};
 use crate::position::RunningHash;
-use crate::record::{self, Arrived, EventPlace, Origin, Place, Summary};
+use crate::watch::file_stamp::FileStamp;
 
 /// An ingested transaction.
 ///

@@ -173,7 +173,9 @@ impl FileEventStore {
     /// # Errors
     /// [`RefreshError`].
     pub fn omissions(&self) -> Result<Vec<Omission>, RefreshError> {
-        let omissions = self.inner.ask(|snapshot| self.inner.omissions_in(snapshot))?;
+        let omissions = self
+            .inner
+            .ask(|snapshot| self.inner.omissions_in(snapshot))?;
         Ok(self.inner.split_accepted(&omissions)?.0)
     }
 

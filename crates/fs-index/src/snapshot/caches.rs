@@ -5,12 +5,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::completeness::OmissionsCache;
-use crate::events::KeptEvents;
-use crate::history::History;
-use crate::kept_writes::KeptWrites;
-use crate::parts::PartsCache;
-use crate::read::Narrowed;
+use crate::snapshot::completeness::OmissionsCache;
+use crate::snapshot::events::KeptEvents;
+use crate::snapshot::history::History;
+use crate::snapshot::parts::PartsCache;
+use crate::snapshot::read::Narrowed;
+use crate::snapshot::writes_cache::KeptWrites;
 
 /// The caches of one handle.
 #[derive(Debug, Default)]

@@ -13,20 +13,32 @@
 //! *Not done here*: finding out what came or went (`Index`).
 
 mod caches;
+pub(crate) mod completeness;
+pub(crate) mod derived;
+pub(crate) mod divergent;
+pub(crate) mod events;
+pub(crate) mod history;
+pub(crate) mod load;
+pub(crate) mod parts;
+pub(crate) mod pick;
+pub(crate) mod read;
+pub(crate) mod recorded;
+pub(crate) mod scan_events;
+pub(crate) mod writes_cache;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use fs_format::{ReplicaId, TransactionId};
 
-use crate::catalog::Catalog;
 use crate::error::IndexError;
-use crate::history::History;
-use crate::journal::{JournalId, JournalReader};
+use crate::log::journal::{JournalId, JournalReader};
 use crate::position::{Epoch, Position, Sequence, StalePosition};
-use crate::scan;
+use crate::snapshot::history::History;
 use crate::state::{Head, State};
-use crate::trouble::Trouble;
-use crate::working_copy::Unconfirmed;
+use crate::table::catalog::Catalog;
+use crate::watch::rejected::Trouble;
+use crate::watch::scan;
+use crate::watch::working_copy::Unconfirmed;
 
 pub(crate) use caches::Caches;
 

@@ -1,0 +1,238 @@
+//! The transactions that the journal holds: the segments and the tail as one.
+//!
+//! A log-structured merge tree (P. O'Neil et al., *The log-structured merge-tree*, 1996) whose log is the journal.
+//! Segments cover consecutive numbers; each is several times as large as all that follow it, so there are few.
+//!
+//! **Invariant**: an answer holds the transactions that have not vanished, and no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use fs_format::{CommandId, StreamId, TransactionId};
+
+use crate::error::IndexError;
+use crate::table::segment::{Located, Segment, SegmentError};
+use crate::table::stream_reader::StreamReader;
+use crate::table::tail::Tail;
+
+/// A number that is no further from the one before it is looked up along with those between them ...
+const CLOSE: u64 = 8;
+
+/// ... and so many after it.
+const TOGETHER: usize = 64;
+
+/// Cloning shares segments and tail.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Catalog {
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) tail: Tail,
+}
+
+impl Catalog {
+    /// Returns what segments hold, without a tail.
+    pub(crate) fn of(segments: Vec<Arc<Segment>>) -> Self {
+        Self {
+            segments,
+            tail: Tail::default(),
+        }
+    }
+
+    /// Returns the number of a transaction.
+    pub(crate) fn number_of(
+        &self,
+        id: TransactionId,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Option<u64>, IndexError> {
+        let mut numbers = self.tail.numbers_of(id);
+        numbers.retain(|number| !dead.contains(number));
+        for segment in self.segments.iter().rev() {
+            if let Some(number) = numbers.last() {
+                return Ok(Some(*number));
+            }
+            numbers = segment.numbers_of(id)?;
+            numbers.retain(|number| !dead.contains(number));
+        }
+        Ok(numbers.last().copied())
+    }
+
+    /// Returns where a transaction lies.
+    pub(crate) fn transaction(&self, number: u64) -> Result<Option<Located>, IndexError> {
+        if let Some(located) = self.tail.transaction(number) {
+            return Ok(Some(located));
+        }
+        let holds = |segment: &&Arc<Segment>| segment.last_number() >= number;
+        match self.segments.iter().find(holds) {
+            Some(segment) => Ok(segment.transaction(number)?),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns where transactions lie, in the order of their numbers as given; `None` for one that is not here.
+    ///
+    /// # Complexity
+    /// Numbers that follow closely on each other are looked up together.
+    pub(crate) fn transactions(
+        &self,
+        numbers: impl IntoIterator<Item = u64>,
+    ) -> Result<Vec<Option<Located>>, IndexError> {
+        let mut found = Vec::new();
+        let mut together: Vec<Located> = Vec::new();
+        let mut before = None;
+        for number in numbers {
+            let place = |together: &[Located]| {
+                let at = together.binary_search_by_key(&number, |it| it.number);
+                at.ok().map(|at| together[at])
+            };
+            let follows = before.is_some_and(|before| (before..before + CLOSE).contains(&number));
+            before = Some(number);
+            let mut located = place(&together);
+            if located.is_none() && follows {
+                together = self.transactions_from(number, TOGETHER, &BTreeSet::new())?;
+                located = place(&together);
+            }
+            found.push(match located {
+                Some(located) => Some(located),
+                None => self.transaction(number)?,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Returns up to `limit` transactions numbered `number` or higher, ascending.
+    pub(crate) fn transactions_from(
+        &self,
+        number: u64,
+        limit: usize,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<Located>, IndexError> {
+        let mut found: Vec<Located> = Vec::new();
+        for segment in self
+            .segments
+            .iter()
+            .filter(|segment| segment.last_number() >= number)
+        {
+            let mut from = number;
+            while found.len() < limit {
+                let batch = segment.transactions_from(from, limit - found.len())?;
+                let Some(last) = batch.last() else { break };
+                from = last.number + 1;
+                found.extend(batch.into_iter().filter(|it| !dead.contains(&it.number)));
+            }
+        }
+        let missing = limit.saturating_sub(found.len());
+        let tail = self.tail.transactions_from(number);
+        found.extend(tail.filter(|it| !dead.contains(&it.number)).take(missing));
+        Ok(found)
+    }
+
+    /// Returns the last transaction with a number below `number`.
+    ///
+    /// # Complexity
+    /// The transactions that went away between the two.
+    pub(crate) fn last_below(
+        &self,
+        number: u64,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Option<Located>, IndexError> {
+        let mut step = 1;
+        loop {
+            let first = number.saturating_sub(step).max(1);
+            let count = usize::try_from(number - first.min(number)).unwrap_or(usize::MAX);
+            let mut found = self.transactions_from(first, count, dead)?;
+            found.retain(|it| it.number < number);
+            if let Some(last) = found.pop() {
+                return Ok(Some(last));
+            }
+            if first == 1 {
+                return Ok(None);
+            }
+            step *= 2;
+        }
+    }
+
+    /// Returns the numbers of the transactions that have `parent` as a parent.
+    pub(crate) fn children(
+        &self,
+        parent: TransactionId,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<u64>, IndexError> {
+        self.collect(
+            dead,
+            |segment| segment.children(parent),
+            self.tail.children(parent),
+        )
+    }
+
+    /// Returns the numbers of the transactions that may be of a command: their headers tell.
+    pub(crate) fn commands(
+        &self,
+        id: &CommandId,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<u64>, IndexError> {
+        self.collect(dead, |segment| segment.commands(id), self.tail.commands(id))
+    }
+
+    /// Returns the numbers of the transactions with events of a type, ascending.
+    pub(crate) fn numbers_of_type(
+        &self,
+        event_type: &str,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<u64>, IndexError> {
+        self.collect(
+            dead,
+            |segment| segment.numbers_of_type(event_type),
+            self.tail.numbers_of_type(event_type),
+        )
+    }
+
+    fn collect(
+        &self,
+        dead: &BTreeSet<u64>,
+        of: impl Fn(&Segment) -> Result<Vec<u64>, SegmentError>,
+        tail: Vec<u64>,
+    ) -> Result<Vec<u64>, IndexError> {
+        let mut numbers = Vec::new();
+        for segment in &self.segments {
+            numbers.extend(of(segment)?);
+        }
+        numbers.extend(tail);
+        numbers.retain(|number| !dead.contains(number));
+        Ok(numbers)
+    }
+
+    /// Returns the transactions whose ids lie between two, both included, with their numbers.
+    pub(crate) fn ids_between(
+        &self,
+        low: u128,
+        high: u128,
+        dead: &BTreeSet<u64>,
+    ) -> Result<BTreeMap<TransactionId, u64>, IndexError> {
+        let is_live = |(_, number): &(TransactionId, u64)| !dead.contains(number);
+        let mut ids = BTreeMap::new();
+        for segment in &self.segments {
+            ids.extend(segment.ids_between(low, high)?.into_iter().filter(is_live));
+        }
+        let tail = self.tail.ids_between(low, high);
+        ids.extend(tail.into_iter().filter(is_live));
+        Ok(ids)
+    }
+
+    /// Returns how many events a stream has.
+    pub(crate) fn version(
+        &self,
+        stream_id: &StreamId,
+        dead: &BTreeSet<u64>,
+    ) -> Result<u64, IndexError> {
+        StreamReader::new(self, dead).version(stream_id)
+    }
+
+    /// Returns the streams from `first` on whose ids start with `prefix`, in byte order; some may have no events left.
+    pub(crate) fn streams(&self, prefix: &str) -> Result<BTreeSet<StreamId>, IndexError> {
+        let mut streams = BTreeSet::new();
+        for segment in &self.segments {
+            streams.extend(segment.streams_with_prefix(prefix)?);
+        }
+        self.tail.add_streams(prefix, &mut streams);
+        Ok(streams)
+    }
+}

@@ -1,0 +1,204 @@
+//! Looking for what came and went, without the lock and without writing anything.
+//!
+//! **Invariant**: a look finds whatever came or went before it, but for what comparing less often leaves for a later one
+//! ([`Depth::Recent`]).
+
+use std::collections::BTreeMap;
+
+use fs_io::LockGuard;
+
+use crate::error::IndexError;
+use crate::index::Index;
+use crate::ingest::catch_up::Caught;
+use crate::log::journal::JournalId;
+use crate::watch::changes::Changes;
+use crate::watch::scan::{self, Stamp};
+use crate::watch::working_copy::{self, Activity, WorkingCopy};
+
+/// Up to so many directories are compared at every look.
+const FEW_DIRECTORIES: usize = 16;
+
+/// More are compared again after this time for each of them, so that comparing stays a small part of the work.
+const PATIENCE_NANOS_PER_DIRECTORY: i64 = 50_000;
+
+/// How closely files are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Names that came and went, and files that were replaced; where there are many directories or large ones, not more
+    /// often than a fraction of the time allows.
+    Recent,
+    /// Names that came and went, and files that were replaced.
+    Names,
+    /// Also every known file that was written to in its place, by its length and times; where they differ, its content.
+    Files,
+}
+
+/// What a look without the lock found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "what has come or gone is not in the history before it is ingested"]
+pub enum Observed {
+    /// The index is that of the files.
+    Current,
+    /// Something came or went; the holder of the write lock is to ingest it.
+    Changed,
+}
+
+/// What came and went, with what was known when that was found.
+#[derive(Debug)]
+pub(crate) struct FoundChanges {
+    changes: Changes,
+    journal_id: Option<JournalId>,
+    journal_end: u64,
+    looked_nanos: i64,
+}
+
+impl Index {
+    /// Reads what other handles recorded and looks for files that came or went; takes no lock and writes nothing.
+    ///
+    /// # Errors
+    /// [`IndexError`] when a directory or the journal cannot be read. Files that cannot be used are no errors; they are
+    /// listed by [`Snapshot::troubles`](crate::Snapshot::troubles).
+    pub fn observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
+        let observed = self.try_observe(depth);
+        if observed.is_err() {
+            // What is held open may be at fault.
+            self.forget();
+        }
+        self.publish();
+        match observed {
+            Err(IndexError::Damaged { .. }) => Ok(Observed::Changed),
+            other => other,
+        }
+    }
+
+    fn try_observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
+        self.found = None;
+        if self.catch_up()? != Caught::Up || self.has_lost_its_end() {
+            return Ok(Observed::Changed);
+        }
+        if depth == Depth::Files {
+            return self.inspect();
+        }
+        let state = self.snapshot.state.as_ref();
+        let Some(state) = state.filter(|_| !self.may_wait(depth)) else {
+            return Ok(Observed::Current);
+        };
+        let now = self.system.clock.now_unix_nanos();
+        let changes = self.changes(state, depth)?;
+        if !changes.takes_away() {
+            self.snapshot.unconfirmed = None;
+        }
+        if changes.is_empty() {
+            self.note(changes.stamps, now);
+            return Ok(Observed::Current);
+        }
+        self.found = Some(FoundChanges {
+            changes,
+            journal_id: self.journal.id(),
+            journal_end: self.journal.end(),
+            looked_nanos: now,
+        });
+        Ok(Observed::Changed)
+    }
+
+    /// Returns what came and went, as the look before this call found it if nothing was recorded since, and when that
+    /// was looked for. What came since then is found by the next look. What would take something away is looked for anew.
+    pub(crate) fn changes_now(
+        &mut self,
+        depth: Depth,
+    ) -> Result<Option<(Changes, i64)>, IndexError> {
+        let Some(state) = &self.snapshot.state else {
+            return Ok(None);
+        };
+        let is_current = |found: &FoundChanges| {
+            found.journal_id == self.journal.id() && found.journal_end == self.journal.end()
+        };
+        if let Some(found) = self.found.take().filter(is_current)
+            && !found.changes.takes_away()
+        {
+            return Ok(Some((found.changes, found.looked_nanos)));
+        }
+        let now = self.system.clock.now_unix_nanos();
+        Ok(Some((self.changes(state, depth)?, now)))
+    }
+
+    /// Returns whether what is known is the present state, where that can be told by a few looks.
+    pub fn is_current_at_a_glance(&mut self) -> bool {
+        if !self.is_loaded() {
+            return false;
+        }
+        let few = self.directories.len() <= FEW_DIRECTORIES;
+        self.journal.is_at_its_end()
+            && (self.may_wait(Depth::Recent)
+                || few && matches!(self.observe(Depth::Recent), Ok(Observed::Current)))
+    }
+
+    /// Returns whether something is missing, or holds something else than before, that may not be so for good; looks again,
+    /// and writes nothing. Without an index that is so while version control is at work.
+    ///
+    /// # Errors
+    /// As [`Index::observe`].
+    pub fn is_unconfirmed(&self, _lock: &LockGuard) -> Result<bool, IndexError> {
+        let takes_away = |changes: &Changes| changes.takes_away().then_some(changes.moved_nanos);
+        let moved = match (&self.found, &self.snapshot.state) {
+            (Some(found), _) => takes_away(&found.changes),
+            (None, Some(state)) => takes_away(&self.changes(state, Depth::Names)?),
+            (None, None) => {
+                return Ok(working_copy::activity_around(&self.system, &self.layout).is_some());
+            }
+        };
+        Ok(moved.is_some_and(|moved| self.doubt(moved).is_some()))
+    }
+
+    /// Returns why what is missing is not believed yet; `moved_nanos` is when a directory changed last.
+    pub(crate) fn doubt(&self, moved_nanos: i64) -> Option<Activity> {
+        let (disk, root) = (self.system.disk.as_ref(), self.layout.root());
+        let root_moved = disk.stat(root).ok().flatten();
+        let root_moved = root_moved.as_ref().map_or(i64::MIN, scan::stamp_of);
+        let moved = moved_nanos.max(root_moved);
+        let now = self.system.clock.now_unix_nanos();
+        let working_copy = WorkingCopy::around(disk, root);
+        working_copy.activity(disk, now, moved).or_else(|| {
+            let rest = working_copy::rest_after(now, moved)?;
+            Some(Activity::Moving { rest })
+        })
+    }
+
+    /// Looks at every file; what is known of the whole is not touched.
+    fn inspect(&mut self) -> Result<Observed, IndexError> {
+        let mut census = self.new_census();
+        let observed = census.observe()?;
+        let state = self.snapshot.state.as_ref();
+        if state.is_some_and(|state| *state.watched != census.watched()) {
+            // What is left out belongs to every answer.
+            return Ok(Observed::Changed);
+        }
+        if observed == Observed::Current {
+            self.snapshot.unconfirmed = None;
+            self.snapshot.troubles = census.troubles().into();
+            if state.is_some_and(|state| census.history.is_as_of(state)) {
+                self.snapshot.set_history(census.history);
+            }
+        }
+        Ok(observed)
+    }
+
+    /// Keeps stamps of directories in which nothing came or went.
+    pub(crate) fn note(&mut self, stamps: BTreeMap<String, Option<Stamp>>, now: i64) {
+        self.compared_nanos = Some(now);
+        self.directories.update(stamps);
+    }
+
+    /// Returns whether the directories were compared a short while ago, as such things go.
+    pub(crate) fn may_wait(&self, depth: Depth) -> bool {
+        let (Depth::Recent, Some(compared)) = (depth, self.compared_nanos) else {
+            return false;
+        };
+        let directories = self.directories.len();
+        let patience = i64::try_from(directories)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(PATIENCE_NANOS_PER_DIRECTORY);
+        let since = self.system.clock.now_unix_nanos().saturating_sub(compared);
+        directories > FEW_DIRECTORIES && (0..patience).contains(&since)
+    }
+}
