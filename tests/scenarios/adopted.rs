@@ -26,7 +26,7 @@ fn duplicate(from: &Path, to: &Path) {
     make_at_home(&to.join(".tributary"));
 }
 
-/// Lets a copied journal say that it was made as the file that it is, in the directory that it is in (docs of `fs-index/src/journal.rs`).
+/// Lets a copied journal say that it was made as the file that it is, in the directory that it is in (docs of `fs-index/src/log/journal.rs`).
 fn make_at_home(root: &Path) {
     let system = System::real();
     let here = Site::of_directory(&system, root).unwrap();

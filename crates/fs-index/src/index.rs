@@ -7,10 +7,10 @@
 //!                    +--------------------+       write         +-----------------+
 //!                             ^ changes                                  ^
 //!                             |                                          |
-//!                          events/  ------- judge (plain) or census -----+
+//!                          events/  ------- plan (fast path) or full rebuild ---+
 //! ```
 //!
-//! **Invariant**: what is answered is a function of the files that were there at the last look; the numbers come from
+//! **Invariant**: what is answered is a function of the files that were there at the last poll; the numbers come from
 //! the journal alone, and only the holder of the write lock gives them out. Whatever goes away starts a new epoch.
 //! Nothing that is read at an open grows with the history, but for the list of its directories. What readers see changes at the end of a
 //! call, from one state that a journal was in to another.
@@ -35,7 +35,7 @@ use crate::table::segment::PageCache;
 use crate::watch::directories::Directories;
 use crate::watch::poll::FoundChanges;
 
-/// The handle of an index: it looks for what came and went, ingests it, and records appends.
+/// The handle of an index: it polls for what came and went, ingests it, and records appends.
 #[derive(Debug)]
 pub struct Index {
     pub(crate) system: System,
@@ -50,11 +50,11 @@ pub struct Index {
     pub(crate) covered: u64,
     /// Whether the journal ended in a frame that is not whole.
     pub(crate) cut: bool,
-    /// Whether the last look at the journal started from the manifest.
+    /// Whether the last poll of the journal started from the manifest.
     pub(crate) is_reloaded: bool,
     /// When the directories were compared last.
     pub(crate) compared_nanos: Option<i64>,
-    /// What the last look found, to be taken in.
+    /// What the last poll found, to be ingested.
     pub(crate) found: Option<FoundChanges>,
     /// Replicas of this working copy.
     pub(crate) own: BTreeSet<ReplicaId>,
@@ -142,11 +142,11 @@ impl Index {
         Ok(())
     }
 
-    /// Forgets everything read, so that the next look starts from the manifest.
+    /// Forgets everything read, so that the next poll starts from the manifest.
     pub(crate) fn forget(&mut self) {
         self.journal.forget();
         self.snapshot = Snapshot {
-            troubles: Arc::clone(&self.snapshot.troubles),
+            rejected_files: Arc::clone(&self.snapshot.rejected_files),
             ..Snapshot::new(self.journal.reader())
         };
         self.directories = Directories::default();

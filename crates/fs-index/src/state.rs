@@ -48,7 +48,7 @@ pub(crate) struct State {
     pub(crate) events: u64,
     pub(crate) heads: BTreeMap<TransactionId, Head>,
     /// Parents that are not there, each with the numbers of its children.
-    pub(crate) awaited: Arc<BTreeMap<TransactionId, BTreeSet<u64>>>,
+    pub(crate) missing_parents: Arc<BTreeMap<TransactionId, BTreeSet<u64>>>,
     /// By replica of this working copy: sequence and id of the last it appended, which need not be there any more.
     pub(crate) last_appended: BTreeMap<ReplicaId, (u64, TransactionId)>,
     pub(crate) once_vanished: Arc<BTreeSet<TransactionId>>,
@@ -56,11 +56,11 @@ pub(crate) struct State {
     pub(crate) dead: Arc<BTreeSet<u64>>,
     /// How many files lie flat.
     pub(crate) flat: u64,
-    /// Whether what comes and goes has to be judged with a view to all files (`census`), and whether the canonical
+    /// Whether what comes and goes has to be judged with a view to all files (a full rebuild), and whether the canonical
     /// order is not that of the keys.
-    pub(crate) is_irregular: bool,
+    pub(crate) needs_rebuild: bool,
     /// Files that are left out, and what they looked like.
-    pub(crate) watched: Arc<BTreeMap<String, Seen>>,
+    pub(crate) rejected: Arc<BTreeMap<String, Seen>>,
 }
 
 impl State {
@@ -72,11 +72,11 @@ impl State {
             self.heads.remove(parent);
         }
         for parent in missing {
-            let awaited = Arc::make_mut(&mut self.awaited);
-            awaited.entry(*parent).or_default().insert(number);
+            let missing_parents = Arc::make_mut(&mut self.missing_parents);
+            missing_parents.entry(*parent).or_default().insert(number);
         }
-        if self.awaited.contains_key(&id) {
-            Arc::make_mut(&mut self.awaited).remove(&id);
+        if self.missing_parents.contains_key(&id) {
+            Arc::make_mut(&mut self.missing_parents).remove(&id);
         } else {
             let head = Head {
                 created_at: summary.created_at,
@@ -98,8 +98,8 @@ impl State {
         self.events += u64::from(summary.event_count);
         self.flat += u64::from(arrived.place == Place::Flat);
         let path = arrived.place.path(id);
-        if self.watched.contains_key(&path) {
-            Arc::make_mut(&mut self.watched).remove(&path);
+        if self.rejected.contains_key(&path) {
+            Arc::make_mut(&mut self.rejected).remove(&path);
         }
     }
 
@@ -115,13 +115,13 @@ impl State {
             transactions: 0,
             events: 0,
             heads: BTreeMap::new(),
-            awaited: Arc::default(),
+            missing_parents: Arc::default(),
             last_appended: BTreeMap::new(),
             once_vanished: Arc::default(),
             dead: Arc::default(),
             flat: 0,
-            is_irregular: false,
-            watched: Arc::default(),
+            needs_rebuild: false,
+            rejected: Arc::default(),
         }
     }
 
@@ -157,7 +157,7 @@ impl State {
                 .id(head.transaction_id)
                 .hash(&head.content_hash);
         });
-        to.list(self.awaited.iter(), |to, (parent, children)| {
+        to.list(self.missing_parents.iter(), |to, (parent, children)| {
             to.id(*parent);
             to.list(children.iter(), |to, number| _ = to.u64(*number));
         });
@@ -166,8 +166,8 @@ impl State {
         });
         to.list(self.once_vanished.iter(), |to, id| _ = to.id(*id));
         to.list(self.dead.iter(), |to, number| _ = to.u64(*number));
-        to.u64(self.flat).byte(u8::from(self.is_irregular));
-        record::write_seen(to, &self.watched);
+        to.u64(self.flat).byte(u8::from(self.needs_rebuild));
+        record::write_seen(to, &self.rejected);
     }
 
     pub(crate) fn read(from: &mut Fields<'_>) -> Option<Self> {
@@ -189,13 +189,15 @@ impl State {
                 };
                 Some((head.transaction_id, head))
             })?,
-            awaited: Arc::new(from.list(|from| Some((from.id()?, from.list(Fields::u64)?)))?),
+            missing_parents: Arc::new(
+                from.list(|from| Some((from.id()?, from.list(Fields::u64)?)))?,
+            ),
             last_appended: from.list(|from| Some((from.replica()?, (from.u64()?, from.id()?))))?,
             once_vanished: Arc::new(from.list(Fields::id)?),
             dead: Arc::new(from.list(Fields::u64)?),
             flat: from.u64()?,
-            is_irregular: from.flag()?,
-            watched: Arc::new(record::read_seen(from)?),
+            needs_rebuild: from.flag()?,
+            rejected: Arc::new(record::read_seen(from)?),
         })
     }
 }

@@ -4,7 +4,7 @@
 //!   the index is that of the files, and what comes is plain?
 //!     yes, and only what comes matters --> the divergent subgraph: what incoming transactions do not all descend from
 //!     yes                              --> the history of the index, and what comes
-//!     no                               --> a census of all files, and what comes
+//!     no                               --> a full rebuild, and what comes
 //! ```
 //!
 //! **Invariant**: nothing is written, and no lock is taken. What comes is judged as it would be after it came.
@@ -17,7 +17,7 @@ use fs_io::System;
 
 use crate::error::IndexError;
 use crate::index::Index;
-use crate::ingest::rebuild::Census;
+use crate::ingest::rebuild::Rebuild;
 use crate::layout::Layout;
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
@@ -27,8 +27,8 @@ use crate::state::State;
 use crate::stored::Stored;
 use crate::watch::file::{self, Found};
 use crate::watch::file_stamp::FileStamp;
-use crate::watch::poll::Depth;
-use crate::watch::rejected::{Reason, Trouble};
+use crate::watch::poll::Scan;
+use crate::watch::rejected::{Reason, RejectedFile};
 use crate::watch::scan;
 
 /// A file that may come to stand in `events/`.
@@ -59,7 +59,7 @@ struct Plain {
     batch: BTreeMap<TransactionId, Stored>,
     /// Of these, the ones that the index has already.
     there: BTreeSet<TransactionId>,
-    troubles: Vec<Trouble>,
+    rejected_files: Vec<RejectedFile>,
 }
 
 /// A history before other files come.
@@ -71,11 +71,11 @@ enum Stage {
     Plain {
         history: Box<History>,
         batch: BTreeMap<TransactionId, Stored>,
-        troubles: Vec<Trouble>,
+        rejected_files: Vec<RejectedFile>,
         omissions: Vec<Omission>,
     },
-    Census {
-        census: Box<Census>,
+    Rebuild {
+        rebuild: Box<Rebuild>,
         incoming: Vec<Incoming>,
     },
 }
@@ -89,7 +89,7 @@ pub struct Merged {
     pub arrived: BTreeSet<TransactionId>,
     /// Files that would be left out and are not left out now, by path: incoming ones that cannot be used or contradict
     /// a file that is here, and files that an incoming one contradicts.
-    pub troubles: Vec<Trouble>,
+    pub rejected_files: Vec<RejectedFile>,
     /// What would be missing from the history, apart from these: files that are left out now, and parents that nobody has.
     pub omissions: Vec<Omission>,
 }
@@ -102,7 +102,7 @@ impl Preview {
     /// [`IndexError`] when a directory or the index cannot be read.
     ///
     /// # Complexity
-    /// Compares names as a look for changes does, and decodes what comes.
+    /// Compares names as a poll for changes does, and decodes what comes.
     pub fn of(
         system: System,
         layout: Layout,
@@ -111,11 +111,11 @@ impl Preview {
     ) -> Result<Self, IndexError> {
         let mut index = Index::new(system.clone(), layout.clone(), BTreeSet::new());
         let plain = match index.take_for_plain(&incoming) {
-            Ok(Some((batch, there, troubles))) => Some(Plain {
+            Ok(Some((batch, there, rejected_files))) => Some(Plain {
                 snapshot: index.reader().snapshot(),
                 batch,
                 there,
-                troubles,
+                rejected_files,
             }),
             Ok(None) | Err(IndexError::Damaged { .. }) => None,
             Err(error) => return Err(error),
@@ -153,10 +153,10 @@ impl Preview {
                 loaded => return loaded,
             }
         }
-        let mut census = Census::new(self.system, self.layout, BTreeSet::new(), self.progress);
-        census.look_without(&self.incoming)?;
-        Ok(Foreseen(Stage::Census {
-            census: Box::new(census),
+        let mut rebuild = Rebuild::new(self.system, self.layout, BTreeSet::new(), self.progress);
+        rebuild.poll_without(&self.incoming)?;
+        Ok(Foreseen(Stage::Rebuild {
+            rebuild: Box::new(rebuild),
             incoming: self.incoming,
         }))
     }
@@ -178,7 +178,7 @@ impl Plain {
         Ok(Foreseen(Stage::Plain {
             history: Box::new(history),
             batch: self.batch,
-            troubles: self.troubles,
+            rejected_files: self.rejected_files,
             omissions,
         }))
     }
@@ -225,7 +225,7 @@ impl Foreseen {
     pub fn history(&self) -> &History {
         match &self.0 {
             Stage::Plain { history, .. } => history,
-            Stage::Census { census, .. } => &census.history,
+            Stage::Rebuild { rebuild, .. } => &rebuild.history,
         }
     }
 
@@ -235,7 +235,7 @@ impl Foreseen {
             Stage::Plain {
                 mut history,
                 batch,
-                troubles,
+                rejected_files,
                 omissions,
             } => {
                 let arrived = batch.keys().copied().collect();
@@ -243,11 +243,11 @@ impl Foreseen {
                 Merged {
                     history: *history,
                     arrived,
-                    troubles,
+                    rejected_files,
                     omissions,
                 }
             }
-            Stage::Census { census, incoming } => census.merge(incoming),
+            Stage::Rebuild { rebuild, incoming } => rebuild.merge(incoming),
         }
     }
 }
@@ -255,24 +255,24 @@ impl Foreseen {
 type Taken = (
     BTreeMap<TransactionId, Stored>,
     BTreeSet<TransactionId>,
-    Vec<Trouble>,
+    Vec<RejectedFile>,
 );
 
 impl Index {
-    /// Reads the index and takes what comes to it; `None` when only a census can tell.
+    /// Reads the index and takes what comes to it; `None` when only a full rebuild can tell.
     fn take_for_plain(&mut self, incoming: &[Incoming]) -> Result<Option<Taken>, IndexError> {
         if !self.load()? {
             return Ok(None);
         }
         let state = self.snapshot.state.as_ref();
-        let Some(state) = state.filter(|state| !state.is_irregular) else {
+        let Some(state) = state.filter(|state| !state.needs_rebuild) else {
             return Ok(None);
         };
-        let mut changes = self.changes(state, Depth::Names)?;
+        let mut changes = self.changes(state, Scan::Names)?;
         if changes.takes_away() {
             return Ok(None);
         }
-        let (mut batch, mut there, mut troubles) =
+        let (mut batch, mut there, mut rejected_files) =
             (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
         for Incoming {
             path,
@@ -286,7 +286,7 @@ impl Index {
                     Some(taken) => taken,
                     None => return Ok(None),
                 },
-                Err(reason) => Taking::Trouble(reason),
+                Err(reason) => Taking::Rejected(reason),
             };
             match taken {
                 Taking::Here => {}
@@ -303,9 +303,9 @@ impl Index {
                     }
                     batch.insert(stored.id(), *stored);
                 }
-                Taking::Trouble(reason) => {
+                Taking::Rejected(reason) => {
                     let path = path.clone();
-                    troubles.insert(path.clone(), Trouble { path, reason });
+                    rejected_files.insert(path.clone(), RejectedFile { path, reason });
                 }
             }
         }
@@ -313,12 +313,12 @@ impl Index {
             return Ok(None);
         }
         for stored in batch.values() {
-            if !self.is_plain(state, &changes, &batch, stored)? {
+            if !self.is_regular(state, &changes, &batch, stored)? {
                 return Ok(None);
             }
         }
-        let troubles = troubles.into_values().collect();
-        Ok(Some((batch, there, troubles)))
+        let rejected_files = rejected_files.into_values().collect();
+        Ok(Some((batch, there, rejected_files)))
     }
 
     /// Returns what becomes of a file; `None` where it and another of its transaction will lie side by side.
@@ -346,7 +346,7 @@ impl Index {
 
     /// Returns whether the file of a transaction stands there with the same content.
     fn is_there(&self, path: &str, stored: &Stored) -> bool {
-        let mut looked = file::look_at_all(
+        let mut looked = file::inspect_all(
             &self.system,
             &self.layout,
             &[path.to_owned()],
@@ -363,7 +363,7 @@ enum Taking {
     /// It is here, and yet counts as incoming.
     There(Box<Stored>),
     New(Box<Stored>),
-    Trouble(Reason),
+    Rejected(Reason),
 }
 
 impl Taking {
@@ -373,7 +373,7 @@ impl Taking {
         } else if here.content_hash == incoming.content_hash {
             Some(Self::Here)
         } else {
-            Some(Self::Trouble(another_content()))
+            Some(Self::Rejected(another_content()))
         }
     }
 }

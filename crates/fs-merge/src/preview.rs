@@ -8,7 +8,7 @@ use std::path::Path;
 
 use fs_dag::TxIx;
 use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
-use fs_index::{Incoming, Merged, Omission, OmissionKind, Trouble};
+use fs_index::{Incoming, Merged, Omission, OmissionKind, RejectedFile};
 use fs_store::{FileEventStore, OpenError, Progress};
 
 use crate::detect::{ForkId, Shape, shapes};
@@ -28,7 +28,7 @@ pub struct MergePreview {
     /// The forks that are open now and would be settled, in canonical order.
     pub settled: Vec<ForkId>,
     /// Files that would be left out of the history and are not left out now, by path.
-    pub troubles: Vec<Trouble>,
+    pub troubles: Vec<RejectedFile>,
     /// Whether one of these may hold a transaction, which then has no part in any fork that is told.
     pub is_partial: bool,
     /// What is missing here or below what would arrive, and may be in conflict with what would arrive.
@@ -143,11 +143,11 @@ pub fn preview_merge(
         open,
         new,
         is_partial: merged
-            .troubles
+            .rejected_files
             .iter()
             .any(|trouble| trouble.may_hide(&merged.history)),
         in_the_way: in_the_way(&merged),
-        troubles: merged.troubles,
+        troubles: merged.rejected_files,
     })
 }
 

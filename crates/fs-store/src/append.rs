@@ -11,7 +11,7 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 
 use fs_format::{Event, Header, TransactionId};
-use fs_index::{Depth, History, IndexError, Omission, Stored};
+use fs_index::{History, IndexError, Omission, Scan, Stored};
 use fs_io::LockGuard;
 
 use crate::commit::MOST_TOGETHER;
@@ -91,7 +91,7 @@ impl FileEventStore {
     /// [`AppendError::VersionConflict`] for the first stream, in byte order, that is elsewhere, and [`AppendError::Hole`]
     /// where that cannot be told.
     pub fn check_versions(&self, append: &Append) -> Result<(), AppendError> {
-        self.inner.refresh(Depth::Names)?;
+        self.inner.refresh(Scan::Names)?;
         self.inner.refuse_on_hole(append)?;
         check_versions(&self.inner.snapshot(), &Ahead::default(), append)
     }
@@ -139,9 +139,7 @@ impl FileEventStore {
         if writer.unsynced.is_empty() && !writer.wal.is_there() {
             return Ok(());
         }
-        let lock = self
-            .inner
-            .lock_on_what_is_there(&mut writer, Depth::Names)?;
+        let lock = self.inner.lock_on_what_is_there(&mut writer, Scan::Names)?;
         let unsynced = std::mem::take(&mut writer.unsynced);
         let disk = self.inner.system.disk.as_ref();
         if let Err(source) = fs_io::make_all_durable(disk, self.inner.layout.root(), &unsynced) {
@@ -182,7 +180,7 @@ impl Inner {
         }
         let mut writer = self.writer();
         writer.refuse_when_poisoned()?;
-        let lock = self.lock_on_what_is_there(&mut writer, Depth::Recent)?;
+        let lock = self.lock_on_what_is_there(&mut writer, Scan::Throttled)?;
         self.renew_git_files(&mut writer);
         Ok(Turn {
             inner: self,
@@ -197,11 +195,11 @@ impl Inner {
     fn lock_on_what_is_there(
         &self,
         writer: &mut Writer,
-        depth: Depth,
+        scan: Scan,
     ) -> Result<LockGuard, AppendError> {
         let mut waited = Duration::ZERO;
         loop {
-            let lock = self.lock_and_take_in(writer, depth)?;
+            let lock = self.lock_and_take_in(writer, scan)?;
             let Some(unconfirmed) = self.snapshot().unconfirmed().cloned() else {
                 return Ok(lock);
             };
@@ -226,15 +224,11 @@ impl Inner {
         }
     }
 
-    fn lock_and_take_in(
-        &self,
-        writer: &mut Writer,
-        depth: Depth,
-    ) -> Result<LockGuard, AppendError> {
+    fn lock_and_take_in(&self, writer: &mut Writer, scan: Scan) -> Result<LockGuard, AppendError> {
         let mut lock = self.lock_to_write()?;
         // Taking in may take long enough for `git clean` to delete the lock, and for somebody else to take the new one.
         for _ in 0..LOCKS_LOST {
-            if !self.take_in(writer, depth, &lock)? || lock.is_named() {
+            if !self.take_in(writer, scan, &lock)? || lock.is_named() {
                 break;
             }
             drop(lock);

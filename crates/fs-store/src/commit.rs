@@ -9,7 +9,7 @@
 //! write or sync this handle appends no more.
 
 use fs_format::TransactionId;
-use fs_index::{Depth, Stored};
+use fs_index::{Scan, Stored};
 use fs_io::{NewFile, PublishError, Published, SyncPolicy};
 
 use crate::append::Turn;
@@ -77,7 +77,7 @@ impl Turn<'_> {
             // The rest of this turn is decided on the history, which lacks what was just stored.
             let taken_in = self
                 .inner
-                .take_in(&mut self.writer, Depth::Names, &self.lock);
+                .take_in(&mut self.writer, Scan::Names, &self.lock);
             if let Err(error) = taken_in {
                 self.writer.poisoned = Some(error.to_string());
             }

@@ -1,7 +1,7 @@
 //! Comparing two clones.
 
 use fs_format::{ContentHash, TransactionId};
-use fs_index::Depth;
+use fs_index::Scan;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::RefreshError;
@@ -30,7 +30,7 @@ impl FileEventStore {
     /// # Complexity
     /// One look at each file.
     pub fn digest_of_files(&self) -> Result<Digest, RefreshError> {
-        self.inner.refresh(Depth::Files)?;
+        self.inner.refresh(Scan::Contents)?;
         self.digest()
     }
 

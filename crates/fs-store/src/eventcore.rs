@@ -19,7 +19,7 @@ use eventcore_types::{
     StreamVersion, StreamWrites,
 };
 use fs_format::StreamId;
-use fs_index::{Effort, Position, RawEvent, RawEvents, Select, Streams};
+use fs_index::{Budget, Position, RawEvent, RawEvents, Select, Streams};
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream};
 
@@ -50,10 +50,10 @@ impl EventStore for FileEventStore {
         let native_id = self.native(&stream_id, Operation::ReadStream)?;
         let (store, asked) = (self.clone(), native_id.clone());
         let at_once = || {
-            let read = self.scan_stream(&native_id, version, Effort::Little);
+            let read = self.scan_stream(&native_id, version, Budget::Inline);
             read.transpose().filter(Result::is_ok)
         };
-        let read = move || store.scan_stream(&asked, version, Effort::Any);
+        let read = move || store.scan_stream(&asked, version, Budget::Unlimited);
         let read = at_once_or_blocking(at_once, move || read().map(Option::unwrap_or_default));
         let found = read
             .await
@@ -207,11 +207,11 @@ impl EventReader for FileEventStore {
         while decoded.len() < limit {
             let missing = limit - decoded.len();
             let at_once = || {
-                let read = self.scan_ingested(after, &*filter, missing, Effort::Little);
+                let read = self.scan_ingested(after, &*filter, missing, Budget::Inline);
                 read.transpose().filter(Result::is_ok)
             };
             let (store, asked) = (self.clone(), Arc::clone(&filter));
-            let read = move || store.scan_ingested(after, &*asked, missing, Effort::Any);
+            let read = move || store.scan_ingested(after, &*asked, missing, Budget::Unlimited);
             let read = at_once_or_blocking(at_once, move || read().map(Option::unwrap_or_default));
             let found = read.await?;
             decoded.reserve(found.len());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fs_format::{CommandId, Header, StreamId};
 use fs_index::{
-    All, Effort, History, IndexError, Placed, Position, RawEvents, Select, Sequence, Snapshot,
+    All, Budget, History, IndexError, Placed, Position, RawEvents, Select, Sequence, Snapshot,
     Undecodable,
 };
 
@@ -95,7 +95,7 @@ impl FileEventStore {
         position: Option<Position>,
         select: &impl Select,
         limit: usize,
-        effort: Effort,
+        effort: Budget,
     ) -> Result<Option<RawEvents>, ReadError> {
         let read = |snapshot: &Snapshot| {
             let after = position.map(|it| snapshot.sequence_of(it)).transpose()?;
@@ -110,7 +110,7 @@ impl FileEventStore {
         &self,
         stream_id: &StreamId,
         version: u64,
-        effort: Effort,
+        effort: Budget,
     ) -> Result<Option<RawEvents>, ReadError> {
         let read = |snapshot: &Snapshot| snapshot.scan_stream(stream_id, version, effort);
         Ok(self.inner.ask_with(effort, read)?.flatten())

@@ -13,7 +13,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use fs_index::{Depth, Index, IndexReader, Snapshot};
+use fs_index::{Index, IndexReader, Scan, Snapshot};
 
 /// The handle of an index with its readers.
 #[derive(Debug)]
@@ -67,11 +67,11 @@ impl SharedIndex {
             .expect("it waits until the handle is free")
     }
 
-    /// Takes the handle to poll at a depth.
-    pub(crate) fn lock_to_poll(&self, depth: Depth) -> IndexGuard<'_> {
-        match depth {
-            Depth::Files => self.lock_to_ingest(),
-            Depth::Recent | Depth::Names => self.lock(),
+    /// Takes the handle for a poll of this kind.
+    pub(crate) fn lock_to_poll(&self, scan: Scan) -> IndexGuard<'_> {
+        match scan {
+            Scan::Contents => self.lock_to_ingest(),
+            Scan::Throttled | Scan::Names => self.lock(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fs_dag::TxIx;
 use fs_format::{ReplicaId, Timestamp, TransactionId};
-use fs_index::{Completeness, Depth, Epoch, History, Omission, Snapshot, Trouble};
+use fs_index::{Completeness, Epoch, History, Omission, RejectedFile, Scan, Snapshot};
 
 use crate::error::RefreshError;
 use crate::identity::{Found, Identity};
@@ -29,9 +29,9 @@ pub struct StoreStatus {
     /// Transactions whose parents are not there.
     pub dangling: Vec<Dangling>,
     /// Files that are empty or cut: the trace of a power cut, or of a checkout that is still running.
-    pub incomplete: Vec<Trouble>,
+    pub incomplete: Vec<RejectedFile>,
     /// Files that cannot be used, each with its reason.
-    pub quarantined: Vec<Trouble>,
+    pub quarantined: Vec<RejectedFile>,
     /// What answers lack, but for what was accepted.
     pub completeness: Completeness,
     /// What [`forget`](FileEventStore::forget) accepted in this working copy and is missing or damaged still; it is in none
@@ -134,7 +134,7 @@ impl FileEventStore {
     /// # Errors
     /// [`RefreshError`].
     pub fn status(&self) -> Result<StoreStatus, RefreshError> {
-        self.inner.refresh(Depth::Files)?;
+        self.inner.refresh(Scan::Contents)?;
         let read = |snapshot: &Snapshot| Ok((snapshot.clone(), snapshot.history()?));
         let (snapshot, history) = self.inner.ask_present(read)?;
         let (history, omissions) = (&*history, self.inner.omissions_in(&snapshot)?);
@@ -143,7 +143,7 @@ impl FileEventStore {
         let is_accepted = |id: Option<TransactionId>| id.is_some() && accepted_ids.contains(&id);
         let dag = history.dag();
         let (incomplete, quarantined) = snapshot
-            .troubles()
+            .rejected_files()
             .filter(|trouble| !is_accepted(trouble.transaction_id()))
             .cloned()
             .partition(|trouble| trouble.reason.is_incomplete());

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fs_format::TransactionId;
 use fs_index::{
-    Depth, Effort, History, IndexError, Layout, Observed, Omission, Snapshot, Unconfirmed,
+    Budget, History, IndexError, Layout, Omission, PollOutcome, Scan, Snapshot, Unconfirmed,
 };
 use fs_io::{LockError, LockGuard, PrivateDir, System, Wait};
 
@@ -95,7 +95,7 @@ impl FileEventStore {
     /// # Errors
     /// [`RefreshError`]; what was known before is still served.
     pub fn refresh(&self) -> Result<(), RefreshError> {
-        self.inner.refresh(Depth::Names)
+        self.inner.refresh(Scan::Names)
     }
 
     /// Returns the transactions that a power cut had taken, or cut short, and that this handle has written again from its log.
@@ -135,14 +135,14 @@ impl FileEventStore {
 
 impl Inner {
     /// Brings the index up to date, taking the write lock only when something came or went.
-    pub(crate) fn refresh(&self, depth: Depth) -> Result<(), RefreshError> {
+    pub(crate) fn refresh(&self, scan: Scan) -> Result<(), RefreshError> {
         self.check_requires()?;
-        let observed = self.index.lock_to_poll(depth).observe(depth)?;
-        if observed == Observed::Changed {
+        let polled = self.index.lock_to_poll(scan).poll(scan)?;
+        if polled == PollOutcome::Changed {
             let take_in = || {
                 let mut writer = self.writer();
                 let lock = self.lock()?;
-                self.take_in_what_changed(&mut writer, depth, &lock)
+                self.take_in_what_changed(&mut writer, scan, &lock)
             };
             take_in()?;
             if self.has_waited_for_rest() {
@@ -175,14 +175,14 @@ impl Inner {
         let Some(mut index) = index else {
             return Ok(());
         };
-        let observed = index.observe(Depth::Recent)?;
+        let polled = index.poll(Scan::Throttled)?;
         let is_loaded = index.is_loaded();
         drop(index);
-        if observed == Observed::Current {
+        if polled == PollOutcome::Current {
             return Ok(());
         }
         if !is_loaded {
-            return self.refresh(Depth::Names);
+            return self.refresh(Scan::Names);
         }
         self.take_in_unless_busy()?;
         if self.has_waited_for_rest() {
@@ -201,7 +201,7 @@ impl Inner {
             return Ok(());
         };
         match self.lock_within(Wait::Never) {
-            Ok(lock) => match self.take_in_what_changed(&mut writer, Depth::Recent, &lock) {
+            Ok(lock) => match self.take_in_what_changed(&mut writer, Scan::Throttled, &lock) {
                 // The writer refuses to go on; what is there can be read all the same.
                 Err(error @ RefreshError::Log(_)) => {
                     tracing::warn!(%error, "the log could not be put right, so nothing that arrived is taken in");
@@ -237,13 +237,13 @@ impl Inner {
         }
     }
 
-    /// As [`Inner::ask`]; under [`Effort::Little`] `None` when somebody else has to be waited for, or files to be read.
+    /// As [`Inner::ask`]; under [`Budget::Inline`] `None` when somebody else has to be waited for, or files to be read.
     pub(crate) fn ask_with<T>(
         &self,
-        effort: Effort,
+        effort: Budget,
         question: impl Fn(&Snapshot) -> Result<T, IndexError>,
     ) -> Result<Option<T>, RefreshError> {
-        if effort == Effort::Any {
+        if effort == Budget::Unlimited {
             return self.ask(question).map(Some);
         }
         let is_current = match self.options.reads {
@@ -297,15 +297,15 @@ impl Inner {
     pub(crate) fn take_in(
         &self,
         writer: &mut Writer,
-        depth: Depth,
+        scan: Scan,
         lock: &LockGuard,
     ) -> Result<bool, RefreshError> {
         self.catch_up(writer, lock)?;
-        let observed = self.index.lock_to_poll(depth).observe(depth)?;
-        if observed == Observed::Changed {
-            self.ingest(writer, depth, lock)?;
+        let polled = self.index.lock_to_poll(scan).poll(scan)?;
+        if polled == PollOutcome::Changed {
+            self.ingest(writer, scan, lock)?;
         } else if !writer.has_ingested {
-            self.index.lock_to_ingest().ingest(depth, lock)?;
+            self.index.lock_to_ingest().ingest(scan, lock)?;
         } else {
             return Ok(false);
         }
@@ -319,17 +319,17 @@ impl Inner {
     fn take_in_what_changed(
         &self,
         writer: &mut Writer,
-        depth: Depth,
+        scan: Scan,
         lock: &LockGuard,
     ) -> Result<(), RefreshError> {
         match self.catch_up(writer, lock) {
             Err(RefreshError::NewerVersion(newer)) => {
                 tracing::warn!(%newer, "read on, and left alone");
-                return Ok(self.index.lock_to_ingest().ingest(depth, lock)?);
+                return Ok(self.index.lock_to_ingest().ingest(scan, lock)?);
             }
             caught_up => caught_up?,
         }
-        self.ingest(writer, depth, lock)?;
+        self.ingest(writer, scan, lock)?;
         writer.has_ingested = true;
         Ok(())
     }
@@ -356,14 +356,14 @@ impl Inner {
     fn ingest(
         &self,
         writer: &mut Writer,
-        depth: Depth,
+        scan: Scan,
         lock: &LockGuard,
     ) -> Result<(), RefreshError> {
         if !self.index.lock().is_unconfirmed(lock)? {
             writer.log(|wal| wal.drop_missing(lock))?;
         }
         let epoch = self.snapshot().epoch();
-        self.index.lock_to_ingest().ingest(depth, lock)?;
+        self.index.lock_to_ingest().ingest(scan, lock)?;
         self.drop_accepted(lock)?;
         if self.snapshot().epoch() != epoch {
             // Something may have gone away since the look at the files.

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use fs_format::{
     ContentHash, FormatVersion, Header, ReplicaId, StreamId, Timestamp, TransactionId, limits,
 };
-use fs_index::{Depth, Omission, kept_files};
+use fs_index::{Omission, Scan, kept_files};
 use fs_io::{PublishError, ReadError, ReplaceError, SyncPolicy};
 
 use crate::error::{AppendError, RefreshError};
@@ -247,8 +247,8 @@ impl FileEventStore {
         for (whole, _) in &restored {
             self.inner.publish_again(whole)?;
         }
-        let depth = Depth::Names;
-        let taken_in = self.inner.take_in(&mut turn.writer, depth, &turn.lock);
+        let scan = Scan::Names;
+        let taken_in = self.inner.take_in(&mut turn.writer, scan, &turn.lock);
         taken_in.map_err(RestoreError::TakeIn)?;
         self.inner.tail.wake();
         for path in restored.iter().flat_map(|(_, paths)| paths) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use fs_format::{FormatVersion, TransactionId, limits};
-use fs_index::{Depth, Omission, OmissionKind, Reason, Remedy, Snapshot};
+use fs_index::{Omission, OmissionKind, Reason, Remedy, Scan, Snapshot};
 
 use crate::error::RefreshError;
 use crate::identity_conflict::{above_gaps, counted};
@@ -54,7 +54,7 @@ impl FileEventStore {
     /// # Complexity
     /// Reads everything.
     pub fn verify(&self) -> Result<Verification, RefreshError> {
-        self.inner.refresh(Depth::Files)?;
+        self.inner.refresh(Scan::Contents)?;
         let read = |snapshot: &Snapshot| Ok((snapshot.clone(), snapshot.history()?));
         let (snapshot, history) = self.inner.ask_present(read)?;
         let (history, omissions) = (&*history, self.inner.omissions_in(&snapshot)?);
@@ -197,7 +197,7 @@ impl FileEventStore {
                 remedy,
             });
         }
-        for trouble in snapshot.troubles() {
+        for trouble in snapshot.rejected_files() {
             found.checked += 1;
             if is_accepted(trouble.transaction_id()) {
                 continue;

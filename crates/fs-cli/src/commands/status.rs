@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fs_format::{ReplicaId, Timestamp, TransactionId};
-use fs_index::Trouble;
+use fs_index::RejectedFile;
 use fs_merge::{ForkId, OpenFork, StaleRead, open_forks, stale_reads};
 use fs_store::{FileEventStore, NewerVersion, OmissionKind, Standing};
 use serde::Serialize;
@@ -137,7 +137,7 @@ pub(crate) fn run(
             advice: how_to_mend(it.missing)?,
         });
     }
-    let files = |troubles: &[Trouble]| -> anyhow::Result<Vec<FileOut>> {
+    let files = |troubles: &[RejectedFile]| -> anyhow::Result<Vec<FileOut>> {
         troubles.iter().map(|it| file(it, &adviser)).collect()
     };
     let (incomplete, quarantined) = (files(&status.incomplete)?, files(&status.quarantined)?);
@@ -203,7 +203,7 @@ fn standing(standing: Standing) -> &'static str {
     }
 }
 
-fn file(trouble: &Trouble, adviser: &Adviser<'_>) -> anyhow::Result<FileOut> {
+fn file(trouble: &RejectedFile, adviser: &Adviser<'_>) -> anyhow::Result<FileOut> {
     let advice = adviser.advise(&trouble.reason.remedy(&trouble.path))?;
     Ok(FileOut {
         path: format!("events/{}", trouble.path),

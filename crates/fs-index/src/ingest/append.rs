@@ -66,8 +66,8 @@ impl Index {
         }
         let mut changes_the_order = false;
         for stored in batch.values() {
-            if !self.is_plain(state, &Changes::default(), &batch, stored)? {
-                return self.take_census_anyway();
+            if !self.is_regular(state, &Changes::default(), &batch, stored)? {
+                return self.rebuild_anyway();
             }
             let header = &stored.header;
             let is_on_all_heads = state
@@ -75,7 +75,7 @@ impl Index {
                 .keys()
                 .all(|head| header.parents.iter().any(|it| it.transaction_id == *head));
             changes_the_order |=
-                state.has_greater_key(key_of(header)) || (state.is_irregular && !is_on_all_heads);
+                state.has_greater_key(key_of(header)) || (state.needs_rebuild && !is_on_all_heads);
         }
         let mut appended: Vec<&Stored> = batch.values().collect();
         appended.sort_unstable_by_key(|stored| stored.number);

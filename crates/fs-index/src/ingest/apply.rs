@@ -35,7 +35,7 @@ impl Index {
     pub(crate) fn replay(&mut self, entries: &[Read]) -> Result<Replayed, IndexError> {
         for entry in entries {
             let fits = match &entry.record {
-                Record::Census => {
+                Record::Rebuilt => {
                     return Ok(Replayed::UpTo(entry.offset - frame::HEAD as u64));
                 }
                 Record::Arrived(arrived) => {
@@ -58,8 +58,8 @@ impl Index {
                     self.directories.update(stamps);
                     self.is_loaded()
                 }
-                Record::Watched { seen } => {
-                    self.with_state(|state| state.watched = Arc::new(seen.clone()))
+                Record::Rejected { seen } => {
+                    self.with_state(|state| state.rejected = Arc::new(seen.clone()))
                 }
             };
             if !fits {
@@ -123,12 +123,12 @@ impl Index {
         self.directories.remove_file(&gone.path(), gone.stamp);
         let mut orphaned = Vec::new();
         for parent in gone.summary.parents {
-            if state.awaited.contains_key(&parent) {
-                let awaited = Arc::make_mut(&mut state.awaited);
-                if let Some(children) = awaited.get_mut(&parent) {
+            if state.missing_parents.contains_key(&parent) {
+                let missing_parents = Arc::make_mut(&mut state.missing_parents);
+                if let Some(children) = missing_parents.get_mut(&parent) {
                     children.remove(&number);
                     if children.is_empty() {
-                        awaited.remove(&parent);
+                        missing_parents.remove(&parent);
                     }
                 }
                 continue;
@@ -140,7 +140,7 @@ impl Index {
         let children = catalog.children(id, &state.dead)?;
         if !children.is_empty() {
             let children = children.into_iter().collect();
-            Arc::make_mut(&mut state.awaited).insert(id, children);
+            Arc::make_mut(&mut state.missing_parents).insert(id, children);
         }
         for number in orphaned {
             let record = self.snapshot.record_of(number)?;

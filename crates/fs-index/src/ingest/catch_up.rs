@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::error::IndexError;
 use crate::index::Index;
 use crate::ingest::apply::Replayed;
-use crate::log::journal::{Journal, Tail as Look};
+use crate::log::journal::{Journal, JournalChange};
 use crate::table::catalog::Catalog;
 use crate::table::manifest::Manifest;
 use crate::table::segment::Segment;
@@ -68,10 +68,10 @@ impl Index {
             if !self.is_loaded() && !self.load_manifest()? {
                 return Ok(Caught::Nothing);
             }
-            let look = self.journal.look()?;
+            let look = self.journal.poll()?;
             self.snapshot.journal = self.journal.reader();
             match look {
-                Look::Added { entries, cut } => {
+                JournalChange::Added { entries, cut } => {
                     self.cut = cut;
                     match self.replay(&entries)? {
                         Replayed::All => return Ok(Caught::Up),
@@ -87,11 +87,11 @@ impl Index {
                         }
                     }
                 }
-                Look::Replaced if self.load_manifest()? => {}
+                JournalChange::Replaced if self.load_manifest()? => {}
                 // What is known of it is of a time that did not happen any more.
-                Look::PutBack => self.forget(),
+                JournalChange::PutBack => self.forget(),
                 // The files that are held open still answer.
-                Look::Replaced | Look::Unusable => return Ok(Caught::Behind),
+                JournalChange::Replaced | JournalChange::Unusable => return Ok(Caught::Behind),
             }
         }
         Ok(Caught::Nothing)

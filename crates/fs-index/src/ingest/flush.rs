@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::error::IndexError;
 use crate::index::Index;
 use crate::ingest::apply::entry_of;
-use crate::ingest::rebuild::Census;
+use crate::ingest::rebuild::Rebuild;
 use crate::ingest::sweep;
 use crate::log::journal::Journal;
 use crate::log::record::Place;
@@ -86,21 +86,21 @@ impl Index {
         kept
     }
 
-    /// Starts from what a census found, and writes it down.
-    pub(crate) fn adopt(&mut self, census: Census) -> Result<(), IndexError> {
-        let (state, directories) = state_of(&census);
-        let mut members: Vec<_> = census.history.shared().to_vec();
+    /// Starts from what a full rebuild found, and writes it down.
+    pub(crate) fn adopt(&mut self, rebuild: Rebuild) -> Result<(), IndexError> {
+        let (state, directories) = state_of(&rebuild);
+        let mut members: Vec<_> = rebuild.history.shared().to_vec();
         members.sort_unstable_by_key(|stored| stored.number);
         let entries: Vec<Entry> = members
             .iter()
             .filter_map(|stored| {
-                let (offset, len) = census.places.get(&stored.number)?;
+                let (offset, len) = rebuild.places.get(&stored.number)?;
                 Some(entry_of(&stored.arrived(), *offset, *len))
             })
             .collect();
         let segments = self.write_segment(&entries);
-        self.start_from(state, directories, census.journal, segments, entries)?;
-        self.snapshot.set_history(census.history);
+        self.start_from(state, directories, rebuild.journal, segments, entries)?;
+        self.snapshot.set_history(rebuild.history);
         Ok(())
     }
 
@@ -217,17 +217,17 @@ impl Index {
     }
 }
 
-/// Works out the state after a census.
-fn state_of(census: &Census) -> (State, Directories) {
-    let history = &census.history;
+/// Works out the state after a full rebuild.
+fn state_of(rebuild: &Rebuild) -> (State, Directories) {
+    let history = &rebuild.history;
     let dag = history.dag();
     let epoch = history
         .epoch()
-        .expect("a census that has ingested knows the epoch");
-    let mut state = State::new(epoch, history.topology_generation(), census.running_hash);
+        .expect("a full rebuild that has ingested knows the epoch");
+    let mut state = State::new(epoch, history.topology_generation(), rebuild.running_hash);
     state.last = history.last_ingested();
-    state.next_number = census.next_number;
-    state.boot_id.clone_from(&census.boot_id);
+    state.next_number = rebuild.next_number;
+    state.boot_id.clone_from(&rebuild.boot_id);
     state.transactions = history.len() as u64;
     state.events = history.event_count();
     for ix in dag.heads() {
@@ -240,20 +240,20 @@ fn state_of(census: &Census) -> (State, Directories) {
         };
         state.heads.insert(head.transaction_id, head);
     }
-    let awaited = Arc::make_mut(&mut state.awaited);
+    let missing_parents = Arc::make_mut(&mut state.missing_parents);
     for (ix, missing) in dag.missing_parents() {
         let number = history.get(ix).number;
-        awaited.entry(missing).or_default().insert(number);
+        missing_parents.entry(missing).or_default().insert(number);
     }
-    state.last_appended.clone_from(&census.last_appended);
-    state.once_vanished = Arc::new(census.once_vanished.clone());
+    state.last_appended.clone_from(&rebuild.last_appended);
+    state.once_vanished = Arc::new(rebuild.once_vanished.clone());
     let is_flat = |stored: &&Arc<Stored>| stored.place == Place::Flat;
     state.flat = history.shared().iter().filter(is_flat).count() as u64;
-    state.is_irregular = census.is_irregular();
-    state.watched = Arc::new(census.watched());
-    let mut directories = Directories(census.stamps.clone());
+    state.needs_rebuild = rebuild.needs_rebuild();
+    state.rejected = Arc::new(rebuild.rejected());
+    let mut directories = Directories(rebuild.stamps.clone());
     for stored in history.shared() {
-        let stamp = census.restamped.get(&stored.id());
+        let stamp = rebuild.restamped.get(&stored.id());
         if let Some(files) = directories.files_beside(&stored.relative_path()) {
             files.add(*stamp.unwrap_or(&stored.stamp));
         }

@@ -1,7 +1,7 @@
 //! Taking in what came and taking out what went, under the write lock.
 //!
-//! **Invariant**: afterwards the index is that of the files as they were at the look, by whichever way: judged from itself
-//! where it is plain (`arrivals.rs`), by a census of all files elsewhere.
+//! **Invariant**: afterwards the index is that of the files as they were when they were polled, by the fast
+//! path where what came can be decided from itself (`plan.rs`), by a full rebuild elsewhere.
 
 pub(crate) mod append;
 pub(crate) mod apply;
@@ -20,25 +20,25 @@ use fs_io::{LockGuard, SyncPolicy};
 use crate::error::IndexError;
 use crate::index::Index;
 use crate::ingest::catch_up::Caught;
-use crate::ingest::rebuild::Census;
-use crate::log::journal::{Journal, Tail as Look};
+use crate::ingest::rebuild::Rebuild;
+use crate::log::journal::{Journal, JournalChange};
 use crate::log::record;
 use crate::state::State;
 use crate::stored::Stored;
-use crate::watch::poll::Depth;
+use crate::watch::poll::Scan;
 use crate::watch::working_copy::Unconfirmed;
 
 impl Index {
     /// Brings the index up to date with the files.
     ///
     /// # Errors
-    /// As [`Index::observe`], and [`IndexError`] when the journal or the bytes of vanished transactions cannot be
+    /// As [`Index::poll`], and [`IndexError`] when the journal or the bytes of vanished transactions cannot be
     /// written; the next call starts over.
-    pub fn ingest(&mut self, depth: Depth, _lock: &LockGuard) -> Result<(), IndexError> {
-        let result = match self.try_ingest(depth) {
+    pub fn ingest(&mut self, scan: Scan, _lock: &LockGuard) -> Result<(), IndexError> {
+        let result = match self.try_ingest(scan) {
             Err(IndexError::Damaged { .. }) => {
                 self.forget();
-                self.take_census()
+                self.rebuild()
             }
             other => other,
         };
@@ -49,10 +49,10 @@ impl Index {
         result
     }
 
-    fn try_ingest(&mut self, depth: Depth) -> Result<(), IndexError> {
+    fn try_ingest(&mut self, scan: Scan) -> Result<(), IndexError> {
         let caught = self.catch_up()?;
-        if depth == Depth::Files || caught != Caught::Up || self.has_lost_its_end() {
-            return self.start_over(depth);
+        if scan == Scan::Contents || caught != Caught::Up || self.has_lost_its_end() {
+            return self.start_over(scan);
         }
         let Some(state) = &self.snapshot.state else {
             return Ok(());
@@ -62,10 +62,10 @@ impl Index {
             Some(boot) => index.write(&[boot], SyncPolicy::Durable),
             None => Ok(()),
         };
-        if self.found.is_none() && self.may_wait(depth) {
+        if self.found.is_none() && self.may_wait(scan) {
             return write_boot(self);
         }
-        let Some((changes, looked)) = self.changes_now(depth)? else {
+        let Some((changes, looked)) = self.changes_now(scan)? else {
             return Ok(());
         };
         if changes.is_empty() {
@@ -88,26 +88,26 @@ impl Index {
         let Some(state) = &self.snapshot.state else {
             return Ok(());
         };
-        let plan = self.judge(state, &changes)?;
-        let is_plain = plan.as_ref().is_some_and(|plan| {
+        let plan = self.plan(state, &changes)?;
+        let is_regular = plan.as_ref().is_some_and(|plan| {
             !self.has_lost_some(state, plan) && !plan.is_to_be_written_anew(state)
         });
         self.compared_nanos = Some(looked);
         match plan {
-            Some(plan) if is_plain => self.commit(plan, changes),
-            _ => self.take_census(),
+            Some(plan) if is_regular => self.commit(plan, changes),
+            _ => self.rebuild(),
         }
     }
 
-    /// Builds the index from what is plain where there is none, and from a census otherwise.
-    fn start_over(&mut self, depth: Depth) -> Result<(), IndexError> {
+    /// Builds the index by the fast path where there is none, and by a full rebuild otherwise.
+    fn start_over(&mut self, scan: Scan) -> Result<(), IndexError> {
         self.create_directories()?;
         let mut journal = Journal::new(&self.system, &self.layout);
-        let is_new = depth != Depth::Files && matches!(journal.look()?, Look::Unusable);
+        let is_new = scan != Scan::Contents && matches!(journal.poll()?, JournalChange::Unusable);
         if is_new && self.build()? {
             return Ok(());
         }
-        self.take_census()
+        self.rebuild()
     }
 
     /// Creates what somebody may have deleted with the index.
@@ -132,7 +132,7 @@ impl Index {
     /// As [`Index::ingest`].
     pub fn repair(&mut self, _lock: &LockGuard) -> Result<(), IndexError> {
         self.forget();
-        let result = self.take_census();
+        let result = self.rebuild();
         if result.is_err() {
             self.forget();
         }
@@ -142,39 +142,39 @@ impl Index {
 
     /// Works everything out from the files and the journal, and writes the index anew; what is known stays where something
     /// would be taken away that may come back in a moment.
-    pub(crate) fn take_census(&mut self) -> Result<(), IndexError> {
+    pub(crate) fn rebuild(&mut self) -> Result<(), IndexError> {
         self.create_directories()?;
-        let mut census = self.new_census();
-        let usable = census.look()?;
-        let taken_away = census.taken_away();
+        let mut rebuild = self.new_rebuild();
+        let usable = rebuild.poll_files()?;
+        let taken_away = rebuild.taken_away();
         if self.is_loaded()
             && !taken_away.is_empty()
-            && let Some(activity) = self.doubt(census.moved_nanos)
+            && let Some(activity) = self.doubt(rebuild.moved_nanos)
         {
-            self.snapshot.troubles = census.troubles().into();
+            self.snapshot.rejected_files = rebuild.rejected_files().into();
             self.snapshot.unconfirmed = Some(Arc::new(Unconfirmed::new(taken_away, activity)));
             return Ok(());
         }
-        self.conclude(census, usable)
+        self.conclude(rebuild, usable)
     }
 
-    /// As [`Index::take_census`], and believes that what is missing is gone.
-    pub(crate) fn take_census_anyway(&mut self) -> Result<(), IndexError> {
+    /// As [`Index::rebuild`], and believes that what is missing is gone.
+    pub(crate) fn rebuild_anyway(&mut self) -> Result<(), IndexError> {
         self.create_directories()?;
-        let mut census = self.new_census();
-        let usable = census.look()?;
-        self.conclude(census, usable)
+        let mut rebuild = self.new_rebuild();
+        let usable = rebuild.poll_files()?;
+        self.conclude(rebuild, usable)
     }
 
-    fn conclude(&mut self, mut census: Census, usable: bool) -> Result<(), IndexError> {
-        census.ingest(usable)?;
+    fn conclude(&mut self, mut rebuild: Rebuild, usable: bool) -> Result<(), IndexError> {
+        rebuild.ingest(usable)?;
         self.snapshot.unconfirmed = None;
-        self.snapshot.troubles = census.troubles().into();
-        self.adopt(census)
+        self.snapshot.rejected_files = rebuild.rejected_files().into();
+        self.adopt(rebuild)
     }
 
-    pub(crate) fn new_census(&self) -> Census {
-        Census::new(
+    pub(crate) fn new_rebuild(&self) -> Rebuild {
+        Rebuild::new(
             self.system.clone(),
             self.layout.clone(),
             self.own.clone(),

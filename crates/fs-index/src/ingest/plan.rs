@@ -1,10 +1,10 @@
-//! Taking in what came and taking out what went, where that is plain: the ordinary `git pull`, `switch` and `reset`.
+//! The fast path: ingesting what came and went by what it is itself, as after the ordinary `git pull`, `switch` and `reset`.
 //!
-//! Plain is a batch in which every edge ascends and every link to a parent holds. Then nothing that was decided about
+//! It takes a batch in which every edge ascends and every link to a parent holds. Then nothing that was decided about
 //! other files changes, no cycle can close, and what is known of the whole is brought up to date from what came and
-//! went alone. Whatever is not plain is left to a census of all files.
+//! went alone. Any other batch needs a full rebuild.
 //!
-//! **Invariant**: a census of the same files would decide the same.
+//! **Invariant**: a full rebuild of the same files would decide the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -24,18 +24,18 @@ use crate::stored::Stored;
 use crate::watch::changes::Changes;
 use crate::watch::directories::Directories;
 use crate::watch::file::{self, Found};
-use crate::watch::poll::Depth;
+use crate::watch::poll::Scan;
 
 /// What is to be journaled.
 pub(crate) struct Plan {
     /// In canonical order, numbered.
     arrived: Vec<Stored>,
     gone: BTreeSet<TransactionId>,
-    watched: BTreeMap<String, Seen>,
+    rejected: BTreeMap<String, Seen>,
 }
 
 impl Plan {
-    /// Returns whether the journal has to be written anew for this, which a census does.
+    /// Returns whether the journal has to be written anew for this, which a full rebuild does.
     pub(crate) fn is_to_be_written_anew(&self, state: &State) -> bool {
         let arrivals = state.next_number - 1;
         !self.gone.is_empty() && journal::is_overgrown(arrivals, state.transactions)
@@ -49,32 +49,32 @@ pub(crate) fn key_of(header: &Header) -> Key {
 }
 
 impl Index {
-    /// Judges what came and went; `None` when only a census can.
+    /// Plans what came and went; `None` when it needs a full rebuild.
     ///
     /// # Errors
     /// [`IndexError`] when the index cannot be read.
-    pub(crate) fn judge(
+    pub(crate) fn plan(
         &self,
         state: &State,
         changes: &Changes,
     ) -> Result<Option<Plan>, IndexError> {
-        if state.is_irregular || !changes.rewritten.is_empty() {
+        if state.needs_rebuild || !changes.rewritten.is_empty() {
             return Ok(None);
         }
         let paths: Vec<String> = changes.paths.iter().cloned().collect();
-        let looked = file::look_at_all(&self.system, &self.layout, &paths, &self.progress);
-        let mut watched = BTreeMap::clone(&state.watched);
+        let looked = file::inspect_all(&self.system, &self.layout, &paths, &self.progress);
+        let mut rejected = BTreeMap::clone(&state.rejected);
         let mut batch: BTreeMap<TransactionId, Stored> = BTreeMap::new();
         for (path, found) in paths.into_iter().zip(looked) {
             match found {
                 Found::Missing(location) => {
-                    if watched.remove(&path).is_none() && location.is_err() {
-                        watched.insert(path, Seen::default());
+                    if rejected.remove(&path).is_none() && location.is_err() {
+                        rejected.insert(path, Seen::default());
                     }
                 }
-                Found::Trouble(trouble) => _ = watched.insert(path, trouble.seen),
+                Found::Rejected(trouble) => _ = rejected.insert(path, trouble.seen),
                 Found::Whole(stored) => {
-                    watched.remove(&path);
+                    rejected.remove(&path);
                     let id = stored.id();
                     let is_there = self.snapshot.catalog.number_of(id, &state.dead)?.is_some();
                     if is_there || batch.insert(id, *stored).is_some() {
@@ -84,7 +84,7 @@ impl Index {
             }
         }
         for stored in batch.values() {
-            if !self.is_plain(state, changes, &batch, stored)? {
+            if !self.is_regular(state, changes, &batch, stored)? {
                 return Ok(None);
             }
         }
@@ -101,12 +101,12 @@ impl Index {
         Ok(Some(Plan {
             arrived,
             gone: changes.gone.clone(),
-            watched,
+            rejected,
         }))
     }
 
     /// Returns whether a transaction fits its parents and children: every key ascends, and every recorded hash is right.
-    pub(crate) fn is_plain(
+    pub(crate) fn is_regular(
         &self,
         state: &State,
         changes: &Changes,
@@ -134,7 +134,12 @@ impl Index {
                 return Ok(false);
             }
         }
-        for number in state.awaited.get(&stored.id()).into_iter().flatten() {
+        for number in state
+            .missing_parents
+            .get(&stored.id())
+            .into_iter()
+            .flatten()
+        {
             let child = self.snapshot.stored(*number)?;
             let links = child.header.parents.iter();
             let mut recorded = links
@@ -168,13 +173,13 @@ impl Index {
         let mut state = State::new(self.draw_epoch()?, 0, begin);
         state.boot_id.clone_from(&self.system.machine.boot_id);
         state.once_vanished = Arc::new(vanished::kept(self.system.disk.as_ref(), &self.layout));
-        let changes = self.changes(&state, Depth::Names)?;
-        let Some(plan) = self.judge(&state, &changes)? else {
+        let changes = self.changes(&state, Scan::Names)?;
+        let Some(plan) = self.plan(&state, &changes)? else {
             return Ok(false);
         };
         let mut directories = Directories::default();
         directories.update(changes.stamps);
-        let mut payloads = vec![record::census(), record::epoch(state.epoch, 0)];
+        let mut payloads = vec![record::rebuilt(), record::epoch(state.epoch, 0)];
         payloads.extend(state.boot_id.iter().map(|boot_id| record::boot(boot_id)));
         let kept = state.once_vanished.clone();
         payloads.extend(kept.iter().map(|id| record::vanished(*id)));
@@ -199,7 +204,7 @@ impl Index {
             directories.add_file(&arrived.path(), arrived.stamp);
             entries.push(entry_of(&arrived, *offset, len));
         }
-        state.watched = Arc::new(plan.watched);
+        state.rejected = Arc::new(plan.rejected);
         let mut journal = Journal::new(&self.system, &self.layout);
         let returned = plan.arrived.iter().filter(|it| kept.contains(&it.id()));
         let sync = match returned.clone().next() {
@@ -220,7 +225,7 @@ impl Index {
         Ok(true)
     }
 
-    /// Journals what was judged and takes it over.
+    /// Journals what was planned and applies it.
     ///
     /// # Errors
     /// [`IndexError`]; the next call starts over.
@@ -256,8 +261,8 @@ impl Index {
             vanished::make_durable(disk, &self.layout, &kept)?;
             payloads.push(record::epoch(self.draw_epoch()?, state.generation + 1));
         }
-        if plan.watched != *state.watched {
-            payloads.push(record::watched(&plan.watched));
+        if plan.rejected != *state.rejected {
+            payloads.push(record::rejected(&plan.rejected));
         }
         // Before the arrivals, whose files are added to them.
         payloads.push(record::directories(&changes.stamps));

@@ -21,7 +21,7 @@
 //! which nothing was added, and it is gone on with. What was given out since is refused by its running hash (`position.rs`), which each
 //! arrival carries on; a handle that has read further notices that what it read last is not there.
 //!
-//! *Not done here*: deciding what arrived and what vanished (`arrivals.rs`, `census`).
+//! *Not done here*: deciding what arrived and what vanished (`ingest`).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,10 +66,10 @@ pub(crate) struct Entry {
     pub(crate) offset: u64,
 }
 
-/// How a look at the journal ended.
+/// How a poll of the journal ended.
 #[derive(Debug)]
-pub(crate) enum Tail {
-    /// These records were added since the last look; `cut` when a batch at the end is not whole.
+pub(crate) enum JournalChange {
+    /// These records were added since the last poll; `cut` when a batch at the end is not whole.
     Added { entries: Vec<Entry>, cut: bool },
     /// The journal is another one than that read so far.
     Replaced,
@@ -151,7 +151,7 @@ impl Journal {
         }
     }
 
-    /// Lets the next look start at `place` again, where a batch begins.
+    /// Lets the next poll start at `place` again, where a batch begins.
     pub(crate) fn rewind(&mut self, place: u64) {
         let known = self.known.as_mut();
         if let Some(known) = known.filter(|known| place < known.end) {
@@ -161,7 +161,7 @@ impl Journal {
         }
     }
 
-    /// Forgets what was read, so that the next look starts from the beginning.
+    /// Forgets what was read, so that the next poll starts from the beginning.
     pub(crate) fn forget(&mut self) {
         self.known = None;
     }
@@ -176,7 +176,7 @@ impl Journal {
         Ok(crc32fast::hash(&self.reader().read_raw(start, len)?))
     }
 
-    /// Lets the next look start at `end`, where a batch begins; returns whether it is the journal `id` with that mark.
+    /// Lets the next poll start at `end`, where a batch begins; returns whether it is the journal `id` with that mark.
     ///
     /// # Errors
     /// [`IndexError::Read`] when the file is there but cannot be read.
@@ -217,25 +217,25 @@ impl Journal {
         })
     }
 
-    /// Reads what was added since the last look.
+    /// Reads what was added since the last poll.
     ///
     /// # Errors
     /// [`IndexError::Read`] when the file is there but cannot be read.
-    pub(crate) fn look(&mut self) -> Result<Tail, IndexError> {
+    pub(crate) fn poll(&mut self) -> Result<JournalChange, IndexError> {
         let stat = self.system.disk.stat(&self.path);
         let Some(stat) = stat
             .map_err(|source| self.unread(source))?
             .filter(|stat| stat.kind == FileKind::File)
         else {
-            return Ok(Tail::Unusable);
+            return Ok(JournalChange::Unusable);
         };
         let same = |known: &Known| known.file_id.is_some() && known.file_id == stat.file_id;
         if !self.known.as_ref().is_some_and(same) {
             let Some(found) = self.open()? else {
-                return Ok(Tail::Unusable);
+                return Ok(JournalChange::Unusable);
             };
             match &mut self.known {
-                Some(known) if known.id != found.id => return Ok(Tail::Replaced),
+                Some(known) if known.id != found.id => return Ok(JournalChange::Replaced),
                 Some(known) => {
                     (known.reader, known.file_id) = (found.reader, found.file_id);
                     known.writer = None;
@@ -245,15 +245,15 @@ impl Journal {
             }
         }
         let Some(known) = &self.known else {
-            return Ok(Tail::Unusable);
+            return Ok(JournalChange::Unusable);
         };
         let (len, from) = (stat.len, known.end);
         if len < from {
-            return Ok(Tail::PutBack);
+            return Ok(JournalChange::PutBack);
         }
         let stamp = Some(stamp_of(&stat));
         if len == from && known.stamp == stamp {
-            return Ok(Tail::Added {
+            return Ok(JournalChange::Added {
                 entries: Vec::new(),
                 cut: false,
             });
@@ -270,18 +270,18 @@ impl Journal {
             .read_at(start, wanted)
             .map_err(|source| self.unread(source))?;
         if !bytes.starts_with(&known.last) {
-            return Ok(Tail::PutBack);
+            return Ok(JournalChange::PutBack);
         }
         let bytes = Arc::new(bytes);
         let Some((entries, whole, cut)) = entries_in(&bytes, lead, from) else {
-            return Ok(Tail::Unusable);
+            return Ok(JournalChange::Unusable);
         };
         if let Some(known) = &mut self.known {
             known.end = from + whole;
             known.remember(&bytes[lead..lead + usize::try_from(whole).unwrap_or(0)]);
             known.stamp = stamp.filter(|_| known.end == len);
         }
-        Ok(Tail::Added { entries, cut })
+        Ok(JournalChange::Added { entries, cut })
     }
 
     /// Adds a batch of records at the end of what was read; the caller holds the write lock and has just looked.
@@ -313,7 +313,7 @@ impl Journal {
         let stat = writer.stat().map_err(failed)?;
         let len = stat.len;
         if len < known.end || stat.file_id != known.file_id {
-            // Deleted since the look; what is there now is not this journal.
+            // Deleted since the poll; what is there now is not this journal.
             known.writer = None;
             return Err(gone());
         }

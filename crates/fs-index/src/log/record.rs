@@ -9,9 +9,9 @@
 //! | 3 | vanished | id 16 bytes |
 //! | 4 | generation | topology generation u64 |
 //! | 5 | boot | boot id, UTF-8, empty where the machine has none |
-//! | 6 | census | nothing: what follows in the batch was decided with a view to all files (`census`) |
+//! | 6 | rebuild | nothing: what follows in the batch was decided with a view to all files (a full rebuild) |
 //! | 7 | directories | a list: path, then nothing for one that is gone, or its stamp |
-//! | 8 | watched | a list: path of a file that is left out, then its stamp u64 when it was looked at, and whether a newer version wrote it |
+//! | 8 | rejected | a list: path of a file that is left out, then its stamp u64 when it was looked at, and whether a newer version wrote it |
 //!
 //! The summary says what the index needs of a transaction, so that no JSON is read to replay it: id, replica, its
 //! sequence, time, number of events, parents, streams written with the number of events each, event types, command id,
@@ -276,11 +276,11 @@ pub(crate) enum Record {
     Boot {
         boot_id: String,
     },
-    Census,
+    Rebuilt,
     Directories {
         stamps: BTreeMap<String, Option<Stamp>>,
     },
-    Watched {
+    Rejected {
         seen: BTreeMap<String, Seen>,
     },
 }
@@ -348,7 +348,7 @@ pub(crate) fn boot(boot_id: &str) -> Vec<u8> {
     to.finish()
 }
 
-pub(crate) fn census() -> Vec<u8> {
+pub(crate) fn rebuilt() -> Vec<u8> {
     Writer::new(6).finish()
 }
 
@@ -361,7 +361,7 @@ pub(crate) fn directories(stamps: &BTreeMap<String, Option<Stamp>>) -> Vec<u8> {
     to.finish()
 }
 
-pub(crate) fn watched(seen: &BTreeMap<String, Seen>) -> Vec<u8> {
+pub(crate) fn rejected(seen: &BTreeMap<String, Seen>) -> Vec<u8> {
     let mut to = Writer::new(8);
     write_seen(&mut to, seen);
     to.finish()
@@ -422,14 +422,14 @@ pub(crate) fn parse(payload: &[u8]) -> Option<Record> {
             let boot_id = std::str::from_utf8(from.rest()).ok()?.to_owned();
             return Some(Record::Boot { boot_id });
         }
-        6 => Record::Census,
+        6 => Record::Rebuilt,
         7 => Record::Directories {
             stamps: from.list(|from| {
                 let path = from.text()?.to_owned();
                 Some((path, from.option(Stamp::read)?))
             })?,
         },
-        8 => Record::Watched {
+        8 => Record::Rejected {
             seen: read_seen(&mut from)?,
         },
         _ => return None,

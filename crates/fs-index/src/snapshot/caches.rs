@@ -6,17 +6,17 @@
 use std::sync::{Arc, Mutex};
 
 use crate::snapshot::completeness::OmissionsCache;
-use crate::snapshot::events::KeptEvents;
+use crate::snapshot::events::EventsCache;
 use crate::snapshot::history::History;
 use crate::snapshot::parts::PartsCache;
 use crate::snapshot::read::Narrowed;
-use crate::snapshot::writes_cache::KeptWrites;
+use crate::snapshot::writes_cache::WritesCache;
 
 /// The caches of one handle.
 #[derive(Debug, Default)]
 pub(crate) struct Caches {
-    pub(crate) events: KeptEvents,
-    pub(crate) writes: KeptWrites,
+    pub(crate) events: EventsCache,
+    pub(crate) writes: WritesCache,
     pub(crate) parts: PartsCache,
     pub(crate) narrowed: Narrowed,
     pub(crate) omissions: OmissionsCache,

@@ -23,7 +23,7 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::history::History;
 use crate::state::State;
 use crate::stored::Stored;
-use crate::watch::rejected::{Reason, Trouble};
+use crate::watch::rejected::{Reason, RejectedFile};
 use crate::watch::working_copy::Unconfirmed;
 
 /// Something that answers lack.
@@ -202,7 +202,7 @@ impl Omission {
 
     /// Returns the omission that a rejected file is; `None` where it hides nothing, since it was never a transaction's or its
     /// transaction is in the history.
-    pub(crate) fn of_rejected(trouble: &Trouble, history: &History) -> Option<Self> {
+    pub(crate) fn of_rejected(trouble: &RejectedFile, history: &History) -> Option<Self> {
         let transaction_id = match subject_of(&trouble.path)? {
             Subject::Directory => None,
             Subject::Transaction(id) if history.find(id).is_some() => return None,
@@ -220,7 +220,7 @@ impl Omission {
     }
 }
 
-impl Trouble {
+impl RejectedFile {
     /// Returns whether the file may hold a transaction that is not in the history, or another one than the history has.
     pub fn may_hide(&self, history: &History) -> bool {
         match subject_of(&self.path) {
@@ -253,7 +253,7 @@ impl Snapshot {
     /// nothing came or went since; nothing where there are none.
     pub fn omissions(&self) -> Result<Arc<[Omission]>, IndexError> {
         match &self.state {
-            Some(state) if !state.watched.is_empty() || !state.awaited.is_empty() => {
+            Some(state) if !state.rejected.is_empty() || !state.missing_parents.is_empty() => {
                 let work = || self.work_out_omissions(state);
                 self.caches.omissions.get_or(state, work)
             }
@@ -264,7 +264,7 @@ impl Snapshot {
     fn work_out_omissions(&self, state: &State) -> Result<Vec<Omission>, IndexError> {
         let mut omissions = Vec::new();
         let mut rejected = BTreeSet::new();
-        for (path, file) in state.watched.iter() {
+        for (path, file) in state.rejected.iter() {
             let transaction_id = match subject_of(path) {
                 None => continue,
                 Some(Subject::Directory) => None,
@@ -282,7 +282,7 @@ impl Snapshot {
                 path: path.clone(),
             });
         }
-        for (parent, children) in state.awaited.iter() {
+        for (parent, children) in state.missing_parents.iter() {
             if rejected.contains(parent) {
                 continue;
             }
@@ -323,7 +323,7 @@ impl Snapshot {
     /// Returns the parents that are not there, by id, those of rejected files among them.
     pub fn missing_parents(&self) -> impl Iterator<Item = TransactionId> {
         let state = self.state.iter();
-        state.flat_map(|state| state.awaited.keys().copied())
+        state.flat_map(|state| state.missing_parents.keys().copied())
     }
 }
 
@@ -336,7 +336,7 @@ pub(crate) struct OmissionsCache(Mutex<Option<CachedOmissions>>);
 struct CachedOmissions {
     epoch: Epoch,
     next_number: u64,
-    watched: Arc<BTreeMap<String, Seen>>,
+    rejected: Arc<BTreeMap<String, Seen>>,
     omissions: Arc<[Omission]>,
 }
 
@@ -346,19 +346,20 @@ impl OmissionsCache {
         state: &State,
         work: impl FnOnce() -> Result<Vec<Omission>, IndexError>,
     ) -> Result<Arc<[Omission]>, IndexError> {
-        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What it takes to work them out is done without the lock, so nobody waits for it.
+        let cached = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_current = |cached: &&CachedOmissions| {
             (cached.epoch, cached.next_number) == (state.epoch, state.next_number)
-                && cached.watched == state.watched
+                && cached.rejected == state.rejected
         };
-        if let Some(cached) = cached.as_ref().filter(is_current) {
+        if let Some(cached) = cached().as_ref().filter(is_current) {
             return Ok(Arc::clone(&cached.omissions));
         }
         let omissions: Arc<[Omission]> = work()?.into();
-        *cached = Some(CachedOmissions {
+        *cached() = Some(CachedOmissions {
             epoch: state.epoch,
             next_number: state.next_number,
-            watched: Arc::clone(&state.watched),
+            rejected: Arc::clone(&state.rejected),
             omissions: Arc::clone(&omissions),
         });
         Ok(omissions)

@@ -35,7 +35,10 @@ impl Snapshot {
         let Some(state) = &self.state else {
             return Ok(None);
         };
-        if incoming.keys().any(|id| state.awaited.contains_key(id)) {
+        if incoming
+            .keys()
+            .any(|id| state.missing_parents.contains_key(id))
+        {
             return Ok(None);
         }
         let roots: BTreeSet<BTreeSet<TransactionId>> = incoming

@@ -29,10 +29,10 @@ pub(crate) const TOGETHER: u64 = 64;
 const LARGE: u64 = 1 << 20;
 
 /// Bytes of the groups that are kept: at most twice this.
-const KEPT: usize = 8 << 20;
+const GROUPS_CACHE_BYTES: usize = 8 << 20;
 
 /// Bytes of the transactions that were read alone and are kept: at most twice this.
-const KEPT_ALONE: usize = 2 << 20;
+const SINGLES_CACHE_BYTES: usize = 2 << 20;
 
 /// Bytes that it takes to keep one of these, beside its events.
 const ALONE: usize = 64;
@@ -54,16 +54,16 @@ pub struct RawEvent<'a> {
 
 /// What was read, by epoch and by number.
 #[derive(Debug)]
-pub(crate) struct KeptEvents {
+pub(crate) struct EventsCache {
     groups: Cache<(Epoch, u64), Arc<Events>>,
     alone: Cache<(Epoch, u64), Arc<Events>>,
 }
 
-impl Default for KeptEvents {
+impl Default for EventsCache {
     fn default() -> Self {
         Self {
-            groups: Cache::new(KEPT),
-            alone: Cache::new(KEPT_ALONE),
+            groups: Cache::new(GROUPS_CACHE_BYTES),
+            alone: Cache::new(SINGLES_CACHE_BYTES),
         }
     }
 }
@@ -194,7 +194,7 @@ struct Of<'a> {
 
 impl Snapshot {
     /// Returns a transaction that was read alone, among others.
-    pub(crate) fn kept_alone(&self, state: &State, number: u64) -> Option<Arc<Events>> {
+    pub(crate) fn cached_single(&self, state: &State, number: u64) -> Option<Arc<Events>> {
         self.caches.events.alone.get(&(state.epoch, number))
     }
 

@@ -13,7 +13,7 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::history::History;
 use crate::state::State;
 use crate::stored::Stored;
-use crate::table::segment::Located;
+use crate::table::segment::TxRow;
 use crate::watch::file;
 
 /// The journal is read in parts of at most this size, single records apart.
@@ -145,9 +145,9 @@ impl Snapshot {
 
     /// Returns the transaction numbered `number`, which the catalog holds.
     pub(crate) fn stored(&self, number: u64) -> Result<Stored, IndexError> {
-        let located = self.catalog.transaction(number)?;
-        let located = located.ok_or_else(|| self.damaged())?;
-        let mut loaded = self.load_places(&[located])?;
+        let row = self.catalog.transaction(number)?;
+        let row = row.ok_or_else(|| self.damaged())?;
+        let mut loaded = self.load_places(&[row])?;
         loaded.pop().ok_or_else(|| self.damaged())
     }
 
@@ -156,9 +156,9 @@ impl Snapshot {
     /// # Errors
     /// [`IndexError::Damaged`] when the journal does not hold it any more.
     pub(crate) fn record_of(&self, number: u64) -> Result<Arrived, IndexError> {
-        let located = self.catalog.transaction(number)?;
-        let located = located.ok_or_else(|| self.damaged())?;
-        let payload = self.journal.read(located.offset, located.len)?;
+        let row = self.catalog.transaction(number)?;
+        let row = row.ok_or_else(|| self.damaged())?;
+        let payload = self.journal.read(row.offset, row.len)?;
         match payload.as_deref().and_then(record::parse) {
             Some(Record::Arrived(arrived)) if arrived.number == number => Ok(*arrived),
             _ => Err(self.damaged()),
@@ -166,7 +166,7 @@ impl Snapshot {
     }
 
     /// Returns transactions in the order of their places.
-    pub(crate) fn load_places(&self, places: &[Located]) -> Result<Vec<Stored>, IndexError> {
+    pub(crate) fn load_places(&self, places: &[TxRow]) -> Result<Vec<Stored>, IndexError> {
         let payloads = self.payloads(places)?;
         let decode = |payload: &Bytes| match record::parse(payload) {
             Some(Record::Arrived(arrived)) => Stored::of_record(*arrived, payload).ok(),
@@ -189,7 +189,7 @@ impl Snapshot {
     }
 
     /// Returns the records at some places.
-    pub(crate) fn payloads(&self, places: &[Located]) -> Result<Vec<Bytes>, IndexError> {
+    pub(crate) fn payloads(&self, places: &[TxRow]) -> Result<Vec<Bytes>, IndexError> {
         let mut payloads: Vec<Bytes> = Vec::with_capacity(places.len());
         let mut rest = places;
         while let Some(first) = rest.first() {
@@ -220,6 +220,6 @@ impl Snapshot {
     }
 }
 
-fn end_of(place: &Located) -> u64 {
+fn end_of(place: &TxRow) -> u64 {
     place.offset + u64::from(place.len)
 }

@@ -36,7 +36,7 @@ use crate::position::{Epoch, Position, Sequence, StalePosition};
 use crate::snapshot::history::History;
 use crate::state::{Head, State};
 use crate::table::catalog::Catalog;
-use crate::watch::rejected::Trouble;
+use crate::watch::rejected::RejectedFile;
 use crate::watch::scan;
 use crate::watch::working_copy::Unconfirmed;
 
@@ -52,7 +52,7 @@ pub struct Snapshot {
     /// `None` before there is a journal and a manifest.
     pub(crate) state: Option<Arc<State>>,
     /// The rejected files with their reasons, as of the last poll that looked at every file.
-    pub(crate) troubles: Arc<[Trouble]>,
+    pub(crate) rejected_files: Arc<[RejectedFile]>,
     pub(crate) unconfirmed: Option<Arc<Unconfirmed>>,
     pub(crate) caches: Arc<Caches>,
     /// The whole history, once somebody has asked for it.
@@ -98,7 +98,7 @@ impl Snapshot {
             journal,
             catalog: Arc::default(),
             state: None,
-            troubles: Arc::default(),
+            rejected_files: Arc::default(),
             unconfirmed: None,
             caches: Arc::default(),
             history: OnceLock::new(),
@@ -116,7 +116,7 @@ impl Snapshot {
         is_one(self.state.as_ref(), other.state.as_ref())
             && is_one(self.unconfirmed.as_ref(), other.unconfirmed.as_ref())
             && Arc::ptr_eq(&self.catalog, &other.catalog)
-            && Arc::ptr_eq(&self.troubles, &other.troubles)
+            && Arc::ptr_eq(&self.rejected_files, &other.rejected_files)
             && Arc::ptr_eq(&self.caches, &other.caches)
             && self.journal.is_same(&other.journal)
     }
@@ -128,9 +128,9 @@ impl Snapshot {
         Some((Arc::make_mut(state), Arc::make_mut(&mut self.catalog)))
     }
 
-    /// Returns the files that are left out of the history, by path, as of the last poll at [`Depth::Files`](crate::Depth::Files).
-    pub fn troubles(&self) -> impl Iterator<Item = &Trouble> {
-        self.troubles.iter()
+    /// Returns the files that are left out of the history, by path, as of the last poll at [`Scan::Contents`](crate::Scan::Contents).
+    pub fn rejected_files(&self) -> impl Iterator<Item = &RejectedFile> {
+        self.rejected_files.iter()
     }
 
     /// Returns what is missing, or holds something else than before, and is not believed to be so for good: version control
@@ -169,7 +169,7 @@ impl Snapshot {
 
     /// Returns whether the canonical order is that of the keys, so that no history is needed to answer.
     pub fn is_ordered_by_key(&self) -> bool {
-        self.state.as_ref().is_none_or(|state| !state.is_irregular)
+        self.state.as_ref().is_none_or(|state| !state.needs_rebuild)
     }
 
     /// Returns the last transaction that this working copy appended as `replica_id`, with its sequence, as far as the
@@ -180,12 +180,12 @@ impl Snapshot {
 
     /// Returns the path below `events/` of what is known to stand where a directory of a transaction would be.
     pub fn blocker_of(&self, id: TransactionId) -> Option<String> {
-        let watched = &self.state.as_ref()?.watched;
+        let rejected = &self.state.as_ref()?.rejected;
         let path = id.relative_path();
         let (second, _) = scan::split(&path);
         let (first, _) = scan::split(second);
         let mut above = [first, second].into_iter();
-        let blocker = above.find(|path| watched.contains_key(*path))?;
+        let blocker = above.find(|path| rejected.contains_key(*path))?;
         Some(blocker.to_owned())
     }
 

@@ -13,8 +13,8 @@ use crate::cache::Cache;
 use crate::error::IndexError;
 use crate::position::Epoch;
 use crate::snapshot::Snapshot;
-use crate::snapshot::recorded::Recorded;
-use crate::table::segment::Located;
+use crate::snapshot::recorded::TxView;
+use crate::table::segment::TxRow;
 
 /// Soft bound of the cache in bytes; it may hold twice this, and one transaction more.
 const PARTS_CACHE_BYTES: usize = 1 << 20;
@@ -32,14 +32,14 @@ impl Default for PartsCache {
 /// A transaction whose events can be read one by one, in any order.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    pub(crate) recorded: Recorded,
+    pub(crate) recorded: TxView,
     /// Where the line of each event begins in the file, and the event's place among those of its stream here, from 1.
     events: Vec<(u32, u32)>,
 }
 
 impl Parts {
     /// Finds the events of a transaction; `None` when they are not what was verified.
-    fn of(recorded: Recorded) -> Option<Self> {
+    fn of(recorded: TxView) -> Option<Self> {
         let file = recorded.file();
         // Each record is one line, and the first is the header.
         let ends = file.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
@@ -87,7 +87,7 @@ impl Snapshot {
     ///
     /// # Complexity
     /// O(1) where it is in the cache, else one pass over its bytes.
-    pub(crate) fn parts(&self, place: &Located) -> Result<Arc<Parts>, IndexError> {
+    pub(crate) fn parts(&self, place: &TxRow) -> Result<Arc<Parts>, IndexError> {
         let key = (self.epoch().unwrap_or(Epoch::from_u64(0)), place.number);
         if let Some(parts) = self.caches.parts.0.get(&key) {
             return Ok(parts);

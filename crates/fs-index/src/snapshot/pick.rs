@@ -9,17 +9,17 @@ use crate::error::IndexError;
 use crate::position::Sequence;
 use crate::snapshot::Snapshot;
 use crate::snapshot::events::{Events, RawEvent, TOGETHER};
-use crate::snapshot::scan_events::Effort;
+use crate::snapshot::scan_events::Budget;
 use crate::state::State;
 
 /// Where fewer transactions of a group are wanted, they are read one by one.
 const FEW: usize = 8;
 
 /// So many that are read one by one are read at a time.
-const MOST_ALONE: usize = 1024;
+const SINGLES_PER_PAGE: usize = 1024;
 
 /// So many reads of the journal are little work.
-const FEW_READS: usize = 4;
+const INLINE_READS: usize = 4;
 
 /// Events as their data, in the order in which they were asked for.
 #[derive(Debug, Default)]
@@ -62,10 +62,10 @@ impl RawEvents {
 
 /// No more is to be picked: so many were asked for, or it would be too much work.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Enough;
+pub(crate) struct ScanEnd;
 
 /// Events being picked.
-pub(crate) struct Picking<F> {
+pub(crate) struct EventScan<F> {
     is_wanted: F,
     /// Nothing up to this place is wanted.
     after: Option<Sequence>,
@@ -82,17 +82,17 @@ pub(crate) struct Picking<F> {
     raw: RawEvents,
 }
 
-impl Picking<()> {
+impl EventScan<()> {
     /// So many events are little work.
-    pub(crate) const LITTLE: u64 = 2048;
+    pub(crate) const INLINE_EVENTS: u64 = 2048;
 }
 
-impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
+impl<F: Fn(RawEvent<'_>) -> bool> EventScan<F> {
     /// Begins to pick at most `limit` of the events that are wanted.
-    pub(crate) fn new(effort: Effort, limit: usize, is_wanted: F) -> Self {
+    pub(crate) fn new(effort: Budget, limit: usize, is_wanted: F) -> Self {
         let (looks, reads) = match effort {
-            Effort::Little => (Picking::LITTLE as usize, FEW_READS),
-            Effort::Any => (usize::MAX, usize::MAX),
+            Budget::Inline => (EventScan::INLINE_EVENTS as usize, INLINE_READS),
+            Budget::Unlimited => (usize::MAX, usize::MAX),
         };
         Self {
             is_wanted,
@@ -123,13 +123,13 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
         (!self.is_too_much).then_some(self.raw)
     }
 
-    fn too_much(&mut self) -> Enough {
+    fn too_much(&mut self) -> ScanEnd {
         self.is_too_much = true;
-        Enough
+        ScanEnd
     }
 
     /// Asks for so many reads of the journal.
-    fn read(&mut self, count: usize) -> Result<(), Enough> {
+    fn read(&mut self, count: usize) -> Result<(), ScanEnd> {
         match self.reads.checked_sub(count) {
             Some(reads) => self.reads = reads,
             None => return Err(self.too_much()),
@@ -142,14 +142,14 @@ impl<F: Fn(RawEvent<'_>) -> bool> Picking<F> {
         &mut self,
         events: &Arc<Events>,
         numbers: &RangeInclusive<u64>,
-    ) -> Result<usize, Enough> {
+    ) -> Result<usize, ScanEnd> {
         let part = self.part(events);
         let places = events.within(numbers, self.after, self.next_place);
         let met = places.len();
         self.next_place = places.end;
         for place in places {
             if self.raw.len() >= self.limit {
-                return Err(Enough);
+                return Err(ScanEnd);
             }
             let event = events.at(place);
             if !(self.is_wanted)(events.raw(event)) {
@@ -191,24 +191,24 @@ impl Snapshot {
     pub(crate) fn pick_within(
         &self,
         numbers: RangeInclusive<u64>,
-        picking: &mut Picking<impl Fn(RawEvent<'_>) -> bool>,
-    ) -> Result<Option<Enough>, IndexError> {
+        scan: &mut EventScan<impl Fn(RawEvent<'_>) -> bool>,
+    ) -> Result<Option<ScanEnd>, IndexError> {
         let Some(state) = &self.state else {
             return Ok(None);
         };
         for nth in numbers.start() / TOGETHER..=numbers.end() / TOGETHER {
             let group = match self.kept(state, nth) {
                 Some(group) => Some(group),
-                None => match picking.read(1) {
+                None => match scan.read(1) {
                     Ok(()) => self.group(state, nth, &numbers)?,
-                    Err(enough) => return Ok(Some(enough)),
+                    Err(end) => return Ok(Some(end)),
                 },
             };
             let picked = match group {
-                Some(group) => picking.pick(&group, &numbers).err(),
+                Some(group) => scan.pick(&group, &numbers).err(),
                 None => {
                     let these = self.numbers_in_group(state, nth, &numbers)?;
-                    self.pick_alone(state, &these, picking)?
+                    self.pick_singly(state, &these, scan)?
                 }
             };
             if picked.is_some() {
@@ -228,26 +228,26 @@ impl Snapshot {
     pub(crate) fn pick_these(
         &self,
         numbers: &[u64],
-        picking: &mut Picking<impl Fn(RawEvent<'_>) -> bool>,
-    ) -> Result<Option<Enough>, IndexError> {
+        scan: &mut EventScan<impl Fn(RawEvent<'_>) -> bool>,
+    ) -> Result<Option<ScanEnd>, IndexError> {
         let Some(state) = &self.state else {
             return Ok(None);
         };
-        for page in numbers.chunks(MOST_ALONE) {
+        for page in numbers.chunks(SINGLES_PER_PAGE) {
             // Parts of the page that lie in one group each, or are read one by one.
             let mut runs: Vec<(Range<usize>, Option<Arc<Events>>)> = Vec::new();
             let mut begin = 0;
             for run in page.chunk_by(|one, next| one / TOGETHER == next / TOGETHER) {
                 let nth = run[0] / TOGETHER;
                 let group = match self.kept(state, nth) {
-                    None if run.len() >= FEW => match picking.read(1) {
+                    None if run.len() >= FEW => match scan.read(1) {
                         Ok(()) => {
                             let numbers = run.iter().copied();
                             let (least, most) = (numbers.clone().min(), numbers.max());
                             let wanted = least.unwrap_or(0)..=most.unwrap_or(0);
                             self.group(state, nth, &wanted)?
                         }
-                        Err(enough) => return Ok(Some(enough)),
+                        Err(end) => return Ok(Some(end)),
                     },
                     group => group,
                 };
@@ -263,11 +263,10 @@ impl Snapshot {
                 let picked = match group {
                     Some(group) => {
                         let numbers = numbers.iter();
-                        let mut picked =
-                            numbers.map(|number| self.pick_one(*number, &group, picking));
+                        let mut picked = numbers.map(|number| self.pick_one(*number, &group, scan));
                         picked.find_map(Result::transpose).transpose()?
                     }
-                    None => self.pick_alone(state, numbers, picking)?,
+                    None => self.pick_singly(state, numbers, scan)?,
                 };
                 if picked.is_some() {
                     return Ok(picked);
@@ -278,18 +277,20 @@ impl Snapshot {
     }
 
     /// As [`Snapshot::pick_these`], reading record by record.
-    fn pick_alone(
+    fn pick_singly(
         &self,
         state: &State,
         numbers: &[u64],
-        picking: &mut Picking<impl Fn(RawEvent<'_>) -> bool>,
-    ) -> Result<Option<Enough>, IndexError> {
-        let kept = numbers.iter().map(|number| self.kept_alone(state, *number));
+        scan: &mut EventScan<impl Fn(RawEvent<'_>) -> bool>,
+    ) -> Result<Option<ScanEnd>, IndexError> {
+        let kept = numbers
+            .iter()
+            .map(|number| self.cached_single(state, *number));
         let kept: Vec<Option<Arc<Events>>> = kept.collect();
         let is_missing = |(number, kept): (&u64, &Option<_>)| kept.is_none().then_some(*number);
         let missing: Vec<u64> = numbers.iter().zip(&kept).filter_map(is_missing).collect();
-        if let Err(enough) = picking.read(missing.len()) {
-            return Ok(Some(enough));
+        if let Err(end) = scan.read(missing.len()) {
+            return Ok(Some(end));
         }
         let mut missing = missing.as_slice();
         // What was read last, and how many of it were not met yet.
@@ -306,8 +307,8 @@ impl Snapshot {
                     Arc::clone(&read)
                 }
             };
-            if let Some(enough) = self.pick_one(*number, &events, picking)? {
-                return Ok(Some(enough));
+            if let Some(end) = self.pick_one(*number, &events, scan)? {
+                return Ok(Some(end));
             }
         }
         Ok(None)
@@ -317,13 +318,13 @@ impl Snapshot {
         &self,
         number: u64,
         events: &Arc<Events>,
-        picking: &mut Picking<impl Fn(RawEvent<'_>) -> bool>,
-    ) -> Result<Option<Enough>, IndexError> {
-        let is_begun = picking.after.is_some_and(|after| after.number() == number);
-        match picking.pick(events, &(number..=number)) {
+        scan: &mut EventScan<impl Fn(RawEvent<'_>) -> bool>,
+    ) -> Result<Option<ScanEnd>, IndexError> {
+        let is_begun = scan.after.is_some_and(|after| after.number() == number);
+        match scan.pick(events, &(number..=number)) {
             Ok(0) if !is_begun => Err(self.damaged()),
             Ok(_) => Ok(None),
-            Err(enough) => Ok(Some(enough)),
+            Err(end) => Ok(Some(end)),
         }
     }
 }

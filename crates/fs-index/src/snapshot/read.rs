@@ -12,11 +12,11 @@ use crate::error::IndexError;
 use crate::position::{Epoch, Position, Sequence};
 use crate::snapshot::Snapshot;
 use crate::snapshot::history::Placed;
-use crate::snapshot::recorded::Recorded;
-use crate::snapshot::scan_events::Effort;
+use crate::snapshot::recorded::TxView;
+use crate::snapshot::scan_events::Budget;
 use crate::state::State;
 use crate::stored::Stored;
-use crate::table::segment::Located;
+use crate::table::segment::TxRow;
 use crate::table::stream_reader::{StreamReader, Write};
 
 /// So many transactions are read at a time.
@@ -270,7 +270,7 @@ impl Snapshot {
     pub(crate) fn places(
         &self,
         numbers: impl IntoIterator<Item = u64>,
-    ) -> Result<Vec<Located>, IndexError> {
+    ) -> Result<Vec<TxRow>, IndexError> {
         let places = self.catalog.transactions(numbers)?.into_iter();
         places
             .map(|place| place.ok_or_else(|| self.damaged()))
@@ -346,7 +346,7 @@ impl Snapshot {
             found: Vec::new(),
         };
         let mut from = after.map_or(1, Sequence::number);
-        let wanted = self.wanted(select, Effort::Any)?;
+        let wanted = self.wanted(select, Budget::Unlimited)?;
         let wanted = wanted.unwrap_or(Wanted::All);
         while taking.left() > 0 {
             let places = self.next_places(&wanted, from, taking.left().min(PAGE))?;
@@ -375,7 +375,7 @@ impl Snapshot {
     /// Takes the events of a transaction, until there are enough.
     fn take_all<T>(
         &self,
-        recorded: &Recorded,
+        recorded: &TxView,
         taking: &mut Taking<'_, impl Select, impl FnMut(Placed<'_>) -> T, T>,
     ) -> Result<(), IndexError> {
         let mut counts: HashMap<StreamId, u64> = HashMap::new();
@@ -402,7 +402,7 @@ impl Snapshot {
     /// As [`Snapshot::take_all`], for a transaction that a page begins or ends in; from place `first` in it on.
     fn take_part<T>(
         &self,
-        place: &Located,
+        place: &TxRow,
         first: u32,
         taking: &mut Taking<'_, impl Select, impl FnMut(Placed<'_>) -> T, T>,
     ) -> Result<(), IndexError> {
@@ -423,7 +423,7 @@ impl Snapshot {
         Ok(())
     }
 
-    pub(crate) fn position_in(&self, recorded: &Recorded, place: u16) -> Position {
+    pub(crate) fn position_in(&self, recorded: &TxView, place: u16) -> Position {
         let epoch = self.epoch().unwrap_or(Epoch::from_u64(0));
         Position {
             sequence: Sequence::new(recorded.number(), place),
@@ -436,7 +436,7 @@ impl Snapshot {
         wanted: &Wanted,
         from: u64,
         events: usize,
-    ) -> Result<Vec<Located>, IndexError> {
+    ) -> Result<Vec<TxRow>, IndexError> {
         let Some(state) = &self.state else {
             return Ok(Vec::new());
         };
@@ -456,12 +456,12 @@ impl Snapshot {
     pub(crate) fn wanted(
         &self,
         select: &impl Select,
-        effort: Effort,
+        effort: Budget,
     ) -> Result<Option<Wanted>, IndexError> {
         let Some(state) = &self.state else {
             return Ok(Some(Wanted::All));
         };
-        if effort == Effort::Little && select.event_types().is_some() {
+        if effort == Budget::Inline && select.event_types().is_some() {
             return Ok(None);
         }
         if let Some(event_types) = select.event_types() {
@@ -493,7 +493,7 @@ impl Snapshot {
             .map(|it| it.writers.clone());
         let writers = match known {
             Some(writers) => writers,
-            None if effort == Effort::Little => return Ok(None),
+            None if effort == Budget::Inline => return Ok(None),
             None => {
                 let writers = self.writers_of(state, streams.prefix, select)?;
                 let writers = writers.map(Arc::new);
@@ -575,7 +575,7 @@ impl Snapshot {
 }
 
 /// Splits places into runs of records that are read and held at a time: one, or several that are small.
-pub(crate) fn batches(places: &[Located]) -> impl Iterator<Item = &[Located]> {
+pub(crate) fn batches(places: &[TxRow]) -> impl Iterator<Item = &[TxRow]> {
     let mut bytes = 0;
     places.chunk_by(move |_, next| {
         bytes += u64::from(next.len);

@@ -15,7 +15,7 @@ use crate::log::record::{self, Arrived, EventPlace, Record};
 use crate::position::RunningHash;
 use crate::snapshot::Snapshot;
 use crate::stored::Stored;
-use crate::table::segment::Located;
+use crate::table::segment::TxRow;
 
 /// What all events of a transaction have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +44,12 @@ impl Stored {
 
 /// A transaction whose header is not decoded.
 #[derive(Debug)]
-pub(crate) struct Recorded {
+pub(crate) struct TxView {
     arrived: Arrived,
     bytes: Bytes,
 }
 
-impl Recorded {
+impl TxView {
     /// Reads the record of an arrival; `None` for any other.
     fn read(payload: &Bytes) -> Option<Self> {
         match record::parse(payload)? {
@@ -102,10 +102,10 @@ impl Recorded {
 
 impl Snapshot {
     /// Returns transactions in the order of their places.
-    pub(crate) fn recorded(&self, places: &[Located]) -> Result<Vec<Recorded>, IndexError> {
+    pub(crate) fn recorded(&self, places: &[TxRow]) -> Result<Vec<TxView>, IndexError> {
         let payloads = self.payloads(places)?.into_iter();
         let read = payloads.zip(places).map(|(payload, place)| {
-            let recorded = Recorded::read(&payload);
+            let recorded = TxView::read(&payload);
             recorded
                 .filter(|it| it.number() == place.number && it.arrived.summary.id == place.id)
                 .ok_or_else(|| self.damaged())

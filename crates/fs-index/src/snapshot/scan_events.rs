@@ -8,7 +8,7 @@ use crate::error::IndexError;
 use crate::position::Sequence;
 use crate::snapshot::Snapshot;
 use crate::snapshot::events::RawEvent;
-use crate::snapshot::pick::{Picking, RawEvents};
+use crate::snapshot::pick::{EventScan, RawEvents};
 use crate::snapshot::read::{Select, Wanted};
 
 /// So many transactions are looked at, at a time.
@@ -16,11 +16,11 @@ const PAGE: usize = 8192;
 
 /// How much work an answer may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
+pub enum Budget {
     /// Some 100 µs at most: less than it takes to hand the work to another thread and back.
-    Little,
+    Inline,
     /// As much as it takes.
-    Any,
+    Unlimited,
 }
 
 impl Snapshot {
@@ -33,9 +33,9 @@ impl Snapshot {
         &self,
         stream_id: &StreamId,
         after: u64,
-        effort: Effort,
+        effort: Budget,
     ) -> Result<Option<RawEvents>, IndexError> {
-        if effort == Effort::Little && self.version(stream_id)? > Picking::LITTLE {
+        if effort == Budget::Inline && self.version(stream_id)? > EventScan::INLINE_EVENTS {
             return Ok(None);
         }
         let writes = self.writes(stream_id)?;
@@ -46,10 +46,10 @@ impl Snapshot {
             .map_or(0, |write| after - write.base.min(after));
         let numbers: Vec<u64> = writes[first..].iter().map(|write| write.number).collect();
         let is_wanted = |event: RawEvent<'_>| event.stream_id == stream_id.as_str();
-        let mut picking = Picking::new(effort, usize::MAX, is_wanted);
-        picking.pass_by(usize::try_from(passed_by).unwrap_or(usize::MAX));
-        self.pick_these(&numbers, &mut picking)?;
-        Ok(picking.picked())
+        let mut scan = EventScan::new(effort, usize::MAX, is_wanted);
+        scan.pass_by(usize::try_from(passed_by).unwrap_or(usize::MAX));
+        self.pick_these(&numbers, &mut scan)?;
+        Ok(scan.picked())
     }
 
     /// Returns at most `limit` of the selected events after `after`, in ingestion order; `None` when that is too much
@@ -62,7 +62,7 @@ impl Snapshot {
         after: Option<Sequence>,
         select: &impl Select,
         limit: usize,
-        effort: Effort,
+        effort: Budget,
     ) -> Result<Option<RawEvents>, IndexError> {
         let Some(wanted) = self.wanted(select, effort)? else {
             return Ok(None);
@@ -70,7 +70,7 @@ impl Snapshot {
         let is_wanted = |event: RawEvent<'_>| {
             select.stream(event.stream_id) && select.event_type(event.event_type)
         };
-        let mut picking = Picking::new(effort, limit, is_wanted).after(after);
+        let mut scan = EventScan::new(effort, limit, is_wanted).after(after);
         let first = after.map_or(1, Sequence::number);
         // The transaction that the position is in may hold none that comes after it.
         let count = limit.saturating_add(1).min(PAGE);
@@ -79,7 +79,7 @@ impl Snapshot {
                 let last = self.last_number();
                 for first in (first..=last).step_by(count) {
                     let numbers = first..=last.min(first + (count as u64 - 1));
-                    if self.pick_within(numbers, &mut picking)?.is_some() {
+                    if self.pick_within(numbers, &mut scan)?.is_some() {
                         break;
                     }
                 }
@@ -87,12 +87,12 @@ impl Snapshot {
             Wanted::These(numbers) => {
                 let at = numbers.partition_point(|number| *number < first);
                 for numbers in numbers[at..].chunks(count) {
-                    if self.pick_these(numbers, &mut picking)?.is_some() {
+                    if self.pick_these(numbers, &mut scan)?.is_some() {
                         break;
                     }
                 }
             }
         }
-        Ok(picking.picked())
+        Ok(scan.picked())
     }
 }

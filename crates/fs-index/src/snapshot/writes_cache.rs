@@ -13,21 +13,21 @@ use crate::state::State;
 use crate::table::stream_reader::Write;
 
 /// Bytes that are kept: at most twice this.
-const KEPT: usize = 8 << 20;
+const WRITES_CACHE_BYTES: usize = 8 << 20;
 
 /// As of when it holds: whatever comes gets a number, and whatever goes begins an epoch.
 type AsOf = (Epoch, u64);
 
 #[derive(Debug)]
-pub(crate) struct KeptWrites(Cache<(AsOf, StreamId), Arc<Vec<Write>>>);
+pub(crate) struct WritesCache(Cache<(AsOf, StreamId), Arc<Vec<Write>>>);
 
-impl Default for KeptWrites {
+impl Default for WritesCache {
     fn default() -> Self {
-        Self(Cache::new(KEPT))
+        Self(Cache::new(WRITES_CACHE_BYTES))
     }
 }
 
-impl KeptWrites {
+impl WritesCache {
     /// Returns what was kept of a stream, and else works it out.
     pub(crate) fn get_or(
         &self,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use fs_format::{CommandId, StreamId, TransactionId};
 
 use crate::error::IndexError;
-use crate::table::segment::{Located, Segment, SegmentError};
+use crate::table::segment::{Segment, SegmentError, TxRow};
 use crate::table::stream_reader::StreamReader;
 use crate::table::tail::Tail;
 
@@ -56,9 +56,9 @@ impl Catalog {
     }
 
     /// Returns where a transaction lies.
-    pub(crate) fn transaction(&self, number: u64) -> Result<Option<Located>, IndexError> {
-        if let Some(located) = self.tail.transaction(number) {
-            return Ok(Some(located));
+    pub(crate) fn transaction(&self, number: u64) -> Result<Option<TxRow>, IndexError> {
+        if let Some(row) = self.tail.transaction(number) {
+            return Ok(Some(row));
         }
         let holds = |segment: &&Arc<Segment>| segment.last_number() >= number;
         match self.segments.iter().find(holds) {
@@ -74,24 +74,24 @@ impl Catalog {
     pub(crate) fn transactions(
         &self,
         numbers: impl IntoIterator<Item = u64>,
-    ) -> Result<Vec<Option<Located>>, IndexError> {
+    ) -> Result<Vec<Option<TxRow>>, IndexError> {
         let mut found = Vec::new();
-        let mut together: Vec<Located> = Vec::new();
+        let mut together: Vec<TxRow> = Vec::new();
         let mut before = None;
         for number in numbers {
-            let place = |together: &[Located]| {
+            let place = |together: &[TxRow]| {
                 let at = together.binary_search_by_key(&number, |it| it.number);
                 at.ok().map(|at| together[at])
             };
             let follows = before.is_some_and(|before| (before..before + CLOSE).contains(&number));
             before = Some(number);
-            let mut located = place(&together);
-            if located.is_none() && follows {
+            let mut row = place(&together);
+            if row.is_none() && follows {
                 together = self.transactions_from(number, TOGETHER, &BTreeSet::new())?;
-                located = place(&together);
+                row = place(&together);
             }
-            found.push(match located {
-                Some(located) => Some(located),
+            found.push(match row {
+                Some(row) => Some(row),
                 None => self.transaction(number)?,
             });
         }
@@ -104,8 +104,8 @@ impl Catalog {
         number: u64,
         limit: usize,
         dead: &BTreeSet<u64>,
-    ) -> Result<Vec<Located>, IndexError> {
-        let mut found: Vec<Located> = Vec::new();
+    ) -> Result<Vec<TxRow>, IndexError> {
+        let mut found: Vec<TxRow> = Vec::new();
         for segment in self
             .segments
             .iter()
@@ -133,7 +133,7 @@ impl Catalog {
         &self,
         number: u64,
         dead: &BTreeSet<u64>,
-    ) -> Result<Option<Located>, IndexError> {
+    ) -> Result<Option<TxRow>, IndexError> {
         let mut step = 1;
         loop {
             let first = number.saturating_sub(step).max(1);

@@ -68,8 +68,8 @@ impl<'a> StreamReader<'a> {
         postings.extend(self.catalog.tail.postings(stream_id));
         postings.retain(|posting| !self.dead.contains(&posting.number));
         segment::sort(&mut postings, |number| {
-            let located = self.catalog.transaction(number)?;
-            Ok::<_, IndexError>(located.map(|it| (it.replica_id, it.id)))
+            let row = self.catalog.transaction(number)?;
+            Ok::<_, IndexError>(row.map(|it| (it.replica_id, it.id)))
         })?;
         let mut version = 0;
         Ok(postings

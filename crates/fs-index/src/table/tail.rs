@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use fs_format::{CommandId, StreamId, TransactionId};
 
-use crate::table::segment::{Entry, Located, Posting};
+use crate::table::segment::{Entry, Posting, TxRow};
 
 /// The transactions by number, in chunks that clones share.
 #[derive(Clone, Debug, Default)]
@@ -50,16 +50,16 @@ impl Tail {
         chunks.flat_map(|chunk| chunk.entries.values().map(Arc::as_ref))
     }
 
-    pub(crate) fn transaction(&self, number: u64) -> Option<Located> {
+    pub(crate) fn transaction(&self, number: u64) -> Option<TxRow> {
         let mut chunks = self.chunks.iter();
         let entry = chunks.find_map(|chunk| chunk.entries.get(&number))?;
-        Some(Located::of(entry))
+        Some(TxRow::of(entry))
     }
 
-    pub(crate) fn transactions_from(&self, number: u64) -> impl Iterator<Item = Located> {
+    pub(crate) fn transactions_from(&self, number: u64) -> impl Iterator<Item = TxRow> {
         let chunks = self.chunks.iter();
         let entries = chunks.flat_map(move |chunk| chunk.entries.range(number..));
-        entries.map(|(_, entry)| Located::of(entry))
+        entries.map(|(_, entry)| TxRow::of(entry))
     }
 
     pub(crate) fn numbers_of(&self, id: TransactionId) -> Vec<u64> {

@@ -1,7 +1,7 @@
 //! What came, went and changed in `events/` since the directories were stamped.
 //!
 //! **Invariant**: names are compared, and the stamps of the files in directories that changed; only files with other
-//! stamps than recorded are opened. What is neither a known transaction in its place nor a watched file that looks as it
+//! stamps than recorded are opened. What is neither a known transaction in its place nor a rejected file that looks as it
 //! did is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,13 +18,13 @@ use crate::snapshot::Snapshot;
 use crate::state::State;
 use crate::watch::file::{self, Found};
 use crate::watch::file_stamp::{FileStamp, StampSum};
-use crate::watch::poll::Depth;
+use crate::watch::poll::Scan;
 use crate::watch::scan::{self, Listing, Stamp};
 
 /// What is to be looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    /// Paths below `events/` of what is new there, or was watched and looks otherwise or is gone.
+    /// Paths below `events/` of what is new there, or was rejected and looks otherwise or is gone.
     pub(crate) paths: BTreeSet<String>,
     /// Transactions whose files are not there.
     pub(crate) gone: BTreeSet<TransactionId>,
@@ -63,10 +63,10 @@ impl Index {
     /// [`IndexError::Read`] when a directory cannot be listed.
     ///
     /// # Complexity
-    /// One `stat` for each directory, each watched file, and each file in the directories that changed.
-    pub(crate) fn changes(&self, state: &State, depth: Depth) -> Result<Changes, IndexError> {
+    /// One `stat` for each directory, each rejected file, and each file in the directories that changed.
+    pub(crate) fn changes(&self, state: &State, scan: Scan) -> Result<Changes, IndexError> {
         let (disk, clock) = (self.system.disk.as_ref(), self.system.clock.as_ref());
-        let scan = scan::scan(disk, clock, &self.layout, &self.directories.0, depth)?;
+        let scan = scan::scan(disk, clock, &self.layout, &self.directories.0, scan)?;
         let mut changes = Changes {
             moved_nanos: scan.moved_nanos,
             ..Changes::default()
@@ -78,7 +78,7 @@ impl Index {
             }
             changes.stamps.insert(listing.directory, listing.stamp);
         }
-        for (path, seen) in state.watched.iter() {
+        for (path, seen) in state.rejected.iter() {
             let stat = disk.stat(&self.layout.event_file(path)).ok().flatten();
             let now = stat.as_ref().map(FileStamp::of);
             if now != seen.stamp {
@@ -106,15 +106,15 @@ impl Index {
                 .and_then(|id| Some((id, members.remove(&id)?)));
             if let Some((id, number)) = member {
                 present.push(Member { id, number, name });
-            } else if !state.watched.contains_key(&path) {
+            } else if !state.rejected.contains_key(&path) {
                 changes.paths.insert(path);
             }
         }
         let files = self.compare_files(listing, &present, changes)?;
         changes.gone.extend(members.into_keys());
         let first = scan::join(&listing.directory, "");
-        let watched = state
-            .watched
+        let rejected = state
+            .rejected
             .range::<str, _>((Bound::Included(first.as_str()), Bound::Unbounded))
             .map(|(path, _)| path)
             .take_while(|path| path.starts_with(&first))
@@ -122,7 +122,7 @@ impl Index {
                 let (directory, name) = scan::split(path);
                 directory == listing.directory && !listing.entries.contains_key(name)
             });
-        changes.paths.extend(watched.cloned());
+        changes.paths.extend(rejected.cloned());
         Ok(files)
     }
 
@@ -156,12 +156,12 @@ impl Index {
             }
         }
         let paths: Vec<String> = other.iter().map(|(_, _, path)| path.clone()).collect();
-        let looked = file::look_at_all(&self.system, &self.layout, &paths, &self.progress);
+        let looked = file::inspect_all(&self.system, &self.layout, &paths, &self.progress);
         for ((id, content_hash, _), found) in other.into_iter().zip(looked) {
             match found {
                 Found::Whole(stored) if stored.content_hash == content_hash => {}
                 Found::Missing(_) => _ = changes.gone.insert(id),
-                Found::Whole(_) | Found::Trouble(_) => _ = changes.rewritten.insert(id),
+                Found::Whole(_) | Found::Rejected(_) => _ = changes.rewritten.insert(id),
             }
         }
         Ok(sum)
@@ -196,9 +196,9 @@ impl Index {
 
 impl Snapshot {
     fn place_of(&self, number: u64) -> Result<Place, IndexError> {
-        let located = self.catalog.transaction(number)?;
-        Ok(match located {
-            Some(located) if located.flags & FLAT != 0 => Place::Flat,
+        let row = self.catalog.transaction(number)?;
+        Ok(match row {
+            Some(row) if row.flags & FLAT != 0 => Place::Flat,
             _ => Place::Sharded,
         })
     }

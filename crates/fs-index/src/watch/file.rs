@@ -15,7 +15,7 @@ use crate::log::record::Seen;
 use crate::progress::{Count, Progress};
 use crate::stored::Stored;
 use crate::watch::file_stamp::FileStamp;
-use crate::watch::rejected::{Reason, Trouble};
+use crate::watch::rejected::{Reason, RejectedFile};
 
 /// So few items are for one thread.
 const FEW: usize = 128;
@@ -28,16 +28,16 @@ const BETWEEN_ROOM: usize = 16;
 
 /// A reported file and what it looked like then, so that it is looked at again only when it changes.
 #[derive(Clone, Debug)]
-pub(crate) struct Watched {
-    pub(crate) trouble: Trouble,
+pub(crate) struct Rejected {
+    pub(crate) trouble: RejectedFile,
     pub(crate) seen: Seen,
 }
 
-impl Watched {
+impl Rejected {
     pub(crate) fn new(path: &str, stat: Option<&Stat>, reason: Reason) -> Self {
         let is_newer = matches!(reason, Reason::Newer(_));
         Self {
-            trouble: Trouble {
+            trouble: RejectedFile {
                 path: path.to_owned(),
                 reason,
             },
@@ -48,7 +48,7 @@ impl Watched {
         }
     }
 
-    pub(crate) fn of(stored: &Stored, trouble: Trouble) -> Self {
+    pub(crate) fn of(stored: &Stored, trouble: RejectedFile) -> Self {
         Self {
             trouble,
             seen: Seen {
@@ -66,7 +66,7 @@ pub(crate) enum Named {
     /// A regular file with the name of a transaction.
     File(Location, Stat),
     /// Something else.
-    Trouble(Watched),
+    Rejected(Rejected),
 }
 
 /// What a file holds.
@@ -76,7 +76,7 @@ pub(crate) enum Found {
     /// The transaction that its name says.
     Whole(Box<Stored>),
     /// Something that cannot be used.
-    Trouble(Watched),
+    Rejected(Rejected),
 }
 
 /// Looks at what stands under a path, without opening it.
@@ -84,7 +84,7 @@ pub(crate) fn name(system: &System, layout: &Layout, path: &str) -> Named {
     let stat = match system.disk.stat(&layout.event_file(path)) {
         Ok(stat) => stat,
         Err(error) => {
-            return Named::Trouble(Watched::new(
+            return Named::Rejected(Rejected::new(
                 path,
                 None,
                 Reason::Unreadable(error.to_string()),
@@ -100,7 +100,7 @@ pub(crate) fn name(system: &System, layout: &Layout, path: &str) -> Named {
         Ok(location) => return Named::File(location, stat),
         Err(error) => Reason::Name(error),
     };
-    Named::Trouble(Watched::new(path, Some(&stat), reason))
+    Named::Rejected(Rejected::new(path, Some(&stat), reason))
 }
 
 /// Reads and decodes a file.
@@ -111,7 +111,7 @@ pub(crate) fn decode(
     location: Location,
     stat: &Stat,
 ) -> Found {
-    let trouble = |reason| Found::Trouble(Watched::new(path, Some(stat), reason));
+    let trouble = |reason| Found::Rejected(Rejected::new(path, Some(stat), reason));
     match system
         .disk
         .read(&layout.event_file(path), limits::MAX_FILE_BYTES)
@@ -148,7 +148,7 @@ fn read(system: &System, layout: &Layout, path: &str, location: Location) -> Opt
 }
 
 /// Looks at a file and reads it.
-pub(crate) fn look(system: &System, layout: &Layout, path: &str) -> Found {
+pub(crate) fn inspect(system: &System, layout: &Layout, path: &str) -> Found {
     if let Ok(location) = fs_format::check_name(path)
         && let Some(stored) = read(system, layout, path, location)
     {
@@ -157,12 +157,12 @@ pub(crate) fn look(system: &System, layout: &Layout, path: &str) -> Found {
     match name(system, layout, path) {
         Named::Missing(location) => Found::Missing(location),
         Named::File(location, stat) => decode(system, layout, path, location, &stat),
-        Named::Trouble(watched) => Found::Trouble(watched),
+        Named::Rejected(rejected) => Found::Rejected(rejected),
     }
 }
 
 /// Looks at files and reads them, on as many threads as there are processors; answers are in the order of the paths.
-pub(crate) fn look_at_all(
+pub(crate) fn inspect_all(
     system: &System,
     layout: &Layout,
     paths: &[String],
@@ -170,7 +170,7 @@ pub(crate) fn look_at_all(
 ) -> Vec<Found> {
     let count = Count::new(progress, paths.len());
     each(paths, |path| {
-        let found = look(system, layout, path);
+        let found = inspect(system, layout, path);
         count.one();
         found
     })

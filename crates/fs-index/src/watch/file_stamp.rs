@@ -1,7 +1,7 @@
 //! What a file looks like from outside: inode, length and times, as one number.
 //!
 //! A file whose stamp is the recorded one holds what was read of it; one with another stamp is read again. Of a directory
-//! the sum of the stamps of its known files is kept, so that a look costs one `stat` a file and no record of any.
+//! the sum of the stamps of its known files is kept, so that a poll costs one `stat` a file and no record of any.
 //!
 //! **Invariant**: a file that was replaced, or written to, has another stamp, unless somebody turned back its times and the
 //! system does not say when attributes changed.

@@ -1,7 +1,7 @@
-//! Looking for what came and went, without the lock and without writing anything.
+//! Polling: finding what came and went, without the lock and without writing anything.
 //!
-//! **Invariant**: a look finds whatever came or went before it, but for what comparing less often leaves for a later one
-//! ([`Depth::Recent`]).
+//! **Invariant**: a poll finds whatever came or went before it, but for what comparing less often leaves for a later one
+//! ([`Scan::Throttled`]).
 
 use std::collections::BTreeMap;
 
@@ -15,28 +15,28 @@ use crate::watch::changes::Changes;
 use crate::watch::scan::{self, Stamp};
 use crate::watch::working_copy::{self, Activity, WorkingCopy};
 
-/// Up to so many directories are compared at every look.
+/// Up to so many directories are compared at every poll.
 const FEW_DIRECTORIES: usize = 16;
 
 /// More are compared again after this time for each of them, so that comparing stays a small part of the work.
 const PATIENCE_NANOS_PER_DIRECTORY: i64 = 50_000;
 
-/// How closely files are looked at.
+/// How closely a poll looks at the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
+pub enum Scan {
     /// Names that came and went, and files that were replaced; where there are many directories or large ones, not more
     /// often than a fraction of the time allows.
-    Recent,
+    Throttled,
     /// Names that came and went, and files that were replaced.
     Names,
     /// Also every known file that was written to in its place, by its length and times; where they differ, its content.
-    Files,
+    Contents,
 }
 
-/// What a look without the lock found.
+/// What a poll without the lock found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "what has come or gone is not in the history before it is ingested"]
-pub enum Observed {
+pub enum PollOutcome {
     /// The index is that of the files.
     Current,
     /// Something came or went; the holder of the write lock is to ingest it.
@@ -49,7 +49,7 @@ pub(crate) struct FoundChanges {
     changes: Changes,
     journal_id: Option<JournalId>,
     journal_end: u64,
-    looked_nanos: i64,
+    polled_nanos: i64,
 }
 
 impl Index {
@@ -57,56 +57,53 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`] when a directory or the journal cannot be read. Files that cannot be used are no errors; they are
-    /// listed by [`Snapshot::troubles`](crate::Snapshot::troubles).
-    pub fn observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
-        let observed = self.try_observe(depth);
-        if observed.is_err() {
+    /// listed by [`Snapshot::rejected_files`](crate::Snapshot::rejected_files).
+    pub fn poll(&mut self, scan: Scan) -> Result<PollOutcome, IndexError> {
+        let polled = self.try_poll(scan);
+        if polled.is_err() {
             // What is held open may be at fault.
             self.forget();
         }
         self.publish();
-        match observed {
-            Err(IndexError::Damaged { .. }) => Ok(Observed::Changed),
+        match polled {
+            Err(IndexError::Damaged { .. }) => Ok(PollOutcome::Changed),
             other => other,
         }
     }
 
-    fn try_observe(&mut self, depth: Depth) -> Result<Observed, IndexError> {
+    fn try_poll(&mut self, scan: Scan) -> Result<PollOutcome, IndexError> {
         self.found = None;
         if self.catch_up()? != Caught::Up || self.has_lost_its_end() {
-            return Ok(Observed::Changed);
+            return Ok(PollOutcome::Changed);
         }
-        if depth == Depth::Files {
+        if scan == Scan::Contents {
             return self.inspect();
         }
         let state = self.snapshot.state.as_ref();
-        let Some(state) = state.filter(|_| !self.may_wait(depth)) else {
-            return Ok(Observed::Current);
+        let Some(state) = state.filter(|_| !self.may_wait(scan)) else {
+            return Ok(PollOutcome::Current);
         };
         let now = self.system.clock.now_unix_nanos();
-        let changes = self.changes(state, depth)?;
+        let changes = self.changes(state, scan)?;
         if !changes.takes_away() {
             self.snapshot.unconfirmed = None;
         }
         if changes.is_empty() {
             self.note(changes.stamps, now);
-            return Ok(Observed::Current);
+            return Ok(PollOutcome::Current);
         }
         self.found = Some(FoundChanges {
             changes,
             journal_id: self.journal.id(),
             journal_end: self.journal.end(),
-            looked_nanos: now,
+            polled_nanos: now,
         });
-        Ok(Observed::Changed)
+        Ok(PollOutcome::Changed)
     }
 
-    /// Returns what came and went, as the look before this call found it if nothing was recorded since, and when that
-    /// was looked for. What came since then is found by the next look. What would take something away is looked for anew.
-    pub(crate) fn changes_now(
-        &mut self,
-        depth: Depth,
-    ) -> Result<Option<(Changes, i64)>, IndexError> {
+    /// Returns what came and went, as the poll before this call found it if nothing was recorded since, and when that
+    /// was looked for. What came since then is found by the next poll. What would take something away is looked for anew.
+    pub(crate) fn changes_now(&mut self, scan: Scan) -> Result<Option<(Changes, i64)>, IndexError> {
         let Some(state) = &self.snapshot.state else {
             return Ok(None);
         };
@@ -116,33 +113,33 @@ impl Index {
         if let Some(found) = self.found.take().filter(is_current)
             && !found.changes.takes_away()
         {
-            return Ok(Some((found.changes, found.looked_nanos)));
+            return Ok(Some((found.changes, found.polled_nanos)));
         }
         let now = self.system.clock.now_unix_nanos();
-        Ok(Some((self.changes(state, depth)?, now)))
+        Ok(Some((self.changes(state, scan)?, now)))
     }
 
-    /// Returns whether what is known is the present state, where that can be told by a few looks.
+    /// Returns whether what is known is the present state, where that can be told by a few polls.
     pub fn is_current_at_a_glance(&mut self) -> bool {
         if !self.is_loaded() {
             return false;
         }
         let few = self.directories.len() <= FEW_DIRECTORIES;
         self.journal.is_at_its_end()
-            && (self.may_wait(Depth::Recent)
-                || few && matches!(self.observe(Depth::Recent), Ok(Observed::Current)))
+            && (self.may_wait(Scan::Throttled)
+                || few && matches!(self.poll(Scan::Throttled), Ok(PollOutcome::Current)))
     }
 
     /// Returns whether something is missing, or holds something else than before, that may not be so for good; looks again,
     /// and writes nothing. Without an index that is so while version control is at work.
     ///
     /// # Errors
-    /// As [`Index::observe`].
+    /// As [`Index::poll`].
     pub fn is_unconfirmed(&self, _lock: &LockGuard) -> Result<bool, IndexError> {
         let takes_away = |changes: &Changes| changes.takes_away().then_some(changes.moved_nanos);
         let moved = match (&self.found, &self.snapshot.state) {
             (Some(found), _) => takes_away(&found.changes),
-            (None, Some(state)) => takes_away(&self.changes(state, Depth::Names)?),
+            (None, Some(state)) => takes_away(&self.changes(state, Scan::Names)?),
             (None, None) => {
                 return Ok(working_copy::activity_around(&self.system, &self.layout).is_some());
             }
@@ -165,22 +162,22 @@ impl Index {
     }
 
     /// Looks at every file; what is known of the whole is not touched.
-    fn inspect(&mut self) -> Result<Observed, IndexError> {
-        let mut census = self.new_census();
-        let observed = census.observe()?;
+    fn inspect(&mut self) -> Result<PollOutcome, IndexError> {
+        let mut rebuild = self.new_rebuild();
+        let polled = rebuild.poll()?;
         let state = self.snapshot.state.as_ref();
-        if state.is_some_and(|state| *state.watched != census.watched()) {
+        if state.is_some_and(|state| *state.rejected != rebuild.rejected()) {
             // What is left out belongs to every answer.
-            return Ok(Observed::Changed);
+            return Ok(PollOutcome::Changed);
         }
-        if observed == Observed::Current {
+        if polled == PollOutcome::Current {
             self.snapshot.unconfirmed = None;
-            self.snapshot.troubles = census.troubles().into();
-            if state.is_some_and(|state| census.history.is_as_of(state)) {
-                self.snapshot.set_history(census.history);
+            self.snapshot.rejected_files = rebuild.rejected_files().into();
+            if state.is_some_and(|state| rebuild.history.is_as_of(state)) {
+                self.snapshot.set_history(rebuild.history);
             }
         }
-        Ok(observed)
+        Ok(polled)
     }
 
     /// Keeps stamps of directories in which nothing came or went.
@@ -190,8 +187,8 @@ impl Index {
     }
 
     /// Returns whether the directories were compared a short while ago, as such things go.
-    pub(crate) fn may_wait(&self, depth: Depth) -> bool {
-        let (Depth::Recent, Some(compared)) = (depth, self.compared_nanos) else {
+    pub(crate) fn may_wait(&self, scan: Scan) -> bool {
+        let (Scan::Throttled, Some(compared)) = (scan, self.compared_nanos) else {
             return false;
         };
         let directories = self.directories.len();

@@ -10,7 +10,7 @@ const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// A file that is left where it is and out of the history.
 #[derive(Clone, Debug)]
-pub struct Trouble {
+pub struct RejectedFile {
     /// Its path below `events/`, with `/` between the parts.
     pub path: String,
     /// Why it is left out.

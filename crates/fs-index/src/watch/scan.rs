@@ -20,7 +20,7 @@ use crate::codec::{Fields, Writer};
 use crate::error::IndexError;
 use crate::layout::Layout;
 use crate::watch::file_stamp::StampSum;
-use crate::watch::poll::Depth;
+use crate::watch::poll::Scan;
 
 /// Step of the time stamps where they have no fraction of a second (the coarsest in use, FAT, steps by two seconds).
 const COARSE_NANOS: i64 = 2_000_000_000;
@@ -51,7 +51,7 @@ pub(crate) struct Stamp {
 
 /// What a scan found.
 #[derive(Debug)]
-pub(crate) struct Scan {
+pub(crate) struct DirectoryScan {
     /// The directories that have changed, or may have.
     pub(crate) listings: Vec<Listing>,
     /// When a directory that is there changed last.
@@ -71,7 +71,7 @@ pub(crate) struct Listing {
 
 /// Lists the directories whose stamps are not those that are `known` by path, and those that were not known.
 ///
-/// At [`Depth::Recent`], large directories with young stamps are not listed each time.
+/// At [`Scan::Throttled`], large directories with young stamps are not listed each time.
 ///
 /// # Errors
 /// [`IndexError::Read`] when a directory cannot be listed.
@@ -83,14 +83,14 @@ pub(crate) fn scan(
     clock: &dyn Clock,
     layout: &Layout,
     known: &BTreeMap<String, Stamp>,
-    depth: Depth,
-) -> Result<Scan, IndexError> {
+    scan: Scan,
+) -> Result<DirectoryScan, IndexError> {
     let mut scanning = Scanning {
         disk,
         layout,
         known,
         now: clock.now_unix_nanos(),
-        found: Scan {
+        found: DirectoryScan {
             listings: Vec::new(),
             moved_nanos: i64::MIN,
         },
@@ -111,7 +111,7 @@ pub(crate) fn scan(
                 missing.push(directory);
                 scanning.found.listings.extend(gone(directory, known));
             }
-            Some(stat) if !stamp.is_current(stamp_of(&stat), scanning.now, depth) => {
+            Some(stat) if !stamp.is_current(stamp_of(&stat), scanning.now, scan) => {
                 scanning.list(directory.clone(), &stat)?;
             }
             Some(_) => {}
@@ -131,7 +131,7 @@ pub(crate) fn scan(
     Ok(scanning.found)
 }
 
-impl Scan {
+impl DirectoryScan {
     fn has_moved(&mut self, directory: Option<&Stat>) {
         if let Some(directory) = directory {
             self.moved_nanos = self.moved_nanos.max(stamp_of(directory));
@@ -146,7 +146,7 @@ struct Scanning<'a> {
     known: &'a BTreeMap<String, Stamp>,
     /// When it began.
     now: i64,
-    found: Scan,
+    found: DirectoryScan,
     /// Directories that were not known.
     waiting: Vec<String>,
 }
@@ -251,12 +251,12 @@ impl Stamp {
         files: StampSum(0),
     };
 
-    fn is_current(&self, changed_nanos: i64, now: i64, depth: Depth) -> bool {
+    fn is_current(&self, changed_nanos: i64, now: i64, scan: Scan) -> bool {
         if self.changed_nanos != changed_nanos {
             return false;
         }
         let patience = i64::from(self.entries).saturating_mul(PATIENCE_NANOS_PER_ENTRY);
-        let may_wait = depth == Depth::Recent
+        let may_wait = scan == Scan::Throttled
             && self.entries > LARGE
             && now.saturating_sub(self.listed_nanos) < patience;
         !self.is_racy || may_wait

@@ -6,7 +6,7 @@
 //! project/.jj/working_copy/             working_copy.lock
 //! ```
 //!
-//! git and jj remove files before they write them, so a look in the middle of a checkout sees too few. Each holds a lock
+//! git and jj remove files before they write them, so a poll in the middle of a checkout sees too few. Each holds a lock
 //! of its own meanwhile; between the steps of a rebase there is none, and other programs (libgit2) hold none at all. So
 //! what is missing is believed only while no lock is there and no directory has changed for a moment.
 //!
@@ -89,7 +89,7 @@ impl Unconfirmed {
         Self { files, activity }
     }
 
-    /// Returns how long to wait before another look may tell; `None` when that is for version control to say.
+    /// Returns how long to wait before another poll may tell; `None` when that is for version control to say.
     pub fn rest(&self) -> Option<Duration> {
         match self.activity {
             Activity::Moving { rest } => Some(rest),

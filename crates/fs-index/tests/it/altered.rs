@@ -5,13 +5,13 @@
 //! ```
 
 use fs_format::TransactionId;
-use fs_index::{Depth, Index, Reason};
+use fs_index::{Index, Reason, Scan};
 
 use crate::build::{id, tx};
-use crate::world::{Shown, World, epoch, facts, ingested, members, troubles};
+use crate::world::{Shown, World, epoch, facts, ingested, members, rejected_files};
 
 fn altered(index: &Index, id: TransactionId) -> Vec<TransactionId> {
-    match troubles(index).remove(&id.relative_path()) {
+    match rejected_files(index).remove(&id.relative_path()) {
         Some(Reason::Altered { children }) => children,
         other => panic!("{id} is not reported as altered: {other:?}"),
     }
@@ -27,8 +27,8 @@ fn agrees_with_the_files(world: &World, index: &Index) {
         facts(&fresh.shown()),
         "the history is a function of the files"
     );
-    let paths = |index: &Index| troubles(index).into_keys().collect::<Vec<_>>();
-    assert_eq!(paths(index), paths(&fresh), "so are the troubles");
+    let paths = |index: &Index| rejected_files(index).into_keys().collect::<Vec<_>>();
+    assert_eq!(paths(index), paths(&fresh), "so are the rejected files");
     world.set_journal(Some(&journal));
 }
 
@@ -45,7 +45,7 @@ fn a_parent_that_was_edited_is_left_out_with_its_children_named() {
         &id(1).relative_path(),
         &tx(1).saying("edited").encode().bytes,
     );
-    world.refresh_to(&mut index, Depth::Files);
+    world.refresh_to(&mut index, Scan::Contents);
     assert_eq!(
         ingested(&index.shown()),
         [id(2), id(3)],
@@ -98,7 +98,11 @@ fn a_parent_whose_child_comes_later_leaves_and_comes_back_when_the_child_goes() 
             [id(1)],
             "nobody contradicts it any more"
         );
-        assert!(troubles(index).is_empty(), "{:?}", troubles(index));
+        assert!(
+            rejected_files(index).is_empty(),
+            "{:?}",
+            rejected_files(index)
+        );
     }
     agrees_with_the_files(&world, &index);
 }
@@ -180,9 +184,9 @@ fn a_file_that_is_left_out_and_then_damaged_is_reported_as_damaged() {
     world.overwrite(&path, b"garbage\n");
     world.refresh(&mut index);
     assert!(
-        matches!(troubles(&index)[&path], Reason::Content(_)),
+        matches!(rejected_files(&index)[&path], Reason::Content(_)),
         "{:?}",
-        troubles(&index)
+        rejected_files(&index)
     );
     world.remove(id(2));
     world.refresh(&mut index);

@@ -8,10 +8,10 @@
 use std::collections::BTreeSet;
 
 use fs_format::{Encoded, Parent, TransactionId};
-use fs_index::{Depth, Incoming, Index, Preview, Progress, Reason};
+use fs_index::{Incoming, Index, Preview, Progress, Reason, Scan};
 
 use crate::build::{format_2, id, tx};
-use crate::world::{Shown, World, facts, troubles};
+use crate::world::{Shown, World, facts, rejected_files};
 
 /// The files of these tests.
 struct Files {
@@ -69,7 +69,7 @@ fn sharded() -> String {
 fn read_and_reported(index: &Index) -> (Option<String>, Vec<(String, &'static str)>) {
     let history = index.shown();
     let read = history.find(id(1)).map(|it| it.relative_path());
-    let reported = troubles(index).into_iter().map(|(path, reason)| {
+    let reported = rejected_files(index).into_iter().map(|(path, reason)| {
         let reason = match reason {
             Reason::Duplicate { other } => {
                 assert_eq!(Some(other), read, "a duplicate names the file that is read");
@@ -97,7 +97,7 @@ fn permutations(of: &str) -> Vec<String> {
     each.collect()
 }
 
-/// Puts the files there in every order, with a look after each, and compares what is read in the end.
+/// Puts the files there in every order, with a poll after each, and compares what is read in the end.
 fn whatever_the_order(of: &str, read: Option<String>, reported: &[(String, &'static str)]) {
     let files = Files::new();
     for order in permutations(of) {
@@ -108,7 +108,7 @@ fn whatever_the_order(of: &str, read: Option<String>, reported: &[(String, &'sta
             world.refresh(&mut index);
         }
         world.refresh(&mut late);
-        world.refresh_to(&mut index, Depth::Files);
+        world.refresh_to(&mut index, Scan::Contents);
         world.set_journal(None);
         let fresh = world.open();
         for index in [&index, &late, &fresh] {
@@ -183,7 +183,10 @@ fn a_damaged_file_hides_no_whole_one() {
             "{damaged} is damaged, and {whole} is read"
         );
         assert!(
-            matches!(troubles(&index).get(&damaged), Some(Reason::Content(_))),
+            matches!(
+                rejected_files(&index).get(&damaged),
+                Some(Reason::Content(_))
+            ),
             "and what is wrong with it is reported, in either place"
         );
     }
@@ -197,7 +200,7 @@ fn foretold(here: &str, coming: &str) {
         files.put(&world, name);
     }
     let index = world.open();
-    let known: BTreeSet<_> = troubles(&index).into_keys().collect();
+    let known: BTreeSet<_> = rejected_files(&index).into_keys().collect();
     let incoming = coming.chars().map(|name| {
         let (path, bytes) = files.file(name);
         Incoming {
@@ -222,8 +225,12 @@ fn foretold(here: &str, coming: &str) {
         facts(&after.shown()),
         "{coming} comes to {here}"
     );
-    let left_out: BTreeSet<_> = merged.troubles.into_iter().map(|it| it.path).collect();
-    let new: BTreeSet<_> = troubles(&after).into_keys().collect();
+    let left_out: BTreeSet<_> = merged
+        .rejected_files
+        .into_iter()
+        .map(|it| it.path)
+        .collect();
+    let new: BTreeSet<_> = rejected_files(&after).into_keys().collect();
     assert_eq!(
         left_out,
         new.difference(&known).cloned().collect(),

@@ -10,7 +10,7 @@ use fs_format::TransactionId;
 use fs_index::{Index, Reason};
 
 use crate::build::{format_2, id, tx};
-use crate::world::{Shown, World, epoch, facts, members, troubles};
+use crate::world::{Shown, World, epoch, facts, members, rejected_files};
 
 fn put(world: &World, n: u64, parents: &[u64]) {
     let (id, bytes) = format_2(n, parents);
@@ -18,7 +18,7 @@ fn put(world: &World, n: u64, parents: &[u64]) {
 }
 
 fn reported(index: &Index) -> Vec<TransactionId> {
-    let found = troubles(index);
+    let found = rejected_files(index);
     for reason in found.values() {
         assert!(matches!(reason, Reason::Cycle), "{reason}");
     }

@@ -1,7 +1,7 @@
 //! Journals that are cut, damaged, deleted, replaced, or read while another handle writes.
 
 use fs_format::Encoded;
-use fs_index::{Depth, Index, Observed, Stored};
+use fs_index::{Index, PollOutcome, Scan, Stored};
 use fs_io::sim::Fault;
 
 use crate::build::tx;
@@ -137,8 +137,8 @@ fn a_journal_that_goes_away_while_it_is_open_is_written_again() {
     let (before, known) = (epoch(&index), facts(&index.shown()));
     world.set_journal(None);
     assert_eq!(
-        look(&mut index, Depth::Names),
-        Observed::Changed,
+        look(&mut index, Scan::Names),
+        PollOutcome::Changed,
         "there is no journal"
     );
     assert_eq!(
@@ -162,8 +162,8 @@ fn a_journal_that_another_handle_replaced_is_read_anew() {
     world.set_journal(None);
     let other = world.open();
     assert_eq!(
-        look(&mut index, Depth::Names),
-        Observed::Current,
+        look(&mut index, Scan::Names),
+        PollOutcome::Current,
         "the other handle did the work"
     );
     assert_ne!(
@@ -194,8 +194,8 @@ fn one_handle_writes_and_another_follows_without_the_lock() {
         }
         let _held = world.lock();
         assert_eq!(
-            look(&mut reader, Depth::Names),
-            Observed::Current,
+            look(&mut reader, Scan::Names),
+            PollOutcome::Current,
             "all is journaled"
         );
         assert_eq!(
@@ -230,12 +230,12 @@ fn a_disk_that_is_full_while_a_change_is_journaled_hides_no_half_of_it() {
         world.pass();
         let len = world.journal().len();
         world.sim.disk.fail_at(fails_at, Fault::WriteFails);
-        let failed = index.ingest(Depth::Names, &world.lock()).is_err();
+        let failed = index.ingest(Scan::Names, &world.lock()).is_err();
         let was_torn = failed && world.journal().len() > len;
         torn += u32::from(was_torn);
         if was_torn {
             let mut reader = world.handle();
-            let _ = look(&mut reader, Depth::Names);
+            let _ = look(&mut reader, Scan::Names);
             witness.read(&reader.shown());
             assert_eq!(
                 epoch(&reader),
@@ -271,7 +271,7 @@ fn a_torn_record_of_an_append_that_reordered_hides_no_new_generation() {
     let generation = index.shown().topology_generation();
     let early = tx(1).by(own()).encode();
     let lock = world.lock();
-    take_in(&world.sim.clock, &mut index, Depth::Names, &lock);
+    take_in(&world.sim.clock, &mut index, Scan::Names, &lock);
     world.put(&early);
     let len = world.journal().len();
     world.sim.disk.fail_at(1, Fault::WriteFails);
@@ -316,8 +316,8 @@ fn a_batch_without_its_last_frame_has_not_happened() {
         world.set_journal(Some(&whole[..cut]));
         let mut reader = world.handle();
         assert_eq!(
-            look(&mut reader, Depth::Names),
-            Observed::Changed,
+            look(&mut reader, Scan::Names),
+            PollOutcome::Changed,
             "cut at {cut}: it is still to do"
         );
         assert_eq!(
@@ -338,13 +338,13 @@ fn a_journal_whose_records_contradict_each_other_is_written_anew() {
     journal.extend_from_within(last..);
     world.set_journal(Some(&journal));
     assert_eq!(
-        look(&mut index, Depth::Names),
-        Observed::Changed,
+        look(&mut index, Scan::Names),
+        PollOutcome::Changed,
         "one number was given twice"
     );
     assert_eq!(
-        look(&mut index, Depth::Names),
-        Observed::Changed,
+        look(&mut index, Scan::Names),
+        PollOutcome::Changed,
         "and that does not wear off"
     );
     world.refresh(&mut index);
@@ -371,8 +371,8 @@ fn an_open_reads_no_history() {
     world.overwrite_journal(&journal);
     let mut opened = world.handle();
     assert_eq!(
-        opened.observe(Depth::Names).unwrap(),
-        Observed::Current,
+        opened.poll(Scan::Names).unwrap(),
+        PollOutcome::Current,
         "an old record that is damaged is not met"
     );
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fs_format::{ContentHash, Encoded, TransactionId};
-use fs_index::{Depth, Epoch, Index, Position, Stored};
+use fs_index::{Epoch, Index, Position, Scan, Stored};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ enum Step {
     Damage(usize),
     Edit(usize),
     Pass,
-    Observe { handle: usize, depth: Depth },
+    Observe { handle: usize, scan: Scan },
     Refresh { handle: usize },
     Reopen { handle: usize },
     DeleteIndex,
@@ -208,7 +208,7 @@ impl Run {
         take_in(
             &self.world.sim.clock,
             &mut self.handles[handle],
-            Depth::Files,
+            Scan::Contents,
             &lock,
         );
         self.check(handle);
@@ -223,7 +223,7 @@ impl Run {
 
     fn refresh(&mut self, handle: usize) {
         self.world
-            .refresh_to(&mut self.handles[handle], Depth::Files);
+            .refresh_to(&mut self.handles[handle], Scan::Contents);
         self.check(handle);
     }
 
@@ -238,7 +238,7 @@ impl Run {
         );
         let left_out = self.files.len() - expected.canonical.len();
         assert_eq!(
-            index.snapshot().troubles().count(),
+            index.snapshot().rejected_files().count(),
             left_out,
             "each file that is not a member is reported"
         );
@@ -290,8 +290,8 @@ impl Run {
                 }
             }
             Step::Pass => self.world.pass(),
-            Step::Observe { handle, depth } => {
-                let _ = look(&mut self.handles[handle], depth);
+            Step::Observe { handle, scan } => {
+                let _ = look(&mut self.handles[handle], scan);
             }
             Step::Refresh { handle } => self.refresh(handle),
             Step::Reopen { handle } => {
@@ -334,7 +334,7 @@ fn shape() -> impl Strategy<Value = Shape> {
 fn step() -> impl Strategy<Value = Step> {
     let file = 0..11_usize;
     let handle = 0..2_usize;
-    let depth = prop_oneof![Just(Depth::Names), Just(Depth::Files)];
+    let scan = prop_oneof![Just(Scan::Names), Just(Scan::Contents)];
     prop_oneof![
         4 => (handle.clone(), 1..=SEALED).prop_map(|(handle, n)| Step::Append { handle, n }),
         5 => file.clone().prop_map(Step::Arrive),
@@ -342,7 +342,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => file.clone().prop_map(Step::Damage),
         2 => file.prop_map(Step::Edit),
         1 => Just(Step::Pass),
-        2 => (handle.clone(), depth).prop_map(|(handle, depth)| Step::Observe { handle, depth }),
+        2 => (handle.clone(), scan).prop_map(|(handle, scan)| Step::Observe { handle, scan }),
         6 => handle.clone().prop_map(|handle| Step::Refresh { handle }),
         1 => handle.prop_map(|handle| Step::Reopen { handle }),
         1 => Just(Step::DeleteIndex),

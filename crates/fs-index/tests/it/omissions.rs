@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fs_format::{Encoded, TransactionId};
-use fs_index::{Completeness, Depth, Index, OmissionKind};
+use fs_index::{Completeness, Index, OmissionKind, Scan};
 use proptest::prelude::*;
 
 use crate::build::{format_2, id, stream, tx};
@@ -97,7 +97,7 @@ fn a_file_that_cannot_be_used_is_one_gap_whatever_is_wrong_with_it() {
         let mut index = world.open();
         assert_eq!(omissions(&world, &index), [], "all is there");
         world.overwrite(&path(2), bytes);
-        world.refresh_to(&mut index, Depth::Files);
+        world.refresh_to(&mut index, Scan::Contents);
         let expected = [(kind, Some(id(2)), path(2))];
         assert_eq!(
             omissions(&world, &index),
@@ -161,7 +161,7 @@ fn what_came_in_a_look_at_all_files_is_known_as_well() {
     world.put(&one);
     let mut index = world.open();
     world.put_at(&path(2), b"");
-    world.refresh_to(&mut index, Depth::Files);
+    world.refresh_to(&mut index, Scan::Contents);
     assert_eq!(
         Completeness::of(&*index.snapshot().omissions().unwrap())
             .damaged

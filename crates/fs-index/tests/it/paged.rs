@@ -1,6 +1,6 @@
 //! Pages that end in the middle of a transaction.
 
-use fs_index::{All, Effort, Index, Placed, Position, Sequence};
+use fs_index::{All, Budget, Index, Placed, Position, Sequence};
 use fs_io::Disk;
 
 use crate::build::{stream, tx};
@@ -26,7 +26,7 @@ fn page(index: &Index, after: Option<Sequence>, limit: usize) -> Vec<Read> {
 fn scanned(index: &Index, after: Option<Sequence>, limit: usize) -> Vec<(Position, String)> {
     let events = index
         .snapshot()
-        .scan_ingested(after, &All, limit, Effort::Any);
+        .scan_ingested(after, &All, limit, Budget::Unlimited);
     let events = events.unwrap().expect("any effort is enough");
     events
         .iter()

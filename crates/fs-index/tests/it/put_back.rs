@@ -1,7 +1,7 @@
 //! A store that is put back to an earlier state, in place or as a whole disk, and goes on otherwise.
 
 use fs_format::Encoded;
-use fs_index::{All, Effort, Index, IndexError, Position};
+use fs_index::{All, Budget, Index, IndexError, Position};
 
 use crate::build::{id, tx};
 use crate::world::{Shown, Witness, World, epoch, facts, own};
@@ -60,7 +60,7 @@ fn what_was_given_out_after_a_backup_is_refused_once_it_is_put_back() {
             // Whatever is cached is of a past that is about to be undone.
             let _ = open
                 .snapshot()
-                .scan_ingested(None, &All, usize::MAX, Effort::Any);
+                .scan_ingested(None, &All, usize::MAX, Budget::Unlimited);
             world.put_back(&backup);
             let mut writer = world.open();
             assert_eq!(

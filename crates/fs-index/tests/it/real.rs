@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use fs_index::{Depth, Index, Layout, Observed, Reason};
+use fs_index::{Index, Layout, PollOutcome, Reason, Scan};
 use fs_io::{FileKind, System, Wait};
 
 use crate::build::{id, tx};
-use crate::world::{Shown, epoch, ingested, look, take_in, troubles};
+use crate::world::{Shown, epoch, ingested, look, rejected_files, take_in};
 
 struct Real {
     _directory: tempfile::TempDir,
@@ -38,10 +38,10 @@ impl Real {
     }
 
     fn refresh(&self, index: &mut Index) {
-        if look(index, Depth::Names) == Observed::Changed {
+        if look(index, Scan::Names) == PollOutcome::Changed {
             let system = System::real();
             let lock = system.disk.lock(&self.layout.lock(), Wait::Never).unwrap();
-            take_in(system.clock.as_ref(), index, Depth::Names, &lock);
+            take_in(system.clock.as_ref(), index, Scan::Names, &lock);
         }
     }
 
@@ -73,7 +73,7 @@ fn a_file_that_is_replaced_by_a_directory_leaves_and_comes_back() {
         "the file is not there any more"
     );
     assert_ne!(epoch(&index), before, "something went away");
-    let reason = &troubles(&index)[&id(1).relative_path()];
+    let reason = &rejected_files(&index)[&id(1).relative_path()];
     assert!(
         matches!(reason, Reason::NotAFile(FileKind::Directory)),
         "{reason}"
@@ -82,7 +82,11 @@ fn a_file_that_is_replaced_by_a_directory_leaves_and_comes_back() {
     real.put(1);
     real.refresh(&mut index);
     assert_eq!(ingested(&index.shown()), [id(2), id(1)], "it is back");
-    assert!(troubles(&index).is_empty(), "{:?}", troubles(&index));
+    assert!(
+        rejected_files(&index).is_empty(),
+        "{:?}",
+        rejected_files(&index)
+    );
 }
 
 #[test]
@@ -104,9 +108,9 @@ fn a_directory_of_transactions_that_goes_away_takes_them_along() {
     let directory = id(1).relative_path();
     let directory = directory.rsplit_once('/').unwrap().0;
     assert!(
-        matches!(troubles(&index)[directory], Reason::Name(_)),
+        matches!(rejected_files(&index)[directory], Reason::Name(_)),
         "{:?}",
-        troubles(&index)
+        rejected_files(&index)
     );
     fs::remove_dir_all(real.layout.events()).unwrap();
     real.refresh(&mut index);
@@ -139,7 +143,7 @@ fn links_are_reported_and_never_followed() {
         [id(2)],
         "a link is no transaction"
     );
-    let found = troubles(&index);
+    let found = rejected_files(&index);
     let directory = id(1).relative_path();
     let directory = directory.rsplit_once('/').unwrap().0;
     let links = [
@@ -183,7 +187,7 @@ fn a_name_that_is_no_text_is_reported() {
     )
     .unwrap();
     let index = real.open();
-    let found = troubles(&index);
+    let found = rejected_files(&index);
     assert!(
         found
             .values()

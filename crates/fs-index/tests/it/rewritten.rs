@@ -1,10 +1,10 @@
 //! Files that change under their names.
 //!
-//! What replaces a file, as git and most editors do, moves the stamp of its directory, and the next look sees it. What
+//! What replaces a file, as git and most editors do, moves the stamp of its directory, and the next poll sees it. What
 //! writes into it does not, and is found by looking at every file.
 
 use fs_format::ContentHash;
-use fs_index::{Depth, Index, Observed};
+use fs_index::{Index, PollOutcome, Scan};
 use fs_io::Disk;
 
 use crate::build::{id, tx};
@@ -24,18 +24,18 @@ fn write_into(world: &World, path: &str, bytes: &[u8]) {
 
 #[test]
 fn a_file_that_was_replaced_is_read_again_by_the_next_look() {
-    for depth in [Depth::Recent, Depth::Names, Depth::Files] {
+    for scan in [Scan::Throttled, Scan::Names, Scan::Contents] {
         let world = World::new();
         (1..=3).for_each(|n| world.put(&tx(n).encode()));
         let mut index = world.open();
         let (before, old) = (epoch(&index), hash_of(&index, 2));
         let now = tx(2).saying("rewritten").encode();
         world.overwrite(&id(2).relative_path(), &now.bytes);
-        world.refresh_to(&mut index, depth);
+        world.refresh_to(&mut index, scan);
         assert_eq!(
             hash_of(&index, 2),
             now.content_hash,
-            "{depth:?}: it is what is there"
+            "{scan:?}: it is what is there"
         );
         assert_ne!(old, now.content_hash, "which is something else");
         assert_ne!(epoch(&index), before, "what was read is not there any more");
@@ -43,13 +43,13 @@ fn a_file_that_was_replaced_is_read_again_by_the_next_look() {
         assert_eq!(
             kept[&id(2).file_name()],
             tx(2).encode().bytes,
-            "{depth:?}: the bytes of before are kept"
+            "{scan:?}: the bytes of before are kept"
         );
         world.pass();
         assert_eq!(
-            look(&mut index, depth),
-            Observed::Current,
-            "{depth:?}: that is all"
+            look(&mut index, scan),
+            PollOutcome::Current,
+            "{scan:?}: that is all"
         );
         let fresh = world.open();
         assert_eq!(
@@ -74,11 +74,11 @@ fn a_file_that_was_written_into_is_found_by_looking_at_every_file() {
     write_into(&world, &id(1).relative_path(), &now.bytes);
     world.pass();
     assert_eq!(
-        look(&mut index, Depth::Names),
-        Observed::Current,
+        look(&mut index, Scan::Names),
+        PollOutcome::Current,
         "no name came or went"
     );
-    world.refresh_to(&mut index, Depth::Files);
+    world.refresh_to(&mut index, Scan::Contents);
     assert_eq!(hash_of(&index, 1), now.content_hash, "it is read again");
     assert_ne!(epoch(&index), before, "what was read is not there any more");
 }
@@ -96,7 +96,7 @@ fn a_file_that_was_replaced_by_itself_is_read_once_and_no_change() {
             text.replace('\n', line_end).as_bytes(),
         );
         world.refresh(&mut index);
-        world.refresh_to(&mut index, Depth::Files);
+        world.refresh_to(&mut index, Scan::Contents);
         assert_eq!(epoch(&index), before, "{line_end:?}: nothing went away");
         assert_eq!(hash_of(&index, 1), old, "the content is the same");
         assert!(world.vanished().is_empty(), "nothing has to be kept");
@@ -105,8 +105,8 @@ fn a_file_that_was_replaced_by_itself_is_read_once_and_no_change() {
         let mut other = world.handle();
         for index in [&mut index, &mut other] {
             assert_eq!(
-                look(index, Depth::Names),
-                Observed::Current,
+                look(index, Scan::Names),
+                PollOutcome::Current,
                 "{line_end:?}: its new stamp is written down"
             );
         }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use fs_format::NameError;
-use fs_index::{Depth, Observed, Reason, Stored};
+use fs_index::{PollOutcome, Reason, Scan, Stored};
 use fs_io::Disk;
 
 use crate::build::{format_2, id, tx};
-use crate::world::{Shown, World, epoch, facts, ingested, look, members, take_in, troubles};
+use crate::world::{Shown, World, epoch, facts, ingested, look, members, rejected_files, take_in};
 
 #[test]
 fn names_that_are_no_transactions_are_reported_where_they_are() {
@@ -39,7 +39,7 @@ fn names_that_are_no_transactions_are_reported_where_they_are() {
         [id(1)],
         "the rest of the store works"
     );
-    let found = troubles(&index);
+    let found = rejected_files(&index);
     for path in ["notes.txt", "a/b/c", "x.jsonl~", &upper] {
         assert!(
             matches!(found[path], Reason::Name(NameError::NotATransaction)),
@@ -65,7 +65,7 @@ fn names_that_are_no_transactions_are_reported_where_they_are() {
     world.remove_at("notes.txt");
     world.refresh(&mut index);
     assert!(
-        !troubles(&index).contains_key("notes.txt"),
+        !rejected_files(&index).contains_key("notes.txt"),
         "what is gone is not reported"
     );
 }
@@ -89,7 +89,11 @@ fn names_that_people_and_systems_leave_behind_are_no_trouble() {
         }
     }
     let index = world.open();
-    assert!(troubles(&index).is_empty(), "{:?}", troubles(&index));
+    assert!(
+        rejected_files(&index).is_empty(),
+        "{:?}",
+        rejected_files(&index)
+    );
 }
 
 #[test]
@@ -118,7 +122,9 @@ fn unusable_content_is_reported_and_taken_once_it_is_whole() {
     for (bytes, expected) in contents {
         world.overwrite(&path, bytes);
         world.refresh(&mut index);
-        let reason = troubles(&index).remove(&path).expect("it is reported");
+        let reason = rejected_files(&index)
+            .remove(&path)
+            .expect("it is reported");
         assert!(expected(&reason), "{reason}");
         let said = reason.to_string();
         assert!(
@@ -131,7 +137,11 @@ fn unusable_content_is_reported_and_taken_once_it_is_whole() {
     world.overwrite(&path, &whole.bytes);
     world.refresh(&mut index);
     assert_eq!(ingested(&index.shown()), [id(1)], "it is whole now");
-    assert!(troubles(&index).is_empty(), "{:?}", troubles(&index));
+    assert!(
+        rejected_files(&index).is_empty(),
+        "{:?}",
+        rejected_files(&index)
+    );
 }
 
 #[test]
@@ -149,7 +159,7 @@ fn a_known_file_that_is_edited_in_place_leaves_and_comes_back() {
     ] {
         let before = epoch(&index);
         world.overwrite(&path, other);
-        world.refresh_to(&mut index, Depth::Files);
+        world.refresh_to(&mut index, Scan::Contents);
         assert_eq!(
             facts(&index.shown()),
             facts(&world.open().shown()),
@@ -157,13 +167,17 @@ fn a_known_file_that_is_edited_in_place_leaves_and_comes_back() {
         );
         assert_ne!(epoch(&index), before, "what was read is not there any more");
         world.overwrite(&path, &whole.bytes);
-        world.refresh_to(&mut index, Depth::Files);
+        world.refresh_to(&mut index, Scan::Contents);
         assert_eq!(
             index.shown().find(id(1)).unwrap().file_bytes(),
             whole.bytes,
             "it is back"
         );
-        assert!(troubles(&index).is_empty(), "{:?}", troubles(&index));
+        assert!(
+            rejected_files(&index).is_empty(),
+            "{:?}",
+            rejected_files(&index)
+        );
     }
 }
 
@@ -216,7 +230,7 @@ fn an_arrival_during_an_append_is_seen() {
     world.pass();
     let appended = tx(2).encode();
     let lock = world.lock();
-    take_in(&world.sim.clock, &mut index, Depth::Names, &lock);
+    take_in(&world.sim.clock, &mut index, Scan::Names, &lock);
     world.put(&tx(3).encode());
     world.put(&appended);
     // The process is stopped for a while between publishing and recording.
@@ -226,8 +240,8 @@ fn an_arrival_during_an_append_is_seen() {
         .unwrap();
     drop(lock);
     assert_eq!(
-        look(&mut index, Depth::Names),
-        Observed::Changed,
+        look(&mut index, Scan::Names),
+        PollOutcome::Changed,
         "a file arrived in between"
     );
     world.refresh(&mut index);
@@ -288,7 +302,7 @@ fn of_two_files_of_one_id_the_sealed_one_is_read_whichever_came_first() {
                 sealed.bytes,
                 "the choice depends on the files alone, not on their order {order:?}"
             );
-            let reason = &troubles(index)[&flat];
+            let reason = &rejected_files(index)[&flat];
             assert!(
                 matches!(reason, Reason::Duplicate { other } if *other == sharded),
                 "{reason}"
@@ -302,7 +316,11 @@ fn of_two_files_of_one_id_the_sealed_one_is_read_whichever_came_first() {
             old_bytes,
             "the other one is left"
         );
-        assert!(troubles(&index).is_empty(), "{:?}", troubles(&index));
+        assert!(
+            rejected_files(&index).is_empty(),
+            "{:?}",
+            rejected_files(&index)
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading a few of many: what is not wanted is not read, so damage there is not met.
 
 use fs_format::Encoded;
-use fs_index::{All, Depth, Index, IndexError, Observed, Select, Streams};
+use fs_index::{All, Index, IndexError, PollOutcome, Scan, Select, Streams};
 
 use crate::build::tx;
 use crate::world::{Shown, World, frames, ingested, own};
@@ -101,8 +101,8 @@ fn what_a_filter_leaves_out_is_not_read() {
     let world = damaged_around_the_rare();
     let mut index = world.handle();
     assert_eq!(
-        index.observe(Depth::Names).unwrap(),
-        Observed::Current,
+        index.poll(Scan::Names).unwrap(),
+        PollOutcome::Current,
         "an open does not meet the damage"
     );
     let rare = [RARE, 2 * RARE, 3 * RARE];

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use fs_index::{All, Depth, Effort, Snapshot};
+use fs_index::{All, Budget, Scan, Snapshot};
 
 use crate::build::tx;
 use crate::world::World;
@@ -25,7 +25,9 @@ fn answers(snapshot: &Snapshot) -> String {
     for (stream_id, _) in streams {
         let read = |_: fs_index::Placed<'_>| ();
         let read = snapshot.read_stream(&stream_id, 0, read).unwrap().len();
-        let scanned = snapshot.scan_stream(&stream_id, 0, Effort::Any).unwrap();
+        let scanned = snapshot
+            .scan_stream(&stream_id, 0, Budget::Unlimited)
+            .unwrap();
         let scanned = scanned.expect("any effort is enough");
         let ids: Vec<_> = scanned.iter().map(|event| event.position).collect();
         let writers = snapshot.writers_below(&stream_id, u64::MAX).unwrap();
@@ -95,7 +97,7 @@ fn a_snapshot_answers_the_same_after_appends_merges_and_what_vanishes() {
     world.refresh(&mut index);
     held.take("it is back", index.snapshot());
     world.put_at("0190/ab/notes.txt", b"?");
-    world.refresh_to(&mut index, Depth::Files);
+    world.refresh_to(&mut index, Scan::Contents);
     held.take("a file is rejected", index.snapshot());
     world.set_journal(None);
     world.refresh(&mut index);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fs_index::Depth;
+use fs_index::Scan;
 
 use crate::build::{id, tx};
 use crate::world::{Shown, World, epoch, facts, ingested, look, own};
@@ -41,7 +41,7 @@ fn every_content_that_vanished_is_kept() {
     world.put(&first);
     world.refresh(&mut index);
     world.overwrite(&path, &second.bytes);
-    world.refresh_to(&mut index, Depth::Files);
+    world.refresh_to(&mut index, Scan::Contents);
     assert_eq!(
         world.vanished().into_values().collect::<Vec<_>>(),
         std::slice::from_ref(&first.bytes)
@@ -73,7 +73,7 @@ fn a_file_that_comes_back_before_it_was_missed_in_the_journal_changes_nothing() 
     world.append(&mut index, &child);
     let before = epoch(&index);
     world.remove(id(2));
-    let _ = look(&mut index, Depth::Names);
+    let _ = look(&mut index, Scan::Names);
     world.put(&child);
     world.refresh(&mut index);
     assert_eq!(epoch(&index), before, "nobody read a history without it");
@@ -82,7 +82,7 @@ fn a_file_that_comes_back_before_it_was_missed_in_the_journal_changes_nothing() 
         &id(1).relative_path(),
         &tx(1).saying("edited").encode().bytes,
     );
-    world.refresh_to(&mut index, Depth::Files);
+    world.refresh_to(&mut index, Scan::Contents);
     assert_eq!(
         ingested(&index.shown()),
         [id(2)],
@@ -104,9 +104,9 @@ fn a_file_that_is_edited_and_comes_back_before_it_was_missed_changes_nothing() {
     world.append(&mut index, &whole);
     let before = epoch(&index);
     world.overwrite(&path, &tx(1).saying("edited").encode().bytes);
-    let _ = look(&mut index, Depth::Files);
+    let _ = look(&mut index, Scan::Contents);
     world.overwrite(&path, &whole.bytes);
-    world.refresh_to(&mut index, Depth::Files);
+    world.refresh_to(&mut index, Scan::Contents);
     assert_eq!(epoch(&index), before, "nobody read the other content");
     assert_eq!(index.shown().find(id(1)).unwrap().file_bytes(), whole.bytes);
 }

@@ -1,21 +1,21 @@
 //! Files that are missing while version control is at work.
 //!
 //! ```text
-//!   lock ── remove 1 2 3 ── [a look] ── write 1 2 3 ── unlock      nothing has happened
-//!   lock ── remove 1 2 3 ── [a look] ── write 1     ── unlock      2 and 3 are gone, once it is over
+//!   lock ── remove 1 2 3 ── [a poll] ── write 1 2 3 ── unlock      nothing has happened
+//!   lock ── remove 1 2 3 ── [a poll] ── write 1     ── unlock      2 and 3 are gone, once it is over
 //! ```
 
 use std::path::Path;
 use std::time::Duration;
 
 use fs_format::Encoded;
-use fs_index::{Activity, Depth, Index, Observed};
+use fs_index::{Activity, Index, PollOutcome, Scan};
 use fs_io::Disk;
 
 use crate::build::{id, tx};
-use crate::world::{Shown, World, epoch, ingested, load, troubles};
+use crate::world::{Shown, World, epoch, ingested, load, rejected_files};
 
-const DEPTHS: [Depth; 3] = [Depth::Recent, Depth::Names, Depth::Files];
+const DEPTHS: [Scan; 3] = [Scan::Throttled, Scan::Names, Scan::Contents];
 
 /// A store of three transactions that an open handle knows, in a repository that git locked.
 fn locked(transactions: &[Encoded]) -> (World, Index) {
@@ -42,9 +42,9 @@ fn unlock(world: &World) {
 }
 
 /// Looks, and takes in what can be, as a reader does that does not wait.
-fn look(world: &World, index: &mut Index, depth: Depth) {
-    if index.observe(depth).unwrap() == Observed::Changed {
-        index.ingest(depth, &world.lock()).unwrap();
+fn look(world: &World, index: &mut Index, scan: Scan) {
+    if index.poll(scan).unwrap() == PollOutcome::Changed {
+        index.ingest(scan, &world.lock()).unwrap();
     }
     load(index);
 }
@@ -66,7 +66,7 @@ fn irregular() -> Vec<Encoded> {
 #[test]
 fn what_git_takes_away_for_a_moment_was_never_gone() {
     for transactions in [chain(), irregular()] {
-        for depth in DEPTHS {
+        for scan in DEPTHS {
             let (world, mut index) = locked(&transactions);
             let (before, journal) = (epoch(&index), world.journal());
             let order = ingested(&index.shown());
@@ -74,18 +74,18 @@ fn what_git_takes_away_for_a_moment_was_never_gone() {
                 .iter()
                 .for_each(|it| world.remove(it.transaction_id));
             for _ in 0..3 {
-                look(&world, &mut index, depth);
+                look(&world, &mut index, scan);
                 world.sim.clock.advance(Duration::from_secs(5));
                 let unconfirmed = index.snapshot().unconfirmed().expect("they are missing");
-                assert_eq!(unconfirmed.files.count, 3, "{depth:?}: all are named");
+                assert_eq!(unconfirmed.files.count, 3, "{scan:?}: all are named");
                 assert_eq!(
                     unconfirmed.files.paths[0],
                     id(1).relative_path(),
-                    "{depth:?}: by their paths"
+                    "{scan:?}: by their paths"
                 );
                 assert!(
                     matches!(&unconfirmed.activity, Activity::Locked { path } if path.ends_with("index.lock")),
-                    "{depth:?}: and by what is at work: {unconfirmed:?}"
+                    "{scan:?}: and by what is at work: {unconfirmed:?}"
                 );
                 assert_eq!(ingested(&index.shown()), order, "answers are of before");
             }
@@ -96,13 +96,9 @@ fn what_git_takes_away_for_a_moment_was_never_gone() {
             unlock(&world);
             world.pass();
             for index in [&mut index, &mut opened] {
-                world.refresh_to(index, depth);
-                assert_eq!(epoch(index), before, "{depth:?}: no epoch was made");
-                assert_eq!(
-                    index.snapshot().unconfirmed(),
-                    None,
-                    "{depth:?}: it is over"
-                );
+                world.refresh_to(index, scan);
+                assert_eq!(epoch(index), before, "{scan:?}: no epoch was made");
+                assert_eq!(index.snapshot().unconfirmed(), None, "{scan:?}: it is over");
                 assert_eq!(ingested(&index.shown()), order, "all are there");
             }
         }
@@ -111,25 +107,25 @@ fn what_git_takes_away_for_a_moment_was_never_gone() {
 
 #[test]
 fn what_git_has_taken_away_is_gone_when_it_is_done() {
-    for depth in DEPTHS {
+    for scan in DEPTHS {
         let transactions = chain();
         let (world, mut index) = locked(&transactions);
         let before = epoch(&index);
         world.remove(id(2));
         world.remove(id(3));
-        look(&world, &mut index, depth);
-        assert_eq!(epoch(&index), before, "{depth:?}: not yet");
+        look(&world, &mut index, scan);
+        assert_eq!(epoch(&index), before, "{scan:?}: not yet");
         unlock(&world);
-        world.refresh_to(&mut index, depth);
-        assert_ne!(epoch(&index), before, "{depth:?}: now");
-        assert_eq!(ingested(&index.shown()), [id(1)], "{depth:?}: one is left");
-        assert_eq!(world.vanished().len(), 2, "{depth:?}: their bytes are kept");
+        world.refresh_to(&mut index, scan);
+        assert_ne!(epoch(&index), before, "{scan:?}: now");
+        assert_eq!(ingested(&index.shown()), [id(1)], "{scan:?}: one is left");
+        assert_eq!(world.vanished().len(), 2, "{scan:?}: their bytes are kept");
     }
 }
 
 #[test]
 fn who_locks_nothing_is_given_a_moment() {
-    for depth in DEPTHS {
+    for scan in DEPTHS {
         let transactions = chain();
         let world = World::new();
         transactions.iter().for_each(|it| world.put(it));
@@ -141,23 +137,23 @@ fn who_locks_nothing_is_given_a_moment() {
             .clock
             .advance(Duration::from_nanos(10_000_000_001));
         world.remove(id(1));
-        look(&world, &mut index, depth);
+        look(&world, &mut index, scan);
         let rest = index.snapshot().unconfirmed().and_then(|it| it.rest());
         let rest = rest.expect("the directory has just changed");
-        assert!(rest <= Duration::from_millis(250), "{depth:?}: {rest:?}");
+        assert!(rest <= Duration::from_millis(250), "{scan:?}: {rest:?}");
         world.sim.clock.advance(rest / 2);
         world.remove(id(2));
         world.sim.clock.advance(rest / 2);
-        look(&world, &mut index, depth);
-        assert_eq!(epoch(&index), before, "{depth:?}: it changes still");
+        look(&world, &mut index, scan);
+        assert_eq!(epoch(&index), before, "{scan:?}: it changes still");
         transactions[..2].iter().for_each(|it| world.put(it));
         world.pass();
-        look(&world, &mut index, depth);
-        assert_eq!(epoch(&index), before, "{depth:?}: they are back");
+        look(&world, &mut index, scan);
+        assert_eq!(epoch(&index), before, "{scan:?}: they are back");
         world.remove(id(1));
         world.pass();
-        look(&world, &mut index, depth);
-        assert_ne!(epoch(&index), before, "{depth:?}: it stays away");
+        look(&world, &mut index, scan);
+        assert_ne!(epoch(&index), before, "{scan:?}: it stays away");
     }
 }
 
@@ -167,14 +163,14 @@ fn a_lock_that_nobody_holds_counts_for_a_minute() {
     let before = epoch(&index);
     world.remove(id(3));
     world.sim.clock.advance(Duration::from_secs(50));
-    look(&world, &mut index, Depth::Names);
+    look(&world, &mut index, Scan::Names);
     assert_eq!(epoch(&index), before, "it may still be held");
     world.remove(id(2));
     world.sim.clock.advance(Duration::from_secs(50));
-    look(&world, &mut index, Depth::Names);
+    look(&world, &mut index, Scan::Names);
     assert_eq!(epoch(&index), before, "something moved since");
     world.sim.clock.advance(Duration::from_secs(20));
-    look(&world, &mut index, Depth::Names);
+    look(&world, &mut index, Scan::Names);
     assert_ne!(epoch(&index), before, "for a minute nothing moved");
 }
 
@@ -183,7 +179,7 @@ fn a_lock_keeps_nobody_from_what_arrives() {
     let (world, mut index) = locked(&chain());
     let before = epoch(&index);
     world.put(&tx(4).encode());
-    look(&world, &mut index, Depth::Names);
+    look(&world, &mut index, Scan::Names);
     assert!(ingested(&index.shown()).contains(&id(4)), "it is there");
     assert_eq!(epoch(&index), before, "and nothing else has changed");
     assert_eq!(index.snapshot().unconfirmed(), None, "nothing is missing");
@@ -196,19 +192,15 @@ fn a_file_that_git_is_about_to_write_is_neither_empty_nor_rewritten_yet() {
         let before = epoch(&index);
         world.remove(id(3));
         world.put_at(&id(3).relative_path(), bytes);
-        for depth in DEPTHS {
-            look(&world, &mut index, depth);
-            assert_eq!(epoch(&index), before, "{depth:?}: it is not believed");
-            assert_eq!(
-                ingested(&index.shown()).len(),
-                3,
-                "{depth:?}: nor taken out"
-            );
+        for scan in DEPTHS {
+            look(&world, &mut index, scan);
+            assert_eq!(epoch(&index), before, "{scan:?}: it is not believed");
+            assert_eq!(ingested(&index.shown()).len(), 3, "{scan:?}: nor taken out");
         }
         unlock(&world);
         world.refresh(&mut index);
         assert_ne!(epoch(&index), before, "what was read is not there any more");
-        let is_left_out = troubles(&index).contains_key(&id(3).relative_path());
+        let is_left_out = rejected_files(&index).contains_key(&id(3).relative_path());
         assert_eq!(
             is_left_out,
             bytes.is_empty(),
@@ -228,7 +220,7 @@ fn a_directory_that_goes_and_comes_back_was_never_gone() {
         world.remove(it.transaction_id);
     }
     world.sim.disk.remove_dir(&directory).unwrap();
-    look(&world, &mut index, Depth::Names);
+    look(&world, &mut index, Scan::Names);
     assert_eq!(
         index.snapshot().unconfirmed().map(|it| it.files.count),
         Some(3),
@@ -245,5 +237,5 @@ fn a_directory_that_goes_and_comes_back_was_never_gone() {
         .for_each(|it| world.remove(it.transaction_id));
     world.sim.disk.remove_dir(&directory).unwrap();
     world.refresh(&mut index);
-    assert_ne!(epoch(&index), before, "the directory is watched as before");
+    assert_ne!(epoch(&index), before, "the directory is rejected as before");
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fs_format::{ContentHash, Encoded, EventId, ReplicaId, TransactionId};
 use fs_index::{
-    All, Depth, Effort, Epoch, History, Index, IndexError, Layout, Observed, Placed, Position,
-    RawEvents, Reason, Stored, Unconfirmed,
+    All, Budget, Epoch, History, Index, IndexError, Layout, Placed, PollOutcome, Position,
+    RawEvents, Reason, Scan, Stored, Unconfirmed,
 };
 use fs_io::sim::Simulation;
 use fs_io::{Clock, Disk, FileKind, LockGuard, Site, Stat, SyncPolicy, Wait};
@@ -80,12 +80,12 @@ impl World {
 
     /// Brings a handle up to date as the store does: the lock is taken only when something came or went.
     pub(crate) fn refresh(&self, index: &mut Index) {
-        self.refresh_to(index, Depth::Names);
+        self.refresh_to(index, Scan::Names);
     }
 
-    pub(crate) fn refresh_to(&self, index: &mut Index, depth: Depth) {
-        if index.observe(depth).unwrap() == Observed::Changed {
-            ingest(&self.sim.clock, index, depth, &self.lock());
+    pub(crate) fn refresh_to(&self, index: &mut Index, scan: Scan) {
+        if index.poll(scan).unwrap() == PollOutcome::Changed {
+            ingest(&self.sim.clock, index, scan, &self.lock());
         }
         if let Err(IndexError::Damaged { .. }) = index.snapshot().history() {
             index.repair(&self.lock()).unwrap();
@@ -102,7 +102,7 @@ impl World {
     /// Appends, and compares nothing; for many.
     pub(crate) fn append_unread(&self, index: &mut Index, encoded: &Encoded) {
         let lock = self.lock();
-        ingest(&self.sim.clock, index, Depth::Names, &lock);
+        ingest(&self.sim.clock, index, Scan::Names, &lock);
         self.put(encoded);
         let stored = Stored::of_encoded_bytes(encoded.clone());
         index.record_appends(vec![stored], &lock).unwrap();
@@ -276,7 +276,10 @@ pub(crate) fn load(index: &mut Index) {
                 .scan_stream(stream_id, 1, effort)
                 .map(positions)
         };
-        let (any, little) = (scan(Effort::Any).unwrap(), scan(Effort::Little).unwrap());
+        let (any, little) = (
+            scan(Budget::Unlimited).unwrap(),
+            scan(Budget::Inline).unwrap(),
+        );
         assert_eq!(
             any.as_ref(),
             Some(&expected),
@@ -302,7 +305,7 @@ pub(crate) fn load(index: &mut Index) {
     );
     let scanned = index
         .snapshot()
-        .scan_ingested(None, &All, usize::MAX, Effort::Any)
+        .scan_ingested(None, &All, usize::MAX, Budget::Unlimited)
         .map(positions);
     assert_eq!(
         scanned.unwrap(),
@@ -314,27 +317,27 @@ pub(crate) fn load(index: &mut Index) {
         history.epoch(),
         "the epoch is that of the history"
     );
-    // For the troubles.
-    let _ = index.observe(Depth::Files).unwrap();
+    // For the rejected files.
+    let _ = index.poll(Scan::Contents).unwrap();
 }
 
-pub(crate) fn look(index: &mut Index, depth: Depth) -> Observed {
-    let observed = index.observe(depth).unwrap();
+pub(crate) fn look(index: &mut Index, scan: Scan) -> PollOutcome {
+    let polled = index.poll(scan).unwrap();
     load(index);
-    observed
+    polled
 }
 
-pub(crate) fn take_in(clock: &dyn Clock, index: &mut Index, depth: Depth, lock: &LockGuard) {
-    ingest(clock, index, depth, lock);
+pub(crate) fn take_in(clock: &dyn Clock, index: &mut Index, scan: Scan, lock: &LockGuard) {
+    ingest(clock, index, scan, lock);
     load(index);
 }
 
 /// Ingests, and once more after the directories have rested where that is asked for.
-fn ingest(clock: &dyn Clock, index: &mut Index, depth: Depth, lock: &LockGuard) {
-    index.ingest(depth, lock).unwrap();
+fn ingest(clock: &dyn Clock, index: &mut Index, scan: Scan, lock: &LockGuard) {
+    index.ingest(scan, lock).unwrap();
     if let Some(rest) = index.snapshot().unconfirmed().and_then(Unconfirmed::rest) {
         clock.wait(rest);
-        index.ingest(depth, lock).unwrap();
+        index.ingest(scan, lock).unwrap();
     }
 }
 
@@ -417,10 +420,10 @@ pub(crate) fn epoch(index: &Index) -> Epoch {
 }
 
 /// Returns the reported paths with their reasons.
-pub(crate) fn troubles(index: &Index) -> BTreeMap<String, Reason> {
+pub(crate) fn rejected_files(index: &Index) -> BTreeMap<String, Reason> {
     index
         .snapshot()
-        .troubles()
+        .rejected_files()
         .map(|trouble| (trouble.path.clone(), trouble.reason.clone()))
         .collect()
 }

@@ -3,18 +3,18 @@
 //! One is read. It is `F` where a child records the content hash of `F` and none that of `S`, and `S` elsewhere. Children of formats 1 and 2
 //! record no hashes, so what the flat files say has no part in it, and the answer is not needed to find it.
 //!
-//! **Invariant**: the choice is a function of the files, whichever was there first. The other file is among the troubles, and what it
+//! **Invariant**: the choice is a function of the files, whichever was there first. The other file is among the rejected files, and what it
 //! records of its parents still counts (`claims.rs`).
 
 use fs_format::TransactionId;
 
-use super::Census;
+use super::Rebuild;
 use crate::log::record::Place;
 use crate::stored::Stored;
-use crate::watch::file::Watched;
-use crate::watch::rejected::{Reason, Trouble};
+use crate::watch::file::Rejected;
+use crate::watch::rejected::{Reason, RejectedFile};
 
-impl Census {
+impl Rebuild {
     /// Takes note of the other file of a transaction whose file is known.
     pub(super) fn meet_copy(&mut self, copy: Stored) {
         self.copies.insert(copy.id(), copy);
@@ -65,7 +65,7 @@ impl Census {
         let id = right.id();
         let wrong = self.taken(id).cloned();
         self.candidates.remove(&id);
-        self.troubles.remove(&right.relative_path());
+        self.rejected_files.remove(&right.relative_path());
         match self.history.find(id) {
             Some(member) if member.is_same_file(&right) => _ = self.gone.remove(&id),
             member => {
@@ -92,14 +92,14 @@ impl Census {
                     other: taken.relative_path(),
                 },
             };
-            let watched = Watched::of(
+            let rejected = Rejected::of(
                 copy,
-                Trouble {
+                RejectedFile {
                     path: path.clone(),
                     reason,
                 },
             );
-            self.troubles.insert(path, watched);
+            self.rejected_files.insert(path, rejected);
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use fs_format::Location;
 
-use super::Census;
+use super::Rebuild;
 use crate::log::record::Place;
 use crate::stored::Stored;
-use crate::watch::file::{self, Found, Named, Watched};
+use crate::watch::file::{self, Found, Named, Rejected};
 use crate::watch::rejected::Reason;
 
 /// What was found.
@@ -19,19 +19,19 @@ pub(crate) enum Examined {
     /// A transaction that lies sharded as well.
     Copy(Box<Stored>),
     /// A file that cannot be used.
-    Trouble(Watched),
+    Rejected(Rejected),
 }
 
-impl Census {
+impl Rebuild {
     /// Looks at the file of this path; what the history knows already is not opened again.
     pub(super) fn examine(&self, path: &str) -> Examined {
         let (location, stat) = match file::name(&self.system, &self.layout, path) {
             Named::File(location, stat) => (location, stat),
-            Named::Trouble(watched) => return Examined::Trouble(watched),
+            Named::Rejected(rejected) => return Examined::Rejected(rejected),
             Named::Missing(Ok(location)) => return Examined::Gone(location),
             // A name that is listed and not found is not UTF-8.
             Named::Missing(Err(error)) if self.listed.contains_key(path) => {
-                return Examined::Trouble(Watched::new(path, None, Reason::Name(error)));
+                return Examined::Rejected(Rejected::new(path, None, Reason::Name(error)));
             }
             Named::Missing(Err(_)) => return Examined::Unchanged,
         };
@@ -53,7 +53,7 @@ impl Census {
             Found::Missing(_) => Examined::Gone(location),
             Found::Whole(stored) if is_sharded_too => Examined::Copy(stored),
             Found::Whole(stored) => Examined::Whole(stored),
-            Found::Trouble(watched) => Examined::Trouble(watched),
+            Found::Rejected(rejected) => Examined::Rejected(rejected),
         }
     }
 }

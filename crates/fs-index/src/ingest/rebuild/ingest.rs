@@ -13,7 +13,7 @@ use fs_dag::{Dag, Node};
 use fs_format::TransactionId;
 use fs_io::SyncPolicy;
 
-use super::Census;
+use super::Rebuild;
 use crate::error::IndexError;
 use crate::ingest::vanished;
 use crate::log::journal::Journal;
@@ -21,8 +21,8 @@ use crate::log::record::{self, Origin};
 use crate::position::{Epoch, RunningHash};
 use crate::snapshot::history::History;
 use crate::stored::Stored;
-use crate::watch::file::Watched;
-use crate::watch::rejected::{Reason, Trouble};
+use crate::watch::file::Rejected;
+use crate::watch::rejected::{Reason, RejectedFile};
 
 /// What is to change in the history.
 pub(super) struct Plan {
@@ -43,7 +43,7 @@ pub(super) struct Settled {
     reordered: bool,
 }
 
-impl Census {
+impl Rebuild {
     /// Works out which candidates join the history and which members leave it.
     ///
     /// # Complexity
@@ -79,7 +79,7 @@ impl Census {
         Plan { accepted, dropped }
     }
 
-    /// Lists every candidate that stays out among the troubles.
+    /// Lists every candidate that stays out among the rejected files.
     pub(super) fn list_rejected(&mut self) {
         for stored in self.candidates.values() {
             let reason = match self.claims.contradiction(stored.id(), stored.content_hash) {
@@ -87,8 +87,10 @@ impl Census {
                 None => Reason::Cycle,
             };
             let path = stored.relative_path();
-            self.troubles
-                .insert(path.clone(), Watched::of(stored, Trouble { path, reason }));
+            self.rejected_files.insert(
+                path.clone(),
+                Rejected::of(stored, RejectedFile { path, reason }),
+            );
         }
         self.list_copies();
     }
@@ -99,7 +101,7 @@ impl Census {
         let mut payloads = Vec::new();
         let mut joined = Vec::new();
         if !plan.is_empty() {
-            payloads.push(record::census());
+            payloads.push(record::rebuilt());
         }
         if self.is_another_boot()
             && let Some(boot_id) = self.system.machine.boot_id.clone()
@@ -143,7 +145,7 @@ impl Census {
     }
 
     /// Writes a new journal of everything that is there, under a new epoch.
-    pub(super) fn rebuild(&mut self) -> Result<(), IndexError> {
+    pub(super) fn rewrite(&mut self) -> Result<(), IndexError> {
         self.keep_gone(&self.gone)?;
         let members = self
             .history
@@ -173,7 +175,7 @@ impl Census {
         let settled = self.settle(plan)?;
         let epoch = self.draw_epoch()?;
         self.history.set_epoch(epoch, generation);
-        let mut payloads = vec![record::census(), record::epoch(epoch, generation)];
+        let mut payloads = vec![record::rebuilt(), record::epoch(epoch, generation)];
         payloads.extend(self.boot_id.iter().map(|boot_id| record::boot(boot_id)));
         // What is known and left out is not taken for a lost record later.
         self.once_vanished.extend(self.candidates.keys());
@@ -214,7 +216,7 @@ impl Census {
         }
         let reordered = self.history.extend(joined.clone());
         for stored in &joined {
-            self.troubles.remove(&stored.relative_path());
+            self.rejected_files.remove(&stored.relative_path());
         }
         self.restate_claims();
         Settled {

@@ -3,7 +3,7 @@
 //! It answers what can only be told with a view to everything: a first build, files that were edited, links that
 //! contradict each other, cycles, keys that descend, a journal that lost its end; and what the status of a store says.
 //!
-//! **Invariant**: the history is a function of the files that were there at the last look; the numbers come from the
+//! **Invariant**: the history is a function of the files that were there at the last poll; the numbers come from the
 //! journal alone. Whatever goes away starts a new epoch.
 //!
 //! # Complexity
@@ -25,21 +25,21 @@ use fs_io::{FileKind, System};
 use self::claims::Claims;
 use crate::error::IndexError;
 use crate::layout::Layout;
-use crate::log::journal::{self, Entry, Journal, Tail};
+use crate::log::journal::{self, Entry, Journal, JournalChange};
 use crate::log::record::{Arrived, Origin, Record, Seen};
 use crate::position::RunningHash;
 use crate::progress::Progress;
 use crate::snapshot::history::History;
 use crate::stored::Stored;
-use crate::watch::file::{self, Watched};
+use crate::watch::file::{self, Rejected};
 use crate::watch::file_stamp::FileStamp;
-use crate::watch::poll::Observed;
-use crate::watch::rejected::Trouble;
+use crate::watch::poll::PollOutcome;
+use crate::watch::rejected::RejectedFile;
 use crate::watch::scan::Stamp;
 
-/// A census in progress.
+/// A full rebuild in progress.
 #[derive(Debug)]
-pub(crate) struct Census {
+pub(crate) struct Rebuild {
     system: System,
     layout: Layout,
     pub(crate) journal: Journal,
@@ -68,7 +68,7 @@ pub(crate) struct Census {
     listed: BTreeMap<String, FileKind>,
     /// Paths that have not been looked at yet.
     pending: BTreeSet<String>,
-    troubles: BTreeMap<String, Watched>,
+    rejected_files: BTreeMap<String, Rejected>,
     /// Whole files that are not in the history: new ones, and those that were rejected.
     candidates: BTreeMap<TransactionId, Stored>,
     /// Whole files whose transaction is read from another.
@@ -80,8 +80,8 @@ pub(crate) struct Census {
     progress: Progress,
 }
 
-impl Census {
-    /// Returns a census that has looked at nothing yet; `own` are the replicas of this working copy.
+impl Rebuild {
+    /// Returns a full rebuild that has looked at nothing yet; `own` are the replicas of this working copy.
     pub(crate) fn new(
         system: System,
         layout: Layout,
@@ -107,7 +107,7 @@ impl Census {
             restamped: BTreeMap::new(),
             listed: BTreeMap::new(),
             pending: BTreeSet::new(),
-            troubles: BTreeMap::new(),
+            rejected_files: BTreeMap::new(),
             candidates: BTreeMap::new(),
             copies: BTreeMap::new(),
             gone: BTreeSet::new(),
@@ -117,23 +117,23 @@ impl Census {
     }
 
     /// Returns the files that are left out of the history, by path.
-    pub(crate) fn troubles(&self) -> Vec<Trouble> {
-        self.troubles
+    pub(crate) fn rejected_files(&self) -> Vec<RejectedFile> {
+        self.rejected_files
             .values()
-            .map(|watched| watched.trouble.clone())
+            .map(|rejected| rejected.trouble.clone())
             .collect()
     }
 
     /// Returns what the files that are left out looked like.
-    pub(crate) fn watched(&self) -> BTreeMap<String, Seen> {
-        self.troubles
+    pub(crate) fn rejected(&self) -> BTreeMap<String, Seen> {
+        self.rejected_files
             .iter()
-            .map(|(path, watched)| (path.clone(), watched.seen))
+            .map(|(path, rejected)| (path.clone(), rejected.seen))
             .collect()
     }
 
     /// Returns whether some file was judged by what others say, or some key descends along an edge.
-    pub(crate) fn is_irregular(&self) -> bool {
+    pub(crate) fn needs_rebuild(&self) -> bool {
         let is_contested = |stored: &Arc<Stored>| {
             let mut contradicting = self.claims.contradicting(stored.id(), stored.content_hash);
             contradicting.next().is_some()
@@ -142,7 +142,7 @@ impl Census {
             || !self.cyclic.is_empty()
             || !self.history.dag().is_ascending()
             || self
-                .troubles
+                .rejected_files
                 .values()
                 .any(|it| it.trouble.reason.is_about_others())
             || self.history.shared().iter().any(is_contested)
@@ -152,39 +152,39 @@ impl Census {
     ///
     /// # Errors
     /// [`IndexError`] when a directory or the journal cannot be read.
-    pub(crate) fn observe(&mut self) -> Result<Observed, IndexError> {
-        let usable = self.look()?;
+    pub(crate) fn poll(&mut self) -> Result<PollOutcome, IndexError> {
+        let usable = self.poll_files()?;
         let current = usable && self.plan().is_empty() && !self.has_lost_its_end();
         if current {
             self.list_rejected();
         }
         Ok(if current {
-            Observed::Current
+            PollOutcome::Current
         } else {
-            Observed::Changed
+            PollOutcome::Changed
         })
     }
 
     /// Reads the journal and looks at every file; returns whether the journal can be used.
     ///
     /// # Errors
-    /// As [`Census::observe`].
-    pub(crate) fn look(&mut self) -> Result<bool, IndexError> {
+    /// As [`Rebuild::poll`].
+    pub(crate) fn poll_files(&mut self) -> Result<bool, IndexError> {
         let usable = self.catch_up()?;
         self.survey()?;
         Ok(usable)
     }
 
-    /// Brings journal and history up to date after [`Census::look`]; the caller holds the write lock.
+    /// Brings journal and history up to date after [`Rebuild::poll_files`]; the caller holds the write lock.
     ///
     /// # Errors
-    /// As [`Census::observe`], and [`IndexError`] when the journal or the bytes of vanished transactions cannot be
+    /// As [`Rebuild::poll`], and [`IndexError`] when the journal or the bytes of vanished transactions cannot be
     /// written.
     pub(crate) fn ingest(&mut self, usable: bool) -> Result<(), IndexError> {
         if usable && !self.has_lost_its_end() && !self.is_overgrown() {
             self.apply()
         } else {
-            self.rebuild()
+            self.rewrite()
         }
     }
 
@@ -213,12 +213,12 @@ impl Census {
 
     /// Reads the journal; returns whether there is a usable one.
     fn catch_up(&mut self) -> Result<bool, IndexError> {
-        match self.journal.look()? {
-            Tail::Added { entries, cut } => {
+        match self.journal.poll()? {
+            JournalChange::Added { entries, cut } => {
                 self.cut = cut;
                 self.replay(entries)
             }
-            Tail::Replaced | Tail::PutBack | Tail::Unusable => Ok(false),
+            JournalChange::Replaced | JournalChange::PutBack | JournalChange::Unusable => Ok(false),
         }
     }
 
@@ -262,7 +262,7 @@ impl Census {
                         return Ok(false);
                     }
                 }
-                Record::Census | Record::Directories { .. } | Record::Watched { .. } => {}
+                Record::Rebuilt | Record::Directories { .. } | Record::Rejected { .. } => {}
             }
         }
         let Some(epoch) = epoch else {

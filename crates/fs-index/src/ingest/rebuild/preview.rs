@@ -1,31 +1,31 @@
-//! A census of the files that are here, and of others that may come.
+//! A full rebuild of the files that are here, and of others that may come.
 //!
-//! **Invariant**: what comes is judged as it would be by the census after it came.
+//! **Invariant**: what comes is judged as it would be by the full rebuild after it came.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fs_format::TransactionId;
 
-use super::Census;
+use super::Rebuild;
 use crate::error::IndexError;
 use crate::snapshot::completeness::Omission;
 use crate::stored::Stored;
-use crate::watch::rejected::{Reason, Trouble};
+use crate::watch::rejected::{Reason, RejectedFile};
 use crate::what_if::{Incoming, Merged, another_content, stored_of};
 
-impl Census {
+impl Rebuild {
     /// Works out the history of what is here, apart from what counts as incoming.
     ///
     /// # Errors
-    /// As [`Census::observe`].
-    pub(crate) fn look_without(&mut self, incoming: &[Incoming]) -> Result<(), IndexError> {
+    /// As [`Rebuild::poll`].
+    pub(crate) fn poll_without(&mut self, incoming: &[Incoming]) -> Result<(), IndexError> {
         // Without a usable journal every file is read.
         let _ = self.catch_up()?;
         self.survey()?;
         for Incoming { path, content, .. } in incoming.iter().filter(|it| it.is_theirs) {
             let Ok(stored) = content.clone().and_then(|bytes| stored_of(path, bytes)) else {
                 // It is no transaction, whether it stands here already or not.
-                self.troubles.remove(path);
+                self.rejected_files.remove(path);
                 continue;
             };
             let id = stored.id();
@@ -44,32 +44,32 @@ impl Census {
         Ok(())
     }
 
-    /// Lets files come after [`Census::look_without`].
+    /// Lets files come after [`Rebuild::poll_without`].
     pub(crate) fn merge(mut self, incoming: Vec<Incoming>) -> Merged {
         let before: BTreeSet<TransactionId> = self.ids().collect();
-        let known: BTreeSet<String> = self.troubles.keys().cloned().collect();
-        let mut troubles = BTreeMap::new();
+        let known: BTreeSet<String> = self.rejected_files.keys().cloned().collect();
+        let mut rejected_files = BTreeMap::new();
         for incoming in incoming.into_iter().filter(Incoming::may_be_one) {
             let Incoming { path, content, .. } = incoming;
             let stored = content.and_then(|bytes| stored_of(&path, bytes));
             if let Err(reason) = stored.and_then(|stored| self.take_incoming(stored)) {
-                troubles.insert(path.clone(), Trouble { path, reason });
+                rejected_files.insert(path.clone(), RejectedFile { path, reason });
             }
         }
         self.change_as_planned();
-        for (path, watched) in &self.troubles {
+        for (path, rejected) in &self.rejected_files {
             if !known.contains(path) {
-                troubles
+                rejected_files
                     .entry(path.clone())
-                    .or_insert_with(|| watched.trouble.clone());
+                    .or_insert_with(|| rejected.trouble.clone());
             }
         }
         let dag = self.history.dag();
         let rejected = self
-            .troubles
+            .rejected_files
             .iter()
             .filter(|(path, _)| known.contains(*path));
-        let rejected = rejected.map(|(_, watched)| &watched.trouble);
+        let rejected = rejected.map(|(_, rejected)| &rejected.trouble);
         let mut omissions: Vec<_> = rejected
             .filter_map(|trouble| Omission::of_rejected(trouble, &self.history))
             .collect();
@@ -86,7 +86,7 @@ impl Census {
             omissions,
             arrived: self.ids().filter(|id| !before.contains(id)).collect(),
             history: self.history,
-            troubles: troubles.into_values().collect(),
+            rejected_files: rejected_files.into_values().collect(),
         }
     }
 

@@ -3,8 +3,8 @@
 //! Two paths stand for one id: `S` in the directories of the id (format 3), `F` flat (formats 1 and 2). Where both are whole, `S` is taken
 //! here, and children may say otherwise (`copies.rs`).
 //!
-//! **Invariant**: members that are not gone, candidates and copies are the whole files that were there at the last look; each
-//! other file is among the troubles.
+//! **Invariant**: members that are not gone, candidates and copies are the whole files that were there at the last poll; each
+//! other file is among the rejected files.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use std::sync::Arc;
 use fs_format::Location;
 use fs_io::FileKind;
 
-use super::Census;
+use super::Rebuild;
 use super::examine::Examined;
 use crate::error::IndexError;
 use crate::log::record::Place;
 use crate::stored::Stored;
 use crate::watch::file::{self, Found};
 use crate::watch::file_stamp::FileStamp;
-use crate::watch::poll::Depth;
+use crate::watch::poll::Scan;
 use crate::watch::scan;
 
-impl Census {
+impl Rebuild {
     /// Looks at every file.
     pub(super) fn survey(&mut self) -> Result<(), IndexError> {
         let (disk, clock) = (self.system.disk.as_ref(), self.system.clock.as_ref());
         self.listed.clear();
         self.stamps.clear();
-        let scan = scan::scan(disk, clock, &self.layout, &BTreeMap::new(), Depth::Files)?;
+        let scan = scan::scan(disk, clock, &self.layout, &BTreeMap::new(), Scan::Contents)?;
         self.moved_nanos = scan.moved_nanos;
         for listing in scan.listings {
             let entries = listing.entries.iter();
@@ -47,24 +47,24 @@ impl Census {
         while let Some(path) = self.pending.pop_first() {
             match self.examine(&path) {
                 Examined::Unchanged => {
-                    self.troubles.remove(&path);
+                    self.rejected_files.remove(&path);
                 }
-                Examined::Trouble(watched) => {
+                Examined::Rejected(rejected) => {
                     if let Ok(location) = fs_format::check_name(&path) {
                         self.miss(&location);
                     }
-                    self.troubles.insert(path, watched);
+                    self.rejected_files.insert(path, rejected);
                 }
                 Examined::Gone(location) => {
-                    self.troubles.remove(&path);
+                    self.rejected_files.remove(&path);
                     self.miss(&location);
                 }
                 Examined::Whole(stored) => {
-                    self.troubles.remove(&path);
+                    self.rejected_files.remove(&path);
                     self.meet(*stored);
                 }
                 Examined::Copy(stored) => {
-                    self.troubles.remove(&path);
+                    self.rejected_files.remove(&path);
                     self.meet_copy(*stored);
                 }
             }
@@ -77,7 +77,7 @@ impl Census {
         let (history, gone) = (&self.history, &self.gone);
         for (path, kind) in &self.listed {
             let is_member = *kind == FileKind::File
-                && !self.troubles.contains_key(path)
+                && !self.rejected_files.contains_key(path)
                 && fs_format::check_name(path).is_ok_and(|location| {
                     let id = location.transaction_id();
                     let member = history.find(id).filter(|_| !gone.contains(&id));
@@ -99,7 +99,7 @@ impl Census {
             })
         };
         let paths: Vec<String> = self.pending.iter().filter(is_new).cloned().collect();
-        let found = file::look_at_all(&self.system, &self.layout, &paths, &self.progress);
+        let found = file::inspect_all(&self.system, &self.layout, &paths, &self.progress);
         for (path, found) in paths.into_iter().zip(found) {
             if let Found::Whole(stored) = found {
                 self.pending.remove(&path);
@@ -120,7 +120,7 @@ impl Census {
         }
         self.miss_copy(id, place);
         let flat_is_here =
-            self.troubles.contains_key(&id.file_name()) || self.copies.contains_key(&id);
+            self.rejected_files.contains_key(&id.file_name()) || self.copies.contains_key(&id);
         if place == Place::Sharded && flat_is_here {
             self.pending.insert(id.file_name());
         }
@@ -162,9 +162,9 @@ impl Census {
             if stamp == stored.stamp {
                 return Some(stamp);
             }
-            match file::look(&self.system, &self.layout, &path) {
+            match file::inspect(&self.system, &self.layout, &path) {
                 Found::Whole(now) => now.is_same_file(stored).then_some(stamp),
-                Found::Missing(_) | Found::Trouble(_) => None,
+                Found::Missing(_) | Found::Rejected(_) => None,
             }
         };
         let members = self.history.shared();

@@ -34,10 +34,10 @@ pub(crate) fn merge(
     for part in parts {
         let mut at = part.first_number();
         loop {
-            let located = part.transactions_from(at, CHUNK as usize)?;
-            let Some(last) = located.last() else { break };
+            let row = part.transactions_from(at, CHUNK as usize)?;
+            let Some(last) = row.last() else { break };
             at = last.number + 1;
-            for it in located.iter().filter(|it| !dead.contains(&it.number)) {
+            for it in row.iter().filter(|it| !dead.contains(&it.number)) {
                 to.transaction(it)?;
             }
         }

@@ -56,7 +56,7 @@ pub(crate) struct Entry {
 
 /// What a segment tells of one transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Located {
+pub(crate) struct TxRow {
     pub(crate) number: u64,
     /// That of the journal up to and with this transaction.
     pub(crate) running_hash: RunningHash,
@@ -69,7 +69,7 @@ pub(crate) struct Located {
     pub(crate) event_count: u32,
 }
 
-impl Located {
+impl TxRow {
     pub(crate) fn of(entry: &Entry) -> Self {
         Self {
             number: entry.number,

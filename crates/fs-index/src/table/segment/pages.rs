@@ -23,7 +23,7 @@ pub(super) const PAYLOAD: usize = PAGE - 4;
 const BUFFER: usize = 64 * PAGE;
 
 /// Bytes of the pages that are kept: at most twice this.
-const KEPT: usize = 8 << 20;
+const PAGE_CACHE_BYTES: usize = 8 << 20;
 
 /// Payload of one page.
 type Page = Arc<Vec<u8>>;
@@ -34,7 +34,7 @@ pub(crate) struct PageCache(Cache<(SegmentId, u64), Page>);
 
 impl Default for PageCache {
     fn default() -> Self {
-        Self(Cache::new(KEPT))
+        Self(Cache::new(PAGE_CACHE_BYTES))
     }
 }
 

@@ -9,7 +9,7 @@ use fs_io::Disk;
 use super::names::NameSearch;
 use super::pages::{Nearby, PageCache, Pages};
 use super::table::{self, Head, Named, Section, WIDEST};
-use super::{Located, Posting, SegmentError, SegmentId};
+use super::{Posting, SegmentError, SegmentId, TxRow};
 
 /// So many entries are read at a time where all are read.
 const CHUNK: u64 = 256;
@@ -80,14 +80,12 @@ impl Segment {
         self.head.last_number
     }
 
-    pub(crate) fn transaction(&self, number: u64) -> Result<Option<Located>, SegmentError> {
+    pub(crate) fn transaction(&self, number: u64) -> Result<Option<TxRow>, SegmentError> {
         if let Some((_, found)) = self.guess(number)? {
             return Ok(Some(found));
         }
         let at = self.place_of(number)?;
-        Ok(self
-            .located_at(at)?
-            .filter(|located| located.number == number))
+        Ok(self.row_at(at)?.filter(|row| row.number == number))
     }
 
     /// Returns up to `limit` transactions numbered `number` or higher, ascending.
@@ -95,11 +93,11 @@ impl Segment {
         &self,
         number: u64,
         limit: usize,
-    ) -> Result<Vec<Located>, SegmentError> {
+    ) -> Result<Vec<TxRow>, SegmentError> {
         let at = self.place_of(number)?;
         let mut found = Vec::new();
         self.each(Section::Transactions, at, limit as u64, |bytes| {
-            found.push(table::read_located(bytes)?);
+            found.push(table::read_row(bytes)?);
             Some(())
         })?;
         Ok(found)
@@ -285,20 +283,20 @@ impl Segment {
         Ok(Some(bytes))
     }
 
-    fn located_at(&self, at: u64) -> Result<Option<Located>, SegmentError> {
+    fn row_at(&self, at: u64) -> Result<Option<TxRow>, SegmentError> {
         let Some(bytes) = self.entry(Section::Transactions, at)? else {
             return Ok(None);
         };
-        let located = table::read_located(&bytes);
-        located.map(Some).ok_or_else(|| self.pages.damaged())
+        let row = table::read_row(&bytes);
+        row.map(Some).ok_or_else(|| self.pages.damaged())
     }
 
     /// Returns a transaction with its place where no number before it is missing.
-    fn guess(&self, number: u64) -> Result<Option<(u64, Located)>, SegmentError> {
+    fn guess(&self, number: u64) -> Result<Option<(u64, TxRow)>, SegmentError> {
         let Some(at) = number.checked_sub(self.head.first_number) else {
             return Ok(None);
         };
-        let found = self.located_at(at)?;
+        let found = self.row_at(at)?;
         let found = found.filter(|found| found.number == number);
         Ok(found.map(|found| (at, found)))
     }
@@ -309,7 +307,7 @@ impl Segment {
             return Ok(at);
         }
         self.search(self.len(), |at| {
-            let found = self.located_at(at)?;
+            let found = self.row_at(at)?;
             Ok(found.is_none_or(|found| found.number >= number))
         })
     }

@@ -18,7 +18,7 @@ use fs_format::{CommandId, ReplicaId, Timestamp, TransactionId};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Located, Posting, SegmentId};
+use super::{Posting, SegmentId, TxRow};
 use crate::codec::{Fields, Writer};
 use crate::position::RunningHash;
 
@@ -155,7 +155,7 @@ pub(super) fn command_key(id: &CommandId) -> [u8; 16] {
     key
 }
 
-pub(super) fn located(it: &Located) -> Vec<u8> {
+pub(super) fn row(it: &TxRow) -> Vec<u8> {
     let mut to = Writer::default();
     to.u64(it.number)
         .u64(it.running_hash.to_u64())
@@ -169,14 +169,14 @@ pub(super) fn located(it: &Located) -> Vec<u8> {
     to.finish()
 }
 
-pub(super) fn read_located(bytes: &[u8]) -> Option<Located> {
+pub(super) fn read_row(bytes: &[u8]) -> Option<TxRow> {
     let mut from = Fields::new(bytes);
     let number = from.u64()?;
     let running_hash = RunningHash::from_u64(from.u64()?);
     let id = from.id()?;
     let replica_id: ReplicaId = from.replica()?;
     let created_at: Timestamp = from.time()?;
-    Some(Located {
+    Some(TxRow {
         number,
         running_hash,
         id,

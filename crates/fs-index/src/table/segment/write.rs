@@ -8,7 +8,7 @@ use fs_io::Disk;
 
 use super::pages::PageWriter;
 use super::table::{self, Head, Named, Section};
-use super::{Entry, Located, Posting, SegmentError, SegmentId};
+use super::{Entry, Posting, SegmentError, SegmentId, TxRow};
 
 /// Writes a segment of transactions, which come by number, as `temp` and gives it the name `path`.
 ///
@@ -29,7 +29,7 @@ pub(crate) fn write(
     let mut to = Builder::create(disk, temp, id)?;
     to.begin(Section::Transactions);
     for entry in entries {
-        to.transaction(&Located::of(entry))?;
+        to.transaction(&TxRow::of(entry))?;
     }
     let pairs = |of: &dyn Fn(&Entry, &mut Vec<table::Bytes24>)| {
         let mut pairs = Vec::with_capacity(entries.len());
@@ -131,12 +131,12 @@ impl Builder {
         Ok(())
     }
 
-    pub(super) fn transaction(&mut self, located: &Located) -> Result<(), SegmentError> {
+    pub(super) fn transaction(&mut self, row: &TxRow) -> Result<(), SegmentError> {
         if self.head.spans[Section::Transactions as usize].count == 0 {
-            self.head.first_number = located.number;
+            self.head.first_number = row.number;
         }
-        self.head.last_number = located.number;
-        self.put(Section::Transactions, &table::located(located))
+        self.head.last_number = row.number;
+        self.put(Section::Transactions, &table::row(row))
     }
 
     /// Writes the postings of the next stream in byte order.
