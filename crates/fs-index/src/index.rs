@@ -25,15 +25,16 @@ use fs_io::System;
 
 use crate::error::IndexError;
 use crate::layout::Layout;
-use crate::log::journal::{Journal, JournalId};
+use crate::log::journal::Journal;
+use crate::position::JournalId;
 use crate::position::{Epoch, Position};
 use crate::progress::Progress;
 use crate::snapshot::{IndexReader, Snapshot};
 use crate::state::State;
 use crate::table::catalog::Catalog;
 use crate::table::segment::PageCache;
+use crate::watch::changes::FoundChanges;
 use crate::watch::directories::Directories;
-use crate::watch::poll::FoundChanges;
 
 /// The handle of an index: it polls for what came and went, ingests it, and records appends.
 #[derive(Debug)]

@@ -22,7 +22,8 @@ use fs_io::Random;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::log::journal::JournalId;
+/// The random name of one journal file.
+pub type JournalId = [u8; 16];
 
 /// A period in which no transaction that was ingested has gone away; drawn at random, never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

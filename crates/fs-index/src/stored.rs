@@ -1,8 +1,8 @@
 //! One transaction as it is held in memory: its header, and its events as bytes.
 
 use fs_format::{
-    ContentHash, DecodeError, Encoded, Event, Events, FormatVersion, Header, Location,
-    TransactionId,
+    CommandId, ContentHash, DecodeError, Encoded, Event, Events, FormatVersion, Header, Location,
+    ReplicaId, Timestamp, TransactionId,
 };
 
 use crate::log::bytes::Bytes;
@@ -212,6 +212,31 @@ impl Stored {
     /// An item is an error only when the bytes are not those that were verified.
     pub fn events(&self) -> impl Iterator<Item = Result<Event<'_>, DecodeError>> {
         Events::new(&self.header, &self.bytes)
+    }
+}
+
+/// What all events of a transaction have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Provenance<'a> {
+    /// The transaction.
+    pub transaction_id: TransactionId,
+    /// The replica that appended it.
+    pub replica_id: ReplicaId,
+    /// When it was appended.
+    pub created_at: Timestamp,
+    /// The caller's idempotency key, if there was one.
+    pub command_id: Option<&'a CommandId>,
+}
+
+impl Stored {
+    pub(crate) fn provenance(&self) -> Provenance<'_> {
+        let header = &self.header;
+        Provenance {
+            transaction_id: header.transaction_id,
+            replica_id: header.replica_id,
+            created_at: header.created_at,
+            command_id: header.command_id.as_ref(),
+        }
     }
 }
 

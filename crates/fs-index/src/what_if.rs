@@ -27,9 +27,9 @@ use crate::state::State;
 use crate::stored::Stored;
 use crate::watch::file::{self, Found};
 use crate::watch::file_stamp::FileStamp;
-use crate::watch::poll::Scan;
 use crate::watch::rejected::{Reason, RejectedFile};
 use crate::watch::scan;
+use crate::watch::scan::Scan;
 
 /// A file that may come to stand in `events/`.
 #[derive(Clone, Debug)]

@@ -15,10 +15,7 @@ use crate::log::frame;
 use crate::log::journal::Entry as Read;
 use crate::log::record::{Arrived, Place, Record};
 use crate::state::{Head, State};
-use crate::table::segment::Entry;
-
-/// Marks of an entry.
-pub(crate) const FLAT: u8 = 1;
+use crate::table::segment::{Entry, FLAT};
 
 /// How far records were taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

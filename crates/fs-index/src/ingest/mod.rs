@@ -25,7 +25,7 @@ use crate::log::journal::{Journal, JournalChange};
 use crate::log::record;
 use crate::state::State;
 use crate::stored::Stored;
-use crate::watch::poll::Scan;
+use crate::watch::scan::Scan;
 use crate::watch::working_copy::Unconfirmed;
 
 impl Index {

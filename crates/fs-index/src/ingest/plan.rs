@@ -24,7 +24,7 @@ use crate::stored::Stored;
 use crate::watch::changes::Changes;
 use crate::watch::directories::Directories;
 use crate::watch::file::{self, Found};
-use crate::watch::poll::Scan;
+use crate::watch::scan::Scan;
 
 /// What is to be journaled.
 pub(crate) struct Plan {

@@ -35,6 +35,7 @@ use crate::layout::Layout;
 use crate::log::bytes::Bytes;
 use crate::log::frame::{self, Next};
 use crate::log::record::{self, Record};
+use crate::position::JournalId;
 
 const MAGIC: [u8; 8] = *b"tribjnl\x04";
 const HEAD: usize = 512;
@@ -53,9 +54,6 @@ const SPARE: u64 = 1024;
 pub(crate) fn is_overgrown(arrivals: u64, members: u64) -> bool {
     arrivals > members.saturating_mul(2).saturating_add(SPARE)
 }
-
-/// The random name of one journal file.
-pub type JournalId = [u8; 16];
 
 /// A read record together with the bytes it lies in.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use crate::snapshot::completeness::OmissionsCache;
 use crate::snapshot::events::EventsCache;
 use crate::snapshot::history::History;
 use crate::snapshot::parts::PartsCache;
-use crate::snapshot::read::Narrowed;
+use crate::snapshot::select::Narrowed;
 use crate::snapshot::writes_cache::WritesCache;
 
 /// The caches of one handle.

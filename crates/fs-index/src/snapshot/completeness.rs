@@ -1,26 +1,18 @@
-//! What is known to be missing from a history, and where a stream has a hole for that.
+//! What answers lack: parents that nobody has, and files that cannot be used.
 //!
-//! ```text
-//!    A -- P -- C        P is not there, or its file is damaged: C is there and says that it is missing.
-//!    s:1  s:2  s:3      The stream s is known to have a hole: C's base version is 2, and one event is below C.
-//! ```
-//!
-//! **Invariant**: it is told from the state of the index, and no file is looked at. A file that was never seen, and that
-//! no child names, is missed by nobody.
+//! **Invariant**: a file that was never seen, and that no child names, is missed by nobody.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fs_dag::TxIx;
-use fs_format::{ContentHash, FormatVersion, StreamId, TransactionId};
+use fs_format::{FormatVersion, TransactionId};
 
 use crate::error::IndexError;
-use crate::ingest::apply::FLAT;
 use crate::log::record::{Place, Seen};
 use crate::position::Epoch;
-use crate::snapshot::Snapshot;
 use crate::snapshot::history::History;
+use crate::snapshot::tally::Tally;
 use crate::state::State;
 use crate::stored::Stored;
 use crate::watch::rejected::{Reason, RejectedFile};
@@ -49,15 +41,6 @@ pub enum OmissionKind {
     Newer,
 }
 
-/// How many omissions of one kind there are, and some of their paths.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// How many there are.
-    pub count: u64,
-    /// The first [`Completeness::MAX_PATHS`] paths below `events/`.
-    pub paths: Vec<String>,
-}
-
 /// Whether an answer holds all that is known to belong to the history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "an answer that lacks something is not to be taken for the whole"]
@@ -73,23 +56,9 @@ pub struct Completeness {
     pub git_at_work: Tally,
 }
 
-impl Tally {
-    const NONE: Self = Self {
-        count: 0,
-        paths: Vec::new(),
-    };
-
-    pub(crate) fn add(&mut self, path: &str) {
-        self.count += 1;
-        if self.paths.len() < Completeness::MAX_PATHS {
-            self.paths.push(path.to_owned());
-        }
-    }
-}
-
 impl Completeness {
     /// Most paths that are listed of one kind.
-    pub const MAX_PATHS: usize = 10;
+    pub const MAX_PATHS: usize = Tally::MAX_PATHS;
 
     /// That of an answer from which nothing is known to be missing.
     pub const COMPLETE: Self = Self {
@@ -157,7 +126,7 @@ impl fmt::Display for Completeness {
 }
 
 /// What the name of a rejected file stands for.
-enum Subject {
+pub(super) enum Subject {
     Transaction(TransactionId),
     /// A directory of transactions.
     Directory,
@@ -167,7 +136,7 @@ enum Subject {
 ///
 /// A name that begins with the id of a transaction may be the only place that still has it: a misplaced file, one that a
 /// tool renamed.
-fn subject_of(path: &str) -> Option<Subject> {
+pub(super) fn subject_of(path: &str) -> Option<Subject> {
     if let Some(id) = id_in(path) {
         return Some(Subject::Transaction(id));
     }
@@ -240,93 +209,6 @@ impl RejectedFile {
     }
 }
 
-impl Snapshot {
-    /// Returns what is known to be missing: rejected files by path, then missing parents by id.
-    ///
-    /// A rejected file whose transaction is in the history all the same hides nothing, and is no omission.
-    ///
-    /// # Errors
-    /// [`IndexError::Damaged`].
-    ///
-    /// # Complexity
-    /// O((r + m) log n) for r rejected files and m missing parents of n transactions, and O(r) where it was asked before and
-    /// nothing came or went since; nothing where there are none.
-    pub fn omissions(&self) -> Result<Arc<[Omission]>, IndexError> {
-        match &self.state {
-            Some(state) if !state.rejected.is_empty() || !state.missing_parents.is_empty() => {
-                let work = || self.work_out_omissions(state);
-                self.caches.omissions.get_or(state, work)
-            }
-            _ => Ok(Arc::default()),
-        }
-    }
-
-    fn work_out_omissions(&self, state: &State) -> Result<Vec<Omission>, IndexError> {
-        let mut omissions = Vec::new();
-        let mut rejected = BTreeSet::new();
-        for (path, file) in state.rejected.iter() {
-            let transaction_id = match subject_of(path) {
-                None => continue,
-                Some(Subject::Directory) => None,
-                Some(Subject::Transaction(id)) if self.number_of(id)?.is_some() => continue,
-                Some(Subject::Transaction(id)) if !rejected.insert(id) => continue,
-                Some(Subject::Transaction(id)) => Some(id),
-            };
-            omissions.push(Omission {
-                kind: if file.is_newer {
-                    OmissionKind::Newer
-                } else {
-                    OmissionKind::Damaged
-                },
-                transaction_id,
-                path: path.clone(),
-            });
-        }
-        for (parent, children) in state.missing_parents.iter() {
-            if rejected.contains(parent) {
-                continue;
-            }
-            let mut place = Place::Flat;
-            for number in children {
-                let child = self.catalog.transaction(*number)?;
-                if child.is_none_or(|child| child.flags & FLAT == 0) {
-                    place = Place::Sharded;
-                }
-            }
-            omissions.push(Omission {
-                kind: OmissionKind::Missing,
-                transaction_id: Some(*parent),
-                path: place.path(*parent),
-            });
-        }
-        Ok(omissions)
-    }
-
-    /// Returns the content hashes that children recorded of a transaction, which need not be there.
-    ///
-    /// # Errors
-    /// [`IndexError::Damaged`].
-    pub fn recorded_hashes(&self, id: TransactionId) -> Result<BTreeSet<ContentHash>, IndexError> {
-        let mut hashes = BTreeSet::new();
-        let Some(state) = &self.state else {
-            return Ok(hashes);
-        };
-        for number in self.catalog.children(id, &state.dead)? {
-            let child = self.stored(number)?;
-            let links = child.header.parents.iter();
-            let of_it = links.filter(|parent| parent.transaction_id == id);
-            hashes.extend(of_it.filter_map(|parent| parent.content_hash));
-        }
-        Ok(hashes)
-    }
-
-    /// Returns the parents that are not there, by id, those of rejected files among them.
-    pub fn missing_parents(&self) -> impl Iterator<Item = TransactionId> {
-        let state = self.state.iter();
-        state.flat_map(|state| state.missing_parents.keys().copied())
-    }
-}
-
 /// What was missing when that was last asked, for as long as nothing comes or goes.
 #[derive(Debug, Default)]
 pub(crate) struct OmissionsCache(Mutex<Option<CachedOmissions>>);
@@ -341,7 +223,7 @@ struct CachedOmissions {
 }
 
 impl OmissionsCache {
-    fn get_or(
+    pub(super) fn get_or(
         &self,
         state: &State,
         work: impl FnOnce() -> Result<Vec<Omission>, IndexError>,
@@ -363,80 +245,6 @@ impl OmissionsCache {
             omissions: Arc::clone(&omissions),
         });
         Ok(omissions)
-    }
-}
-
-impl History {
-    /// Returns the parent that is missing below a transaction of `stream_id` where events of the stream are known to be
-    /// missing; `None` where no hole is known.
-    ///
-    /// A hole is known where a transaction that writes the stream has a missing parent, and where one that declares it
-    /// stands, at whatever distance, on a missing parent and has a base version of more events than are below it. Parents
-    /// that are among `accepted` count for nothing.
-    ///
-    /// # Complexity
-    /// O(|V| + |E| + d c) for d transactions that declare the stream and c chains.
-    pub fn hole(
-        &self,
-        stream_id: &StreamId,
-        accepted: &BTreeSet<TransactionId>,
-    ) -> Option<TransactionId> {
-        let dag = self.dag();
-        // By transaction: a missing parent of its own or of an ancestor.
-        let mut below: HashMap<TxIx, TransactionId> = HashMap::new();
-        for (child, parent) in dag.missing_parents() {
-            if !accepted.contains(&parent) {
-                below.entry(child).or_insert(parent);
-            }
-        }
-        if below.is_empty() {
-            return None;
-        }
-        let orphans: BTreeSet<TransactionId> = below.keys().map(|ix| dag.id(*ix)).collect();
-        let mut events = EventsByChain::default();
-        for (ix, stored) in self.canonical() {
-            if !below.contains_key(&ix)
-                && let Some(missing) = dag.parents(ix).find_map(|parent| below.get(&parent))
-            {
-                below.insert(ix, *missing);
-            }
-            let Some(base) = stored.header().stream_bases.get(stream_id) else {
-                continue;
-            };
-            if let Some(missing) = below.get(&ix) {
-                let is_orphan = base.writes > 0 && orphans.contains(&stored.id());
-                if is_orphan || base.version > events.below(self, ix) {
-                    return Some(*missing);
-                }
-            }
-            events.add(self, ix, base.writes);
-        }
-        None
-    }
-}
-
-/// How many events of one stream each chain of the DAG holds, up to each of its transactions that write the stream.
-#[derive(Default)]
-struct EventsByChain(HashMap<u32, Vec<(u32, u64)>>);
-
-impl EventsByChain {
-    /// Adds a transaction; transactions come in canonical order.
-    fn add(&mut self, history: &History, ix: TxIx, count: u64) {
-        if let Some(place) = history.dag().chain(ix).filter(|_| count > 0) {
-            let sums = self.0.entry(place.chain).or_default();
-            let before = sums.last().map_or(0, |(_, sum)| *sum);
-            sums.push((place.position, before + count));
-        }
-    }
-
-    /// Returns how many of the events that were added belong to ancestors of `ix`.
-    fn below(&self, history: &History, ix: TxIx) -> u64 {
-        let sum = |(chain, sums): (&u32, &Vec<(u32, u64)>)| {
-            let highest = history.dag().highest_on_chain(ix, *chain)?;
-            let covered = sums.partition_point(|(position, _)| *position <= highest);
-            sums.get(covered.checked_sub(1)?).map(|(_, sum)| *sum)
-        };
-        self.0.iter().filter_map(sum).sum()
     }
 }
 

@@ -13,8 +13,8 @@ use fs_format::{DecodeError, Event, StreamId, TransactionId};
 
 use crate::position::{Epoch, Position, RunningHash, Sequence};
 use crate::snapshot::derived::Derived;
-use crate::snapshot::recorded::Provenance;
 use crate::state::State;
+use crate::stored::Provenance;
 use crate::stored::Stored;
 
 /// The events that one transaction adds to one stream.

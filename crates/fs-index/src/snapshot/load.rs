@@ -1,4 +1,4 @@
-//! Loading transactions from the journal: single ones, and the whole history for what needs all of it.
+//! Loading transactions from the journal: batches of them, and the whole history for what needs all of it.
 
 use std::sync::{Arc, OnceLock, PoisonError};
 
@@ -11,6 +11,7 @@ use crate::log::journal;
 use crate::log::record::{self, Arrived, Record};
 use crate::snapshot::Snapshot;
 use crate::snapshot::history::History;
+use crate::snapshot::recorded::TxView;
 use crate::state::State;
 use crate::stored::Stored;
 use crate::table::segment::TxRow;
@@ -27,6 +28,9 @@ const PAGE: usize = 2048;
 
 /// So many places are looked up at a time.
 const BATCH: usize = 8192;
+
+/// Records of more bytes together are not held at a time, but for a single one.
+const BATCH_BYTES: u64 = 4 << 20;
 
 impl Snapshot {
     /// Returns the whole history; an empty one when there is no journal yet. It is loaded once, and goes on from the one that was loaded
@@ -222,4 +226,31 @@ impl Snapshot {
 
 fn end_of(place: &TxRow) -> u64 {
     place.offset + u64::from(place.len)
+}
+
+/// Splits places into runs of records that are read and held at a time: one, or several that are small.
+pub(crate) fn batches(places: &[TxRow]) -> impl Iterator<Item = &[TxRow]> {
+    let mut bytes = 0;
+    places.chunk_by(move |_, next| {
+        bytes += u64::from(next.len);
+        let fits = bytes <= BATCH_BYTES;
+        if !fits {
+            bytes = 0;
+        }
+        fits
+    })
+}
+
+impl Snapshot {
+    /// Returns transactions in the order of their places.
+    pub(crate) fn recorded(&self, places: &[TxRow]) -> Result<Vec<TxView>, IndexError> {
+        let payloads = self.payloads(places)?.into_iter();
+        let read = payloads.zip(places).map(|(payload, place)| {
+            let recorded = TxView::read(&payload);
+            recorded
+                .filter(|it| it.number() == place.number && it.arrived.summary.id == place.id)
+                .ok_or_else(|| self.damaged())
+        });
+        read.collect()
+    }
 }

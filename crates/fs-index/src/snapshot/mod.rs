@@ -17,13 +17,18 @@ pub(crate) mod completeness;
 pub(crate) mod derived;
 pub(crate) mod divergent;
 pub(crate) mod events;
+pub(crate) mod groups;
 pub(crate) mod history;
+pub(crate) mod hole;
 pub(crate) mod load;
+pub(crate) mod omissions;
 pub(crate) mod parts;
 pub(crate) mod pick;
 pub(crate) mod read;
 pub(crate) mod recorded;
 pub(crate) mod scan_events;
+pub(crate) mod select;
+pub(crate) mod tally;
 pub(crate) mod writes_cache;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -31,7 +36,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use fs_format::{ReplicaId, TransactionId};
 
 use crate::error::IndexError;
-use crate::log::journal::{JournalId, JournalReader};
+use crate::log::journal::JournalReader;
+use crate::position::JournalId;
 use crate::position::{Epoch, Position, Sequence, StalePosition};
 use crate::snapshot::history::History;
 use crate::state::{Head, State};

@@ -10,18 +10,15 @@ use std::sync::Arc;
 use fs_format::{DecodeError, Event, Events};
 
 use crate::cache::Cache;
-use crate::error::IndexError;
 use crate::position::Epoch;
-use crate::snapshot::Snapshot;
 use crate::snapshot::recorded::TxView;
-use crate::table::segment::TxRow;
 
 /// Soft bound of the cache in bytes; it may hold twice this, and one transaction more.
 const PARTS_CACHE_BYTES: usize = 1 << 20;
 
 /// Transactions that are read in parts, by epoch and number.
 #[derive(Debug)]
-pub(crate) struct PartsCache(Cache<(Epoch, u64), Arc<Parts>>);
+pub(crate) struct PartsCache(pub(super) Cache<(Epoch, u64), Arc<Parts>>);
 
 impl Default for PartsCache {
     fn default() -> Self {
@@ -39,7 +36,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// Finds the events of a transaction; `None` when they are not what was verified.
-    fn of(recorded: TxView) -> Option<Self> {
+    pub(super) fn of(recorded: TxView) -> Option<Self> {
         let file = recorded.file();
         // Each record is one line, and the first is the header.
         let ends = file.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
@@ -75,30 +72,9 @@ impl Parts {
     }
 
     /// Returns the bytes it takes, more or less.
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         let writes = self.recorded.writes();
         let names: usize = writes.iter().map(|(id, _)| id.as_str().len() + 32).sum();
         self.recorded.file().len() + names + self.events.len() * size_of::<(u32, u32)>()
-    }
-}
-
-impl Snapshot {
-    /// Returns a transaction that is read in parts.
-    ///
-    /// # Complexity
-    /// O(1) where it is in the cache, else one pass over its bytes.
-    pub(crate) fn parts(&self, place: &TxRow) -> Result<Arc<Parts>, IndexError> {
-        let key = (self.epoch().unwrap_or(Epoch::from_u64(0)), place.number);
-        if let Some(parts) = self.caches.parts.0.get(&key) {
-            return Ok(parts);
-        }
-        let mut recorded = self.recorded(std::slice::from_ref(place))?;
-        let recorded = recorded.pop().ok_or_else(|| self.damaged())?;
-        let parts = Arc::new(Parts::of(recorded).ok_or_else(|| self.damaged())?);
-        self.caches
-            .parts
-            .0
-            .insert(key, Arc::clone(&parts), parts.size());
-        Ok(parts)
     }
 }

@@ -9,7 +9,6 @@ use crate::error::IndexError;
 use crate::position::Sequence;
 use crate::snapshot::Snapshot;
 use crate::snapshot::events::{Events, RawEvent, TOGETHER};
-use crate::snapshot::scan_events::Budget;
 use crate::state::State;
 
 /// Where fewer transactions of a group are wanted, they are read one by one.
@@ -20,6 +19,15 @@ const SINGLES_PER_PAGE: usize = 1024;
 
 /// So many reads of the journal are little work.
 const INLINE_READS: usize = 4;
+
+/// How much work an answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// Some 100 µs at most: less than it takes to hand the work to another thread and back.
+    Inline,
+    /// As much as it takes.
+    Unlimited,
+}
 
 /// Events as their data, in the order in which they were asked for.
 #[derive(Debug, Default)]

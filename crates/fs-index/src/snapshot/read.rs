@@ -4,7 +4,7 @@
 //! ([`Snapshot::is_ordered_by_key`]), the history is loaded and asked.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use fs_format::{CommandId, ContentHash, StreamId, TransactionId};
 
@@ -12,8 +12,11 @@ use crate::error::IndexError;
 use crate::position::{Epoch, Position, Sequence};
 use crate::snapshot::Snapshot;
 use crate::snapshot::history::Placed;
+use crate::snapshot::load::batches;
+use crate::snapshot::parts::Parts;
+use crate::snapshot::pick::Budget;
 use crate::snapshot::recorded::TxView;
-use crate::snapshot::scan_events::Budget;
+use crate::snapshot::select::{Select, Selected, Wanted};
 use crate::state::State;
 use crate::stored::Stored;
 use crate::table::segment::TxRow;
@@ -22,79 +25,11 @@ use crate::table::stream_reader::{StreamReader, Write};
 /// So many transactions are read at a time.
 const PAGE: usize = 512;
 
-/// Records of more bytes together are not held at a time, but for a single one.
-const BATCH_BYTES: u64 = 4 << 20;
-
 /// Where more than one event in so many is wanted, all are read and the others left out.
 const SELECTIVE: u64 = 8;
 
 /// The writers of no more streams are looked up one by one.
 const MOST_STREAMS: usize = 4096;
-
-/// Which events of the ingestion order are wanted.
-///
-/// Everything here is applied before a limit, so a page is short only at the end of the journal.
-pub trait Select {
-    /// Returns whether events of the stream with this id are wanted.
-    fn stream(&self, stream_id: &str) -> bool;
-
-    /// Returns whether events of this type are wanted.
-    fn event_type(&self, event_type: &str) -> bool;
-
-    /// Returns what the wanted streams have in common; `None` when all are wanted.
-    ///
-    /// Where these are few, no others are read.
-    fn streams(&self) -> Option<Streams<'_>> {
-        None
-    }
-
-    /// Returns the types of the wanted events, where they can be listed; transactions without one are not read.
-    fn event_types(&self) -> Option<Vec<&str>> {
-        None
-    }
-}
-
-/// What wanted streams have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Streams<'a> {
-    /// What their ids start with; the others are not even looked at.
-    pub prefix: &'a str,
-    /// A text that stands for the selection: two that have the same prefix and text want the same streams.
-    pub selection: &'a str,
-}
-
-/// Every event.
-#[derive(Clone, Copy, Debug)]
-pub struct All;
-
-impl Select for All {
-    fn stream(&self, _: &str) -> bool {
-        true
-    }
-
-    fn event_type(&self, _: &str) -> bool {
-        true
-    }
-}
-
-/// As what it points to.
-impl<S: Select + ?Sized> Select for Arc<S> {
-    fn stream(&self, stream_id: &str) -> bool {
-        S::stream(self, stream_id)
-    }
-
-    fn event_type(&self, event_type: &str) -> bool {
-        S::event_type(self, event_type)
-    }
-
-    fn streams(&self) -> Option<Streams<'_>> {
-        S::streams(self)
-    }
-
-    fn event_types(&self) -> Option<Vec<&str>> {
-        S::event_types(self)
-    }
-}
 
 /// Events that are being taken.
 struct Taking<'a, S, F, T> {
@@ -120,27 +55,6 @@ impl<S: Select, T, F: FnMut(Placed<'_>) -> T> Taking<'_, S, F, T> {
     }
 }
 
-/// The transactions that may hold wanted events.
-pub(crate) enum Wanted {
-    All,
-    /// By number, ascending.
-    These(Arc<Vec<u64>>),
-}
-
-/// The numbers of those who write the selected streams, kept from page to page.
-#[derive(Debug, Default)]
-pub(crate) struct Narrowed(Mutex<Option<Selected>>);
-
-#[derive(Debug)]
-struct Selected {
-    epoch: Epoch,
-    next_number: u64,
-    prefix: String,
-    selection: String,
-    /// Ascending; `None` for so many that reading all transactions is less work.
-    writers: Option<Arc<Vec<u64>>>,
-}
-
 impl Snapshot {
     /// Returns the number of events of `stream_id`.
     ///
@@ -148,7 +62,7 @@ impl Snapshot {
     /// [`IndexError::Damaged`].
     pub fn version(&self, stream_id: &StreamId) -> Result<u64, IndexError> {
         match &self.state {
-            Some(state) => self.catalog.version(stream_id, &state.dead),
+            Some(state) => StreamReader::new(&self.catalog, &state.dead).version(stream_id),
             None => Ok(0),
         }
     }
@@ -574,15 +488,23 @@ impl Snapshot {
     }
 }
 
-/// Splits places into runs of records that are read and held at a time: one, or several that are small.
-pub(crate) fn batches(places: &[TxRow]) -> impl Iterator<Item = &[TxRow]> {
-    let mut bytes = 0;
-    places.chunk_by(move |_, next| {
-        bytes += u64::from(next.len);
-        let fits = bytes <= BATCH_BYTES;
-        if !fits {
-            bytes = 0;
+impl Snapshot {
+    /// Returns a transaction that is read in parts.
+    ///
+    /// # Complexity
+    /// O(1) where it is in the cache, else one pass over its bytes.
+    pub(crate) fn parts(&self, place: &TxRow) -> Result<Arc<Parts>, IndexError> {
+        let key = (self.epoch().unwrap_or(Epoch::from_u64(0)), place.number);
+        if let Some(parts) = self.caches.parts.0.get(&key) {
+            return Ok(parts);
         }
-        fits
-    })
+        let mut recorded = self.recorded(std::slice::from_ref(place))?;
+        let recorded = recorded.pop().ok_or_else(|| self.damaged())?;
+        let parts = Arc::new(Parts::of(recorded).ok_or_else(|| self.damaged())?);
+        self.caches
+            .parts
+            .0
+            .insert(key, Arc::clone(&parts), parts.size());
+        Ok(parts)
+    }
 }

@@ -8,20 +8,11 @@ use crate::error::IndexError;
 use crate::position::Sequence;
 use crate::snapshot::Snapshot;
 use crate::snapshot::events::RawEvent;
-use crate::snapshot::pick::{EventScan, RawEvents};
-use crate::snapshot::read::{Select, Wanted};
+use crate::snapshot::pick::{Budget, EventScan, RawEvents};
+use crate::snapshot::select::{Select, Wanted};
 
 /// So many transactions are looked at, at a time.
 const PAGE: usize = 8192;
-
-/// How much work an answer may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Budget {
-    /// Some 100 µs at most: less than it takes to hand the work to another thread and back.
-    Inline,
-    /// As much as it takes.
-    Unlimited,
-}
 
 impl Snapshot {
     /// Returns the events of `stream_id` with versions above `after`, in canonical order; `None` when that is too much

@@ -12,7 +12,6 @@ use fs_format::{CommandId, StreamId, TransactionId};
 
 use crate::error::IndexError;
 use crate::table::segment::{Segment, SegmentError, TxRow};
-use crate::table::stream_reader::StreamReader;
 use crate::table::tail::Tail;
 
 /// A number that is no further from the one before it is looked up along with those between them ...
@@ -215,15 +214,6 @@ impl Catalog {
         let tail = self.tail.ids_between(low, high);
         ids.extend(tail.into_iter().filter(is_live));
         Ok(ids)
-    }
-
-    /// Returns how many events a stream has.
-    pub(crate) fn version(
-        &self,
-        stream_id: &StreamId,
-        dead: &BTreeSet<u64>,
-    ) -> Result<u64, IndexError> {
-        StreamReader::new(self, dead).version(stream_id)
     }
 
     /// Returns the streams from `first` on whose ids start with `prefix`, in byte order; some may have no events left.

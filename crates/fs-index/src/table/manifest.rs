@@ -12,7 +12,7 @@ use fs_io::{Disk, ReadError, SyncPolicy};
 use crate::codec::{Fields, Writer};
 use crate::error::IndexError;
 use crate::layout::Layout;
-use crate::log::journal::JournalId;
+use crate::position::JournalId;
 use crate::state::State;
 use crate::table::segment::SegmentId;
 use crate::watch::directories::Directories;

@@ -1,6 +1,7 @@
 //! The directories and files below `events/`, and what version control does there.
 
 pub(crate) mod changes;
+pub(crate) mod compare;
 pub(crate) mod directories;
 pub(crate) mod file;
 pub(crate) mod file_stamp;

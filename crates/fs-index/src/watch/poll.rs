@@ -10,8 +10,9 @@ use fs_io::LockGuard;
 use crate::error::IndexError;
 use crate::index::Index;
 use crate::ingest::catch_up::Caught;
-use crate::log::journal::JournalId;
 use crate::watch::changes::Changes;
+use crate::watch::changes::FoundChanges;
+use crate::watch::scan::Scan;
 use crate::watch::scan::{self, Stamp};
 use crate::watch::working_copy::{self, Activity, WorkingCopy};
 
@@ -21,18 +22,6 @@ const FEW_DIRECTORIES: usize = 16;
 /// More are compared again after this time for each of them, so that comparing stays a small part of the work.
 const PATIENCE_NANOS_PER_DIRECTORY: i64 = 50_000;
 
-/// How closely a poll looks at the files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scan {
-    /// Names that came and went, and files that were replaced; where there are many directories or large ones, not more
-    /// often than a fraction of the time allows.
-    Throttled,
-    /// Names that came and went, and files that were replaced.
-    Names,
-    /// Also every known file that was written to in its place, by its length and times; where they differ, its content.
-    Contents,
-}
-
 /// What a poll without the lock found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "what has come or gone is not in the history before it is ingested"]
@@ -41,15 +30,6 @@ pub enum PollOutcome {
     Current,
     /// Something came or went; the holder of the write lock is to ingest it.
     Changed,
-}
-
-/// What came and went, with what was known when that was found.
-#[derive(Debug)]
-pub(crate) struct FoundChanges {
-    changes: Changes,
-    journal_id: Option<JournalId>,
-    journal_end: u64,
-    polled_nanos: i64,
 }
 
 impl Index {

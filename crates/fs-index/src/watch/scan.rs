@@ -7,7 +7,7 @@
 //! **Invariant**: a directory in which a name came or went since its stamp was taken is listed, whatever the order in
 //! which the operating system lists names. Nothing is opened and nothing is followed here.
 //!
-//! *Not done here*: telling what came and went (`changes.rs`).
+//! *Not done here*: telling what came and went (`compare.rs`).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,7 +20,6 @@ use crate::codec::{Fields, Writer};
 use crate::error::IndexError;
 use crate::layout::Layout;
 use crate::watch::file_stamp::StampSum;
-use crate::watch::poll::Scan;
 
 /// Step of the time stamps where they have no fraction of a second (the coarsest in use, FAT, steps by two seconds).
 const COARSE_NANOS: i64 = 2_000_000_000;
@@ -36,6 +35,18 @@ const PATIENCE_NANOS_PER_ENTRY: i64 = 50_000;
 
 /// Depth of the directories below `events/`.
 const LEVELS: usize = 2;
+
+/// How closely a poll looks at the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scan {
+    /// Names that came and went, and files that were replaced; where there are many directories or large ones, not more
+    /// often than a fraction of the time allows.
+    Throttled,
+    /// Names that came and went, and files that were replaced.
+    Names,
+    /// Also every known file that was written to in its place, by its length and times; where they differ, its content.
+    Contents,
+}
 
 /// What a directory looked like when it was listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

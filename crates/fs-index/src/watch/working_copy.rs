@@ -22,7 +22,7 @@ use std::time::Duration;
 use fs_io::{Disk, FileKind, Stat, System};
 
 use crate::layout::Layout;
-use crate::snapshot::completeness::Tally;
+use crate::snapshot::tally::Tally;
 use crate::watch::scan;
 
 /// A lock, or a rebase that stands still, counts for so long after anything moved.

@@ -19,8 +19,8 @@ use crate::log::record::Place;
 use crate::stored::Stored;
 use crate::watch::file::{self, Found};
 use crate::watch::file_stamp::FileStamp;
-use crate::watch::poll::Scan;
 use crate::watch::scan;
+use crate::watch::scan::Scan;
 
 impl Rebuild {
     /// Looks at every file.

@@ -31,6 +31,9 @@ pub(crate) use write::write;
 /// The random name of a segment.
 pub(crate) type SegmentId = [u8; 16];
 
+/// Flag of a transaction whose file lies flat.
+pub(crate) const FLAT: u8 = 1;
+
 /// A transaction as it goes into a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
