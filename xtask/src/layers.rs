@@ -1,4 +1,4 @@
-//! The layers: which crate may depend on which, and who may touch files.
+//! The layers: which crate may depend on which, who may touch files, and which files may use which.
 //!
 //! ```text
 //! fs-cli -> fs-merge -> fs-store -> fs-index -> fs-dag -> fs-format
@@ -8,6 +8,7 @@
 //! **Invariant**: a crate that breaks this picture does not pass, whatever its clippy attributes say. Only what a manifest and
 //! a source file state is judged; what a dependency does inside is not.
 
+mod circles;
 mod edges;
 mod paths;
 mod sources;
@@ -76,6 +77,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     );
     let mut violations = edges::check(&edges::members(workspace.packages()));
     violations.extend(sources::check(workspace)?);
+    violations.extend(circles::check(workspace)?);
     for violation in &violations {
         eprintln!("{violation}");
     }

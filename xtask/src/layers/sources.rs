@@ -80,7 +80,7 @@ fn violations_in(file: &str, source: &Source) -> Vec<String> {
 }
 
 /// Returns the sources of a package that are not only for tests, with their paths, sorted.
-fn shipped_sources(package: &Path) -> Result<Vec<(PathBuf, Source)>> {
+pub(super) fn shipped_sources(package: &Path) -> Result<Vec<(PathBuf, Source)>> {
     let mut files = Vec::new();
     list(&package.join("src"), &mut files)?;
     let build = package.join("build.rs");
