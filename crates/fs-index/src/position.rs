@@ -12,7 +12,7 @@
 //! another proof.
 //!
 //! **Invariant**: positions of one journal and epoch sort as events were first seen by this working copy, and a number is never given to
-//! two events. Whether a position holds is asked of the index ([`Index::sequence_of`](crate::Index::sequence_of)); two that do compare.
+//! two events. Whether a position holds is asked of the index ([`Index::sequence_of`](crate::Snapshot::sequence_of)); two that do compare.
 
 use std::fmt;
 use std::io;
@@ -142,7 +142,7 @@ impl Sequence {
 /// A cursor of this working copy's ingestion order, written as a UUID.
 ///
 /// It is the place of an event, or the one behind all events of a transaction, and proves what it stands on. A store takes it as long as
-/// everything that it had ingested up to there is what it was. It is refused ([`StalePosition`](crate::StalePosition)) when events went
+/// everything that it had ingested up to there is what it was. It is refused ([`StalePosition`]) when events went
 /// away, when the index was built anew, and when the store was put back to an earlier state in which this place was not there yet.
 ///
 /// Positions sort by their sequence. Of two that a store would not both take, the order says nothing.
