@@ -14,10 +14,10 @@ use crate::table::manifest::Manifest;
 use crate::table::segment::Segment;
 
 /// A tail of more transactions is left for the manifest that another handle has written meanwhile.
-const LONG_TAIL: usize = 4096;
+const MAX_FOLLOWED_TAIL: usize = 4096;
 
 /// How often a manifest is read again that was replaced while its segments were opened.
-const TRIES: usize = 5;
+const MAX_MANIFEST_READS: usize = 5;
 
 /// How far the journal was caught up with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +61,10 @@ impl Index {
     }
 
     fn try_catch_up(&mut self) -> Result<Caught, IndexError> {
-        if self.snapshot.catalog.tail.len() > LONG_TAIL {
+        if self.snapshot.catalog.tail.len() > MAX_FOLLOWED_TAIL {
             self.load_manifest_beyond(self.covered)?;
         }
-        for _ in 0..TRIES {
+        for _ in 0..MAX_MANIFEST_READS {
             if !self.is_loaded() && !self.load_manifest()? {
                 return Ok(Caught::Nothing);
             }
@@ -103,7 +103,7 @@ impl Index {
     }
 
     fn load_manifest_beyond(&mut self, place: u64) -> Result<bool, IndexError> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_MANIFEST_READS {
             let manifest = Manifest::load(self.system.disk.as_ref(), &self.layout)?;
             let Some(manifest) = manifest.filter(|manifest| manifest.covered > place) else {
                 return Ok(false);

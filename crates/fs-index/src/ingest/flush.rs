@@ -24,18 +24,18 @@ use crate::table::manifest::Manifest;
 use crate::table::segment::{self, Entry, Segment, SegmentId};
 use crate::watch::directories::Directories;
 
-/// So many transactions are replayed at an open at most, but for those of the last batch.
-const MOST_IN_TAIL: usize = 64;
+/// Most transactions that are replayed at an open, but for those of the last batch.
+const MAX_TAIL_TRANSACTIONS: usize = 64;
 
-/// A segment is at least so many times as large as those after it together.
-const RATIO: u64 = 4;
+/// How much larger a segment is at least than those after it together.
+const MIN_SEGMENT_RATIO: u64 = 4;
 
-/// So many dead ones do not matter.
-const FEW_DEAD: usize = 1024;
+/// Up to this number, transactions that went away stay in the segments.
+const MAX_DEAD_TRANSACTIONS: usize = 1024;
 
 impl Index {
     pub(crate) fn is_flush_due(&self) -> bool {
-        self.snapshot.catalog.tail.len() >= MOST_IN_TAIL
+        self.snapshot.catalog.tail.len() >= MAX_TAIL_TRANSACTIONS
     }
 
     /// Moves the tail into a segment; the caller holds the write lock.
@@ -70,14 +70,14 @@ impl Index {
     /// Returns how many segments stay as they are.
     fn kept_segments(&self, state: &State) -> usize {
         let half = usize::try_from(state.transactions / 2).unwrap_or(usize::MAX);
-        if state.dead.len() > FEW_DEAD.max(half) {
+        if state.dead.len() > MAX_DEAD_TRANSACTIONS.max(half) {
             return 0;
         }
         let catalog = &self.snapshot.catalog;
         let mut kept = catalog.segments.len();
         let mut after = catalog.tail.len() as u64;
         while let Some(last) = kept.checked_sub(1).and_then(|at| catalog.segments.get(at)) {
-            if last.len() >= RATIO * after {
+            if last.len() >= MIN_SEGMENT_RATIO * after {
                 break;
             }
             after += last.len();

@@ -9,8 +9,8 @@ use fs_io::{FileKind, System};
 
 use crate::layout::Layout;
 
-/// Nobody writes a temporary file for so long.
-const DAY_NANOS: i64 = 86_400_000_000_000;
+/// A temporary file that was written to longer ago is nobody's any more: a day.
+const MAX_TEMP_NANOS: i64 = 86_400_000_000_000;
 
 /// Removes files of `local/tmp/` that were last written to more than a day ago, as far as they can be removed.
 ///
@@ -26,7 +26,7 @@ pub fn sweep_temp(system: &System, layout: &Layout) {
         let Ok(Some(stat)) = disk.stat(&path) else {
             continue;
         };
-        if stat.kind == FileKind::File && now.saturating_sub(stat.modified_nanos) > DAY_NANOS {
+        if stat.kind == FileKind::File && now.saturating_sub(stat.modified_nanos) > MAX_TEMP_NANOS {
             let _ = disk.remove_file(&path);
         }
     }

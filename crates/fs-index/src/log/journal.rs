@@ -40,11 +40,11 @@ use crate::position::JournalId;
 const MAGIC: [u8; 8] = *b"tribjnl\x04";
 const HEAD: usize = 512;
 
-/// So many bytes before a place tell it from the same place of a journal that was cut and written on.
-const MARKED: u64 = 64;
+/// The bytes before a place that tell it from the same place of a journal that was cut and written on.
+const MARK_BYTES: u64 = 64;
 
-/// So many records of transactions that went away may always be in a journal.
-const SPARE: u64 = 1024;
+/// Records of transactions that went away which may always be in a journal.
+const SPARE_RECORDS: u64 = 1024;
 
 /// Returns whether a journal with so many arrivals is to be written anew when something goes away, which starts a new epoch anyway:
 /// most of what it holds is of transactions that are not there.
@@ -52,7 +52,7 @@ const SPARE: u64 = 1024;
 /// Who switches between branches for years has a journal of twice its transactions at most, and each arrival is copied
 /// O(1) times.
 pub(crate) fn is_overgrown(arrivals: u64, members: u64) -> bool {
-    arrivals > members.saturating_mul(2).saturating_add(SPARE)
+    arrivals > members.saturating_mul(2).saturating_add(SPARE_RECORDS)
 }
 
 /// A read record together with the bytes it lies in.
@@ -93,7 +93,7 @@ struct Known {
     file_id: Option<FileId>,
     reader: Arc<dyn File>,
     end: u64,
-    /// The bytes before the end, [`MARKED`] of them at most.
+    /// The bytes before the end, [`MARK_BYTES`] of them at most.
     last: Vec<u8>,
     /// The times of the file when these were last known to be there.
     stamp: Option<FileStamp>,
@@ -112,10 +112,10 @@ impl Known {
     fn remember(&mut self, bytes: &[u8]) {
         self.last.extend_from_slice(
             bytes
-                .last_chunk::<{ MARKED as usize }>()
+                .last_chunk::<{ MARK_BYTES as usize }>()
                 .map_or(bytes, |last| last),
         );
-        let more = self.last.len().saturating_sub(MARKED as usize);
+        let more = self.last.len().saturating_sub(MARK_BYTES as usize);
         self.last.drain(..more);
     }
 }
@@ -169,7 +169,7 @@ impl Journal {
     /// # Errors
     /// [`IndexError::Read`].
     pub(crate) fn mark(&self) -> Result<u32, IndexError> {
-        let start = self.end().saturating_sub(MARKED);
+        let start = self.end().saturating_sub(MARK_BYTES);
         let len = usize::try_from(self.end() - start).expect("it is no more than is marked");
         Ok(crc32fast::hash(&self.reader().read_raw(start, len)?))
     }
@@ -195,7 +195,7 @@ impl Journal {
         found.end = end;
         found.last.clear();
         self.known = Some(found);
-        let start = end.saturating_sub(MARKED);
+        let start = end.saturating_sub(MARK_BYTES);
         let len = usize::try_from(end - start).expect("it is no more than is marked");
         let last = self.reader().read_raw(start, len)?;
         let is_it = crc32fast::hash(&last) == mark;

@@ -21,10 +21,10 @@ use crate::snapshot::Snapshot;
 use crate::stored::Stored;
 
 /// More beginnings of what comes are not told apart.
-const MOST_ROOTS: usize = 64;
+const MAX_ROOTS: usize = 64;
 
-/// Of so many transactions looked at, the history as a whole is read more cheaply.
-const MOST: usize = 8192;
+/// Above this, loading the whole history is cheaper.
+const MAX_SUBGRAPH_TRANSACTIONS: usize = 8192;
 
 impl Snapshot {
     /// Loads what is here and not below all that comes, which is plain; `None` when that is too much, or cannot be told.
@@ -47,7 +47,7 @@ impl Snapshot {
             .map(Iterator::collect::<BTreeSet<_>>)
             .filter(|parents| parents.iter().all(|parent| !incoming.contains_key(parent)))
             .collect();
-        if roots.is_empty() || roots.len() > MOST_ROOTS {
+        if roots.is_empty() || roots.len() > MAX_ROOTS {
             return Ok(None);
         }
         let all = u64::MAX >> (64 - roots.len());
@@ -137,7 +137,7 @@ impl<'a> Descent<'a> {
                 break;
             };
             looked_at += 1;
-            if looked_at > MOST {
+            if looked_at > MAX_SUBGRAPH_TRANSACTIONS {
                 return Ok(None);
             }
             if reached.below != self.all {

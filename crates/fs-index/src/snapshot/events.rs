@@ -1,7 +1,7 @@
 //! Events as they are wanted by those who read many, kept for the next who asks.
 //!
 //! What is wanted of an event is a fraction of its record, so it is taken out of the records and put side by side.
-//! Transactions are read in groups of [`TOGETHER`] consecutive numbers, which lie side by side in the journal too:
+//! Transactions are read in groups of [`GROUP_NUMBERS`] consecutive numbers, which lie side by side in the journal too:
 //! whoever reads one usually wants the next.
 //!
 //! **Invariant**: a group that is kept for an epoch has every transaction of that epoch with one of its numbers, and no other:
@@ -16,13 +16,13 @@ use fs_format::TransactionId;
 use crate::cache::Cache;
 use crate::position::{Epoch, Position, Proof, Sequence};
 
-/// So many consecutive numbers make a group.
-pub(crate) const TOGETHER: u64 = 64;
+/// The consecutive numbers of a group.
+pub(crate) const GROUP_NUMBERS: u64 = 64;
 
-/// Bytes of the groups that are kept: at most twice this.
+/// Soft bound of the cache of groups; it may hold twice this.
 const GROUPS_CACHE_BYTES: usize = 8 << 20;
 
-/// Bytes of the transactions that were read alone and are kept: at most twice this.
+/// Soft bound of the cache of transactions that were read alone; it may hold twice this.
 const SINGLES_CACHE_BYTES: usize = 2 << 20;
 
 /// An event as its data.

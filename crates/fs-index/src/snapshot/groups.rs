@@ -8,15 +8,15 @@ use crate::log::bytes::Bytes;
 use crate::log::record::View;
 use crate::position::Epoch;
 use crate::snapshot::Snapshot;
-use crate::snapshot::events::{Events, Gathering, Of, TOGETHER, Transaction};
+use crate::snapshot::events::{Events, GROUP_NUMBERS, Gathering, Of, Transaction};
 use crate::snapshot::load::batches;
 use crate::state::State;
 
-/// A group of records of more bytes is neither read as a whole nor kept.
-const LARGE: u64 = 1 << 20;
+/// A group of more bytes is neither read as a whole nor cached.
+const MAX_GROUP_BYTES: u64 = 1 << 20;
 
-/// Bytes that it takes to keep one of these, beside its events.
-const ALONE: usize = 64;
+/// What a transaction that was read alone takes in the cache, beside its events.
+const SINGLE_OVERHEAD_BYTES: usize = 64;
 
 impl Snapshot {
     /// Returns a transaction that was read alone, among others.
@@ -36,7 +36,7 @@ impl Snapshot {
         let mut batch = batches(&places).next().unwrap_or_default().to_vec();
         batch.sort_unstable_by_key(|place| place.number);
         let events = Arc::new(self.gather(&self.payloads(&batch)?)?);
-        let bytes = events.size() / batch.len().max(1) + ALONE;
+        let bytes = events.size() / batch.len().max(1) + SINGLE_OVERHEAD_BYTES;
         for place in &batch {
             let (key, events) = ((state.epoch, place.number), Arc::clone(&events));
             self.caches.events.alone.insert(key, events, bytes);
@@ -51,11 +51,11 @@ impl Snapshot {
         nth: u64,
         wanted: &RangeInclusive<u64>,
     ) -> Result<Vec<u64>, IndexError> {
-        let first = (nth * TOGETHER).max(*wanted.start());
-        let last = (nth * TOGETHER + (TOGETHER - 1)).min(*wanted.end());
+        let first = (nth * GROUP_NUMBERS).max(*wanted.start());
+        let last = (nth * GROUP_NUMBERS + (GROUP_NUMBERS - 1)).min(*wanted.end());
         let places = self
             .catalog
-            .transactions_from(first, TOGETHER as usize, &state.dead)?;
+            .transactions_from(first, GROUP_NUMBERS as usize, &state.dead)?;
         let within = places.iter().take_while(|place| place.number <= last);
         let with_events = within.filter(|place| place.event_count > 0);
         Ok(with_events.map(|place| place.number).collect())
@@ -74,13 +74,16 @@ impl Snapshot {
         nth: u64,
         wanted: &RangeInclusive<u64>,
     ) -> Result<Option<Arc<Events>>, IndexError> {
-        let (first, last) = (nth * TOGETHER, nth * TOGETHER + (TOGETHER - 1));
-        let mut places = self
-            .catalog
-            .transactions_from(first, TOGETHER as usize, &state.dead)?;
+        let (first, last) = (
+            nth * GROUP_NUMBERS,
+            nth * GROUP_NUMBERS + (GROUP_NUMBERS - 1),
+        );
+        let mut places =
+            self.catalog
+                .transactions_from(first, GROUP_NUMBERS as usize, &state.dead)?;
         places.retain(|place| place.number <= last);
         let bytes: u64 = places.iter().map(|place| u64::from(place.len)).sum();
-        if bytes > LARGE {
+        if bytes > MAX_GROUP_BYTES {
             return Ok(None);
         }
         let is_kept = last <= self.last_number();

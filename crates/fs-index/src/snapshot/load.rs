@@ -18,16 +18,16 @@ use crate::table::segment::TxRow;
 use crate::watch::file;
 
 /// The journal is read in parts of at most this size, single records apart.
-const PART: u64 = 1 << 20;
+const PART_BYTES: u64 = 1 << 20;
 
 /// Records that lie no further apart are read in one go.
-const GAP: u64 = 16 << 10;
+const MAX_GAP_BYTES: u64 = 16 << 10;
 
-/// So many are decoded by the thread that wants them: to free what another thread has allocated takes longer.
-const PAGE: usize = 2048;
+/// Up to this number, the thread that wants them decodes them: to free what another thread has allocated takes longer.
+const MAX_SERIAL_TRANSACTIONS: usize = 2048;
 
-/// So many places are looked up at a time.
-const BATCH: usize = 8192;
+/// Most rows that are looked up at a time.
+const BATCH_ROWS: usize = 8192;
 
 /// Records of more bytes together are not held at a time, but for a single one.
 const BATCH_BYTES: u64 = 4 << 20;
@@ -108,7 +108,9 @@ impl Snapshot {
         let mut from = known.as_ref().map_or(1, |known| known.last_number() + 1);
         let mut fresh = Vec::new();
         loop {
-            let places = self.catalog.transactions_from(from, BATCH, &state.dead)?;
+            let places = self
+                .catalog
+                .transactions_from(from, BATCH_ROWS, &state.dead)?;
             let Some(last) = places.last() else { break };
             from = last.number + 1;
             fresh.extend(self.load_places(&places)?.into_iter().map(Arc::new));
@@ -176,7 +178,7 @@ impl Snapshot {
             Some(Record::Arrived(arrived)) => Stored::of_record(*arrived, payload).ok(),
             _ => None,
         };
-        let decoded: Vec<Option<Stored>> = if payloads.len() <= PAGE {
+        let decoded: Vec<Option<Stored>> = if payloads.len() <= MAX_SERIAL_TRANSACTIONS {
             payloads.iter().map(decode).collect()
         } else {
             file::each(&payloads, decode)
@@ -202,8 +204,8 @@ impl Snapshot {
             let together = 1 + rest[1..]
                 .iter()
                 .take_while(|next| {
-                    let fits =
-                        (end..end + GAP).contains(&next.offset) && end_of(next) - start <= PART;
+                    let fits = (end..end + MAX_GAP_BYTES).contains(&next.offset)
+                        && end_of(next) - start <= PART_BYTES;
                     if fits {
                         end = end_of(next);
                     }

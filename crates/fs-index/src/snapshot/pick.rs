@@ -8,16 +8,16 @@ use std::sync::Arc;
 use crate::error::IndexError;
 use crate::position::Sequence;
 use crate::snapshot::Snapshot;
-use crate::snapshot::events::{Events, RawEvent, TOGETHER};
+use crate::snapshot::events::{Events, GROUP_NUMBERS, RawEvent};
 use crate::state::State;
 
-/// Where fewer transactions of a group are wanted, they are read one by one.
-const FEW: usize = 8;
+/// Groups with fewer wanted transactions are read record by record.
+const MIN_GROUP_READ: usize = 8;
 
-/// So many that are read one by one are read at a time.
+/// Transactions that are looked up at a time where they are read record by record.
 const SINGLES_PER_PAGE: usize = 1024;
 
-/// So many reads of the journal are little work.
+/// Most reads of the journal on an async caller's thread.
 const INLINE_READS: usize = 4;
 
 /// How much work an answer may be.
@@ -91,7 +91,7 @@ pub(crate) struct EventScan<F> {
 }
 
 impl EventScan<()> {
-    /// So many events are little work.
+    /// Most events decoded on an async caller's thread (about 100 µs).
     pub(crate) const INLINE_EVENTS: u64 = 2048;
 }
 
@@ -204,7 +204,7 @@ impl Snapshot {
         let Some(state) = &self.state else {
             return Ok(None);
         };
-        for nth in numbers.start() / TOGETHER..=numbers.end() / TOGETHER {
+        for nth in numbers.start() / GROUP_NUMBERS..=numbers.end() / GROUP_NUMBERS {
             let group = match self.kept(state, nth) {
                 Some(group) => Some(group),
                 None => match scan.read(1) {
@@ -245,10 +245,10 @@ impl Snapshot {
             // Parts of the page that lie in one group each, or are read one by one.
             let mut runs: Vec<(Range<usize>, Option<Arc<Events>>)> = Vec::new();
             let mut begin = 0;
-            for run in page.chunk_by(|one, next| one / TOGETHER == next / TOGETHER) {
-                let nth = run[0] / TOGETHER;
+            for run in page.chunk_by(|one, next| one / GROUP_NUMBERS == next / GROUP_NUMBERS) {
+                let nth = run[0] / GROUP_NUMBERS;
                 let group = match self.kept(state, nth) {
-                    None if run.len() >= FEW => match scan.read(1) {
+                    None if run.len() >= MIN_GROUP_READ => match scan.read(1) {
                         Ok(()) => {
                             let numbers = run.iter().copied();
                             let (least, most) = (numbers.clone().min(), numbers.max());

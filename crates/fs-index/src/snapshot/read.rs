@@ -22,14 +22,14 @@ use crate::stored::Stored;
 use crate::table::segment::TxRow;
 use crate::table::stream_reader::{StreamReader, Write};
 
-/// So many transactions are read at a time.
-const PAGE: usize = 512;
+/// Most transactions that are read at a time.
+const PAGE_TRANSACTIONS: usize = 512;
 
-/// Where more than one event in so many is wanted, all are read and the others left out.
-const SELECTIVE: u64 = 8;
+/// Where more than one transaction of this number is wanted, all are read and the others left out.
+const MIN_SELECTIVITY: u64 = 8;
 
-/// The writers of no more streams are looked up one by one.
-const MOST_STREAMS: usize = 4096;
+/// The writers of more selected streams are not looked up one by one.
+const MAX_NARROWED_STREAMS: usize = 4096;
 
 /// Events that are being taken.
 struct Taking<'a, S, F, T> {
@@ -207,7 +207,7 @@ impl Snapshot {
         let writes = self.writes(stream_id)?;
         let first = writes.partition_point(|write| write.base + write.count <= after);
         let mut found = Vec::new();
-        for page in writes[first..].chunks(PAGE) {
+        for page in writes[first..].chunks(PAGE_TRANSACTIONS) {
             let places = self.places(page.iter().map(|write| write.number))?;
             let mut writes = page.iter();
             for batch in batches(&places) {
@@ -263,7 +263,7 @@ impl Snapshot {
         let wanted = self.wanted(select, Budget::Unlimited)?;
         let wanted = wanted.unwrap_or(Wanted::All);
         while taking.left() > 0 {
-            let places = self.next_places(&wanted, from, taking.left().min(PAGE))?;
+            let places = self.next_places(&wanted, from, taking.left().min(PAGE_TRANSACTIONS))?;
             let Some(last) = places.last() else { break };
             from = last.number + 1;
             let mut rest = places.as_slice();
@@ -383,7 +383,7 @@ impl Snapshot {
             for event_type in event_types {
                 numbers.extend(self.catalog.numbers_of_type(event_type, &state.dead)?);
             }
-            if (numbers.len() as u64) < state.transactions / SELECTIVE {
+            if (numbers.len() as u64) < state.transactions / MIN_SELECTIVITY {
                 let numbers = Arc::new(numbers.into_iter().collect());
                 return Ok(Some(Wanted::These(numbers)));
             }
@@ -436,7 +436,7 @@ impl Snapshot {
             if select.stream(stream_id.as_str()) {
                 selected.push(stream_id);
             }
-            if selected.len() > MOST_STREAMS {
+            if selected.len() > MAX_NARROWED_STREAMS {
                 return Ok(None);
             }
         }

@@ -11,8 +11,8 @@ use crate::snapshot::events::RawEvent;
 use crate::snapshot::pick::{Budget, EventScan, RawEvents};
 use crate::snapshot::select::{Select, Wanted};
 
-/// So many transactions are looked at, at a time.
-const PAGE: usize = 8192;
+/// Most transactions that are looked up at a time.
+const SCAN_TRANSACTIONS: usize = 8192;
 
 impl Snapshot {
     /// Returns the events of `stream_id` with versions above `after`, in canonical order; `None` when that is too much
@@ -64,7 +64,7 @@ impl Snapshot {
         let mut scan = EventScan::new(effort, limit, is_wanted).after(after);
         let first = after.map_or(1, Sequence::number);
         // The transaction that the position is in may hold none that comes after it.
-        let count = limit.saturating_add(1).min(PAGE);
+        let count = limit.saturating_add(1).min(SCAN_TRANSACTIONS);
         match &wanted {
             Wanted::All => {
                 let last = self.last_number();

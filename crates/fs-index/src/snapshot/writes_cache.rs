@@ -12,7 +12,7 @@ use crate::position::Epoch;
 use crate::state::State;
 use crate::table::stream_reader::Write;
 
-/// Bytes that are kept: at most twice this.
+/// Soft bound of the cache; it may hold twice this.
 const WRITES_CACHE_BYTES: usize = 8 << 20;
 
 /// As of when it holds: whatever comes gets a number, and whatever goes begins an epoch.

@@ -15,10 +15,10 @@ use crate::table::segment::{Segment, SegmentError, TxRow};
 use crate::table::tail::Tail;
 
 /// A number that is no further from the one before it is looked up along with those between them ...
-const CLOSE: u64 = 8;
+const MAX_NUMBER_GAP: u64 = 8;
 
-/// ... and so many after it.
-const TOGETHER: usize = 64;
+/// ... and as many numbers after it.
+const BATCH_NUMBERS: usize = 64;
 
 /// Cloning shares segments and tail.
 #[derive(Clone, Debug, Default)]
@@ -82,11 +82,12 @@ impl Catalog {
                 let at = together.binary_search_by_key(&number, |it| it.number);
                 at.ok().map(|at| together[at])
             };
-            let follows = before.is_some_and(|before| (before..before + CLOSE).contains(&number));
+            let follows =
+                before.is_some_and(|before| (before..before + MAX_NUMBER_GAP).contains(&number));
             before = Some(number);
             let mut row = place(&together);
             if row.is_none() && follows {
-                together = self.transactions_from(number, TOGETHER, &BTreeSet::new())?;
+                together = self.transactions_from(number, BATCH_NUMBERS, &BTreeSet::new())?;
                 row = place(&together);
             }
             found.push(match row {

@@ -20,7 +20,7 @@ use crate::watch::directories::Directories;
 const MAGIC: [u8; 8] = *b"tribman\x03";
 
 /// Larger than any manifest.
-const LIMIT: u64 = 1 << 30;
+const MAX_MANIFEST_BYTES: u64 = 1 << 30;
 
 /// What stands in the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Manifest {
     /// # Errors
     /// [`IndexError::Read`] when it is there and cannot be read.
     pub(crate) fn load(disk: &dyn Disk, layout: &Layout) -> Result<Option<Self>, IndexError> {
-        let bytes = match disk.read(&layout.manifest(), LIMIT) {
+        let bytes = match disk.read(&layout.manifest(), MAX_MANIFEST_BYTES) {
             Ok(bytes) => bytes,
             Err(ReadError::Io { path, source }) => return Err(IndexError::Read { path, source }),
             Err(_) => return Ok(None),

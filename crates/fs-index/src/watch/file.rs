@@ -17,14 +17,14 @@ use crate::stored::Stored;
 use crate::watch::file_stamp::FileStamp;
 use crate::watch::rejected::{Reason, RejectedFile};
 
-/// So few items are for one thread.
-const FEW: usize = 128;
+/// Up to this number, items are left to one thread.
+const MAX_SERIAL_ITEMS: usize = 128;
 
-/// So many bytes a thread takes from the system at a time, less than what the GNU C library would map by itself ...
-const ROOM: usize = 100 << 10;
+/// What a thread takes from the system at a time, less than what the GNU C library would map by itself ...
+const ROOM_BYTES: usize = 100 << 10;
 
-/// ... and so many items are looked at in between.
-const BETWEEN_ROOM: usize = 16;
+/// ... and the number of items that it looks at in between.
+const ITEMS_PER_ROOM: usize = 16;
 
 /// A reported file and what it looked like then, so that it is looked at again only when it changes.
 #[derive(Clone, Debug)]
@@ -181,14 +181,14 @@ pub(crate) fn inspect_all(
 /// That of the GNU C library gives a thread its memory page by page, each by a call to the system that stops the other
 /// threads: for many small values that stay, that takes as long as to read the files.
 fn make_room() {
-    drop(black_box(Vec::<u8>::with_capacity(ROOM)));
+    drop(black_box(Vec::<u8>::with_capacity(ROOM_BYTES)));
 }
 
 /// Calls `look` for each item, on as many threads as there are processors; answers are in the order of the items.
 pub(crate) fn each<I: Sync, T: Send>(items: &[I], look: impl Fn(&I) -> T + Sync) -> Vec<T> {
     let parts = in_parts(items, |part| {
         let looked = part.iter().enumerate().map(|(nth, item)| {
-            if nth.is_multiple_of(BETWEEN_ROOM) {
+            if nth.is_multiple_of(ITEMS_PER_ROOM) {
                 make_room();
             }
             look(item)
@@ -200,7 +200,7 @@ pub(crate) fn each<I: Sync, T: Send>(items: &[I], look: impl Fn(&I) -> T + Sync)
 
 /// Calls `work` for parts of the items, one for each processor; answers are in the order of the items.
 pub(crate) fn in_parts<I: Sync, T: Send>(items: &[I], work: impl Fn(&[I]) -> T + Sync) -> Vec<T> {
-    if items.len() <= FEW {
+    if items.len() <= MAX_SERIAL_ITEMS {
         return vec![work(items)];
     }
     let part = items.len().div_ceil(rayon::current_num_threads());

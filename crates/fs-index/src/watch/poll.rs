@@ -16,8 +16,8 @@ use crate::watch::scan::Scan;
 use crate::watch::scan::{self, Stamp};
 use crate::watch::working_copy::{self, Activity, WorkingCopy};
 
-/// Up to so many directories are compared at every poll.
-const FEW_DIRECTORIES: usize = 16;
+/// Up to this number, all directories are compared at every poll.
+const MAX_POLLED_DIRECTORIES: usize = 16;
 
 /// More are compared again after this time for each of them, so that comparing stays a small part of the work.
 const PATIENCE_NANOS_PER_DIRECTORY: i64 = 50_000;
@@ -104,7 +104,7 @@ impl Index {
         if !self.is_loaded() {
             return false;
         }
-        let few = self.directories.len() <= FEW_DIRECTORIES;
+        let few = self.directories.len() <= MAX_POLLED_DIRECTORIES;
         self.journal.is_at_its_end()
             && (self.may_wait(Scan::Throttled)
                 || few && matches!(self.poll(Scan::Throttled), Ok(PollOutcome::Current)))
@@ -176,6 +176,6 @@ impl Index {
             .unwrap_or(i64::MAX)
             .saturating_mul(PATIENCE_NANOS_PER_DIRECTORY);
         let since = self.system.clock.now_unix_nanos().saturating_sub(compared);
-        directories > FEW_DIRECTORIES && (0..patience).contains(&since)
+        directories > MAX_POLLED_DIRECTORIES && (0..patience).contains(&since)
     }
 }

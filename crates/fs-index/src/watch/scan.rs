@@ -28,7 +28,7 @@ const COARSE_NANOS: i64 = 2_000_000_000;
 const FINE_NANOS: i64 = 20_000_000;
 
 /// A directory of more entries is not listed again before every read and append while its stamp is young ...
-const LARGE: u32 = 16;
+const MAX_RELISTED_ENTRIES: u32 = 16;
 
 /// ... but after this time for each of its entries, so that listing stays a small part of the work.
 const PATIENCE_NANOS_PER_ENTRY: i64 = 50_000;
@@ -268,7 +268,7 @@ impl Stamp {
         }
         let patience = i64::from(self.entries).saturating_mul(PATIENCE_NANOS_PER_ENTRY);
         let may_wait = scan == Scan::Throttled
-            && self.entries > LARGE
+            && self.entries > MAX_RELISTED_ENTRIES
             && now.saturating_sub(self.listed_nanos) < patience;
         !self.is_racy || may_wait
     }

@@ -25,13 +25,13 @@ use crate::layout::Layout;
 use crate::snapshot::tally::Tally;
 use crate::watch::scan;
 
-/// A lock, or a rebase that stands still, counts for so long after anything moved.
+/// A lock, or a rebase that stands still, counts for this time after anything moved.
 const STALE_NANOS: u64 = 60_000_000_000;
 
-/// So long no directory may have changed before a missing file counts as removed.
+/// A missing file counts as removed when no directory has changed for this time.
 const REST_NANOS: u64 = 200_000_000;
 
-/// A file `.git` that points elsewhere has at most so many bytes.
+/// Most bytes of a file `.git` that points elsewhere.
 const MAX_LINK_BYTES: u64 = 8 << 10;
 
 /// What git keeps while it goes through several commits, in its directory.

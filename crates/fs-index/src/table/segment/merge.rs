@@ -11,8 +11,8 @@ use super::table::{self, Section};
 use super::write::Builder;
 use super::{Posting, Segment, SegmentError, SegmentId};
 
-/// So many entries of each part are in memory at a time.
-const CHUNK: u64 = 1024;
+/// Entries of each part that are in memory at a time.
+const CHUNK_ENTRIES: u64 = 1024;
 
 /// Writes the transactions of `parts`, whose numbers ascend from part to part, without those in `dead`.
 ///
@@ -34,7 +34,7 @@ pub(crate) fn merge(
     for part in parts {
         let mut at = part.first_number();
         loop {
-            let row = part.transactions_from(at, CHUNK as usize)?;
+            let row = part.transactions_from(at, CHUNK_ENTRIES as usize)?;
             let Some(last) = row.last() else { break };
             at = last.number + 1;
             for it in row.iter().filter(|it| !dead.contains(&it.number)) {
@@ -147,11 +147,12 @@ impl<'a> Pairs<'a> {
     fn advance(&mut self) -> Result<(), SegmentError> {
         if self.read.len() == 0 {
             let mut read = Vec::new();
-            self.part.each(self.section, self.at, CHUNK, |bytes| {
-                read.push(table::read_pair(bytes)?);
-                Some(())
-            })?;
-            self.at += CHUNK;
+            self.part
+                .each(self.section, self.at, CHUNK_ENTRIES, |bytes| {
+                    read.push(table::read_pair(bytes)?);
+                    Some(())
+                })?;
+            self.at += CHUNK_ENTRIES;
             self.read = read.into_iter();
         }
         self.next = self.read.next();

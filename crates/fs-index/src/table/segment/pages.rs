@@ -14,15 +14,15 @@ use fs_io::{Disk, File, ReadError};
 use super::{SegmentError, SegmentId};
 use crate::cache::Cache;
 
-const PAGE: usize = 4096;
+const PAGE_BYTES: usize = 4096;
 
 /// Bytes of a page that are not the checksum.
-pub(super) const PAYLOAD: usize = PAGE - 4;
+pub(super) const PAYLOAD_BYTES: usize = PAGE_BYTES - 4;
 
-/// Pages are written in parts of so many bytes.
-const BUFFER: usize = 64 * PAGE;
+/// Pages are written in parts of this size.
+const BUFFER_BYTES: usize = 64 * PAGE_BYTES;
 
-/// Bytes of the pages that are kept: at most twice this.
+/// Soft bound of the page cache; it may hold twice this.
 const PAGE_CACHE_BYTES: usize = 8 << 20;
 
 /// Payload of one page.
@@ -66,14 +66,14 @@ impl Pages {
             Ok(len) => len,
             Err(source) => return Err(SegmentError::Read { path, source }),
         };
-        if len % PAGE as u64 != 0 {
+        if len % PAGE_BYTES as u64 != 0 {
             return Err(SegmentError::Damaged { path });
         }
         Ok(Self {
             id,
             path,
             file,
-            count: len / PAGE as u64,
+            count: len / PAGE_BYTES as u64,
             cache: Arc::clone(cache),
         })
     }
@@ -95,11 +95,14 @@ impl Pages {
 
     /// Fills `into` with the bytes from `at` on.
     pub(super) fn read(&self, at: u64, into: &mut [u8]) -> Result<(), SegmentError> {
-        let (mut number, mut start) = (at / PAYLOAD as u64, (at % PAYLOAD as u64) as usize);
+        let (mut number, mut start) = (
+            at / PAYLOAD_BYTES as u64,
+            (at % PAYLOAD_BYTES as u64) as usize,
+        );
         let mut rest = into;
         while !rest.is_empty() {
             let page = self.page(number)?;
-            let taken = rest.len().min(PAYLOAD - start);
+            let taken = rest.len().min(PAYLOAD_BYTES - start);
             let (part, left) = rest.split_at_mut(taken);
             part.copy_from_slice(&page[start..start + taken]);
             (number, start, rest) = (number + 1, 0, left);
@@ -122,7 +125,7 @@ impl Pages {
         if let Some(page) = self.cache.0.get(&(self.id, number)) {
             return Ok(page);
         }
-        let read = self.file.read_at(number * PAGE as u64, PAGE);
+        let read = self.file.read_at(number * PAGE_BYTES as u64, PAGE_BYTES);
         let mut bytes = read.map_err(|source| SegmentError::Read {
             path: self.path.clone(),
             source,
@@ -130,16 +133,16 @@ impl Pages {
         let Some((payload, crc)) = bytes.split_last_chunk::<4>() else {
             return Err(self.damaged());
         };
-        if payload.len() != PAYLOAD
+        if payload.len() != PAYLOAD_BYTES
             || checksum(self.id, number, payload) != u32::from_le_bytes(*crc)
         {
             return Err(self.damaged());
         }
-        bytes.truncate(PAYLOAD);
+        bytes.truncate(PAYLOAD_BYTES);
         let page = Arc::new(bytes);
         self.cache
             .0
-            .insert((self.id, number), Arc::clone(&page), PAGE);
+            .insert((self.id, number), Arc::clone(&page), PAGE_BYTES);
         Ok(page)
     }
 }
@@ -153,8 +156,11 @@ pub(super) struct Nearby<'a> {
 impl Nearby<'_> {
     /// Fills `into` with the bytes from `at` on.
     pub(super) fn read(&mut self, at: u64, into: &mut [u8]) -> Result<(), SegmentError> {
-        let (number, start) = (at / PAYLOAD as u64, (at % PAYLOAD as u64) as usize);
-        if start + into.len() > PAYLOAD {
+        let (number, start) = (
+            at / PAYLOAD_BYTES as u64,
+            (at % PAYLOAD_BYTES as u64) as usize,
+        );
+        if start + into.len() > PAYLOAD_BYTES {
             return self.pages.read(at, into);
         }
         let page = match &self.last {
@@ -203,24 +209,24 @@ impl PageWriter {
             id,
             path: path.to_owned(),
             file,
-            full: vec![0; PAGE],
-            page: Vec::with_capacity(PAGE),
+            full: vec![0; PAGE_BYTES],
+            page: Vec::with_capacity(PAGE_BYTES),
             number: 1,
         })
     }
 
     /// Returns the place of the next byte.
     pub(super) fn place(&self) -> u64 {
-        self.number * PAYLOAD as u64 + self.page.len() as u64
+        self.number * PAYLOAD_BYTES as u64 + self.page.len() as u64
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), SegmentError> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let taken = rest.len().min(PAYLOAD - self.page.len());
+            let taken = rest.len().min(PAYLOAD_BYTES - self.page.len());
             self.page.extend_from_slice(&rest[..taken]);
             rest = &rest[taken..];
-            if self.page.len() == PAYLOAD {
+            if self.page.len() == PAYLOAD_BYTES {
                 self.end_page()?;
             }
         }
@@ -233,7 +239,7 @@ impl PageWriter {
         self.full.extend_from_slice(&crc.to_le_bytes());
         self.page.clear();
         self.number += 1;
-        if self.full.len() >= BUFFER {
+        if self.full.len() >= BUFFER_BYTES {
             self.write_full()?;
         }
         Ok(())
@@ -248,12 +254,12 @@ impl PageWriter {
     /// Writes what is left, and the head.
     pub(super) fn finish(mut self, head: &[u8]) -> Result<(), SegmentError> {
         if !self.page.is_empty() {
-            self.page.resize(PAYLOAD, 0);
+            self.page.resize(PAYLOAD_BYTES, 0);
             self.end_page()?;
         }
         self.write_full()?;
         let mut page = head.to_vec();
-        page.resize(PAYLOAD, 0);
+        page.resize(PAYLOAD_BYTES, 0);
         let crc = checksum(self.id, 0, &page);
         page.extend_from_slice(&crc.to_le_bytes());
         let written = self.file.write_at(0, &page);

@@ -11,8 +11,8 @@ use super::pages::{Nearby, PageCache, Pages};
 use super::table::{self, Head, Named, Section, WIDEST};
 use super::{Posting, SegmentError, SegmentId, TxRow};
 
-/// So many entries are read at a time where all are read.
-const CHUNK: u64 = 256;
+/// Entries that are read at a time where all are read.
+const CHUNK_ENTRIES: u64 = 256;
 
 /// A segment on disk.
 #[derive(Debug)]
@@ -51,7 +51,9 @@ impl Segment {
         pages.read(0, &mut bytes)?;
         let head = Head::decode(&bytes).filter(|head| head.id == id);
         let head = head.ok_or_else(|| pages.damaged())?;
-        let end = pages.count().saturating_mul(super::pages::PAYLOAD as u64);
+        let end = pages
+            .count()
+            .saturating_mul(super::pages::PAYLOAD_BYTES as u64);
         for section in Section::ALL {
             let span = head.spans[section as usize];
             let len = span.count.checked_mul(section.width() as u64);
@@ -120,7 +122,7 @@ impl Segment {
         let mut at = first;
         loop {
             let mut ended = true;
-            self.each(Section::Ids, at, CHUNK, |bytes| {
+            self.each(Section::Ids, at, CHUNK_ENTRIES, |bytes| {
                 let (key, number) = table::read_pair(bytes)?;
                 ended = key > high;
                 if !ended {
@@ -128,7 +130,7 @@ impl Segment {
                 }
                 Some(())
             })?;
-            at += CHUNK;
+            at += CHUNK_ENTRIES;
             if ended || at >= self.count(Section::Ids) {
                 return Ok(found);
             }
@@ -250,9 +252,9 @@ impl Segment {
         let width = section.width();
         let mut at = first.min(span.count);
         let end = at.saturating_add(count).min(span.count);
-        let mut bytes = vec![0; width * CHUNK.min(end - at) as usize];
+        let mut bytes = vec![0; width * CHUNK_ENTRIES.min(end - at) as usize];
         while at < end {
-            let now = CHUNK.min(end - at);
+            let now = CHUNK_ENTRIES.min(end - at);
             let part = &mut bytes[..width * now as usize];
             pages.read(span.start + at * width as u64, part)?;
             for entry in part.chunks_exact(width) {
