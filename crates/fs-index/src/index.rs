@@ -45,7 +45,7 @@ pub struct Index {
     pub(crate) page_cache: Arc<PageCache>,
     /// What is known. Readers have what was published of it last.
     pub(crate) snapshot: Snapshot,
-    reader: IndexReader,
+    pub(crate) reader: IndexReader,
     pub(crate) directories: Directories,
     /// Up to where the journal is in the segments.
     pub(crate) covered: u64,
@@ -114,7 +114,7 @@ impl Index {
 
     /// Gives readers what is known now; called at the end of whatever changes it.
     pub(crate) fn publish(&self) {
-        self.reader.publish(&self.snapshot);
+        self.reader.publish(&self.snapshot, None);
     }
 
     /// Goes on from a state of the journal that is held open, and what the catalog has up to there.

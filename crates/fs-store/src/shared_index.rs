@@ -5,7 +5,7 @@
 //!   one at a time - lock ---------> the handle: poll, ingest, record appends
 //! ```
 //!
-//! A reader polls before it answers, so it waits for another who polls: what that one looked at may be older than what the reader is to see.
+//! Where a few `stat`s show that nothing came since the last poll, a reader needs no handle. Else it polls before it answers, and waits for another who polls: what that one looked at may be older than what the reader is to see.
 //! For one who ingests, no reader waits. Whoever ingests holds the write lock, and has polled and published what others had acknowledged.
 //!
 //! **Invariant**: whoever holds the handle puts it back, also by a panic.
@@ -53,6 +53,11 @@ impl SharedIndex {
     /// Returns what is known at present.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.reader.snapshot()
+    }
+
+    /// Returns whether what is known is the present state, where that can be told without the handle.
+    pub(crate) fn is_current(&self) -> bool {
+        self.reader.is_current()
     }
 
     /// Takes the handle to poll, or for something as short.

@@ -168,6 +168,9 @@ impl Inner {
             return Ok(());
         }
         self.check_requires()?;
+        if self.index.is_current() {
+            return Ok(());
+        }
         let index = match is_known {
             true => self.index.lock_unless_ingesting(),
             false => Some(self.index.lock()),
@@ -249,10 +252,11 @@ impl Inner {
         let is_current = match self.options.reads {
             Reads::AsRefreshed => self.snapshot().epoch().is_some(),
             Reads::Present => {
-                let index = self.index.try_lock();
-                index.is_some_and(|mut index| {
-                    self.check_requires().is_ok() && index.is_current_at_a_glance()
-                })
+                let polled = || {
+                    let index = self.index.try_lock();
+                    index.is_some_and(|mut index| index.is_current_at_a_glance())
+                };
+                self.check_requires().is_ok() && (self.index.is_current() || polled())
             }
         };
         let snapshot = self.snapshot();

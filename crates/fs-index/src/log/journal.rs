@@ -27,7 +27,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fs_io::{
-    File, FileId, FileKind, MAX_SITE_BYTES, Ownership, ReadError, Site, Stat, SyncPolicy, System,
+    Disk, File, FileId, FileKind, MAX_SITE_BYTES, Ownership, ReadError, Site, Stat, SyncPolicy,
+    System,
 };
 
 use crate::error::IndexError;
@@ -205,13 +206,14 @@ impl Journal {
         Ok(is_it)
     }
 
-    /// Returns whether the file is the one that was read, and nothing was added to it.
-    pub(crate) fn is_at_its_end(&self) -> bool {
-        let stat = self.system.disk.stat(&self.path).ok().flatten();
-        let known = self.known.as_ref().zip(stat);
-        known.is_some_and(|(known, stat)| {
-            let is_same = known.file_id.is_some() && known.file_id == stat.file_id;
-            is_same && known.end == stat.len && known.stamp == Some(stamp_of(&stat))
+    /// Returns what the file looks like as long as nothing is added to it; `None` where that cannot be told.
+    pub(crate) fn known_end(&self) -> Option<JournalEnd> {
+        let known = self.known.as_ref()?;
+        Some(JournalEnd {
+            path: Arc::clone(&self.path),
+            file_id: known.file_id?,
+            len: known.end,
+            stamp: known.stamp?,
         })
     }
 
@@ -415,6 +417,27 @@ impl Journal {
             path: self.path.to_path_buf(),
             source,
         }
+    }
+}
+
+/// A journal as it was when it had been read to its end.
+#[derive(Debug)]
+pub(crate) struct JournalEnd {
+    path: Arc<Path>,
+    file_id: FileId,
+    len: u64,
+    stamp: FileStamp,
+}
+
+impl JournalEnd {
+    /// Returns whether it is the same file, and nothing was added to it.
+    pub(crate) fn holds(&self, disk: &dyn Disk) -> bool {
+        let stat = disk.stat(&self.path).ok().flatten();
+        stat.is_some_and(|stat| {
+            stat.file_id == Some(self.file_id)
+                && stat.len == self.len
+                && stamp_of(&stat) == self.stamp
+        })
     }
 }
 

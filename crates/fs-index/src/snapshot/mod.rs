@@ -31,7 +31,7 @@ pub(crate) mod select;
 pub(crate) mod tally;
 pub(crate) mod writes_cache;
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use fs_format::{ReplicaId, TransactionId};
 
@@ -42,6 +42,7 @@ use crate::position::{Epoch, Position, Sequence, StalePosition};
 use crate::snapshot::history::History;
 use crate::state::{Head, State};
 use crate::table::catalog::Catalog;
+use crate::watch::glance::Glance;
 use crate::watch::rejected::RejectedFile;
 use crate::watch::scan;
 use crate::watch::working_copy::Unconfirmed;
@@ -67,33 +68,57 @@ pub struct Snapshot {
 
 /// Where the readers of an index take its present snapshot; they wait for nobody.
 #[derive(Clone, Debug)]
-pub struct IndexReader(Arc<RwLock<Arc<Snapshot>>>);
+pub struct IndexReader(Arc<RwLock<Present>>);
+
+#[derive(Debug)]
+struct Present {
+    snapshot: Arc<Snapshot>,
+    /// What shows that the snapshot is that of the files; `None` where that takes a poll.
+    glance: Option<Arc<Glance>>,
+}
 
 impl IndexReader {
     pub(crate) fn new(snapshot: Snapshot) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(snapshot))))
+        Self(Arc::new(RwLock::new(Present {
+            snapshot: Arc::new(snapshot),
+            glance: None,
+        })))
     }
 
     /// Returns the present snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.present().snapshot)
+    }
+
+    /// Returns whether the present snapshot is that of the files, where that can be told by a few `stat`s. Where not, a poll tells.
+    pub fn is_current(&self) -> bool {
+        let glance = self.present().glance.clone();
+        glance.is_some_and(|glance| glance.is_current())
     }
 
     /// Puts another snapshot in the place of the present one, unless it knows the same, or nothing while the present one knows something:
     /// a handle that lost its index has to build it before it can answer.
-    pub(crate) fn publish(&self, next: &Snapshot) {
+    pub(crate) fn publish(&self, next: &Snapshot, glance: Option<Glance>) {
         let present = self.snapshot();
         let knows_less = next.state.is_none() && present.state.is_some();
-        if knows_less || next.is_same(&present) {
-            return;
-        }
-        let next = Arc::new(next.clone());
+        let snapshot = match knows_less || next.is_same(&present) {
+            true => present,
+            false => Arc::new(next.clone()),
+        };
+        let next = Present {
+            snapshot,
+            glance: glance.filter(|_| !knows_less).map(Arc::new),
+        };
         let former = std::mem::replace(
             &mut *self.0.write().unwrap_or_else(PoisonError::into_inner),
             next,
         );
         // To free what only the former one held takes time, which no reader waits for.
         drop(former);
+    }
+
+    fn present(&self) -> RwLockReadGuard<'_, Present> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

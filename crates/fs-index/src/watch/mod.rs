@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod directories;
 pub(crate) mod file;
 pub(crate) mod file_stamp;
+pub(crate) mod glance;
 pub(crate) mod poll;
 pub(crate) mod rejected;
 pub(crate) mod scan;

@@ -12,6 +12,7 @@ use crate::index::Index;
 use crate::ingest::catch_up::Caught;
 use crate::watch::changes::Changes;
 use crate::watch::changes::FoundChanges;
+use crate::watch::glance::{Glance, Watched};
 use crate::watch::scan::Scan;
 use crate::watch::scan::{self, Stamp};
 use crate::watch::working_copy::{self, Activity, WorkingCopy};
@@ -44,7 +45,9 @@ impl Index {
             // What is held open may be at fault.
             self.forget();
         }
-        self.publish();
+        let is_current = matches!(polled, Ok(PollOutcome::Current));
+        let glance = is_current.then(|| self.glance()).flatten();
+        self.reader.publish(&self.snapshot, glance);
         match polled {
             Err(IndexError::Damaged { .. }) => Ok(PollOutcome::Changed),
             other => other,
@@ -105,7 +108,8 @@ impl Index {
             return false;
         }
         let few = self.directories.len() <= MAX_POLLED_DIRECTORIES;
-        self.journal.is_at_its_end()
+        let end = self.journal.known_end();
+        end.is_some_and(|end| end.holds(self.system.disk.as_ref()))
             && (self.may_wait(Scan::Throttled)
                 || few && matches!(self.poll(Scan::Throttled), Ok(PollOutcome::Current)))
     }
@@ -171,11 +175,33 @@ impl Index {
         let (Scan::Throttled, Some(compared)) = (scan, self.compared_nanos) else {
             return false;
         };
-        let directories = self.directories.len();
-        let patience = i64::try_from(directories)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(PATIENCE_NANOS_PER_DIRECTORY);
         let since = self.system.clock.now_unix_nanos().saturating_sub(compared);
-        directories > MAX_POLLED_DIRECTORIES && (0..patience).contains(&since)
+        self.directories.len() > MAX_POLLED_DIRECTORIES && (0..self.patience()).contains(&since)
+    }
+
+    fn patience(&self) -> i64 {
+        let directories = i64::try_from(self.directories.len()).unwrap_or(i64::MAX);
+        directories.saturating_mul(PATIENCE_NANOS_PER_DIRECTORY)
+    }
+
+    /// Returns what shows that nothing came or went since a poll that has just found the index current; `None` where that takes
+    /// another poll.
+    fn glance(&self) -> Option<Glance> {
+        let is_simple = self.snapshot.unconfirmed.is_none()
+            && self.snapshot.state.as_ref()?.rejected.is_empty();
+        let watched = if self.directories.len() <= MAX_POLLED_DIRECTORIES {
+            let directories = self.directories.0.iter();
+            let copied = directories.map(|(path, stamp)| (path.clone(), *stamp));
+            Watched::Directories(copied.collect())
+        } else {
+            Watched::ComparedAt(self.compared_nanos?, self.patience())
+        };
+        let glance = Glance {
+            system: self.system.clone(),
+            layout: self.layout.clone(),
+            journal: self.journal.known_end()?,
+            watched,
+        };
+        is_simple.then_some(glance)
     }
 }

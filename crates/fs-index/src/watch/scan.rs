@@ -262,7 +262,8 @@ impl Stamp {
         files: StampSum(0),
     };
 
-    fn is_current(&self, changed_nanos: i64, now: i64, scan: Scan) -> bool {
+    /// Returns whether a directory with this stamp needs no listing.
+    pub(crate) fn is_current(&self, changed_nanos: i64, now: i64, scan: Scan) -> bool {
         if self.changed_nanos != changed_nanos {
             return false;
         }
