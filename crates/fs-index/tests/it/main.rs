@@ -11,6 +11,7 @@ mod boots;
 mod build;
 mod copies;
 mod cycles;
+mod glance;
 mod journal;
 mod laws;
 mod model;
