@@ -94,6 +94,16 @@ pub enum IndexError {
 }
 
 impl IndexError {
+    /// Returns whether a directory was deleted that had been created just before.
+    pub(crate) fn is_of_a_deleted_directory(&self) -> bool {
+        let source = match self {
+            Self::Replace { source, .. } => &source.source,
+            Self::CreateDirectory(CreateDirsError::Create { source, .. }) => source,
+            _ => return false,
+        };
+        source.kind() == io::ErrorKind::NotFound
+    }
+
     /// Returns the error for a file of the index that was not replaced.
     pub(crate) fn not_replaced(disk: &dyn Disk, path: &Path, source: ReplaceError) -> Self {
         let path = path.to_owned();

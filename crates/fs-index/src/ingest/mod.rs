@@ -28,6 +28,9 @@ use crate::stored::Stored;
 use crate::watch::scan::Scan;
 use crate::watch::working_copy::Unconfirmed;
 
+/// Most rebuilds of an index that is damaged, or whose directory another process deletes while it is written.
+const MAX_REBUILDS: usize = 3;
+
 impl Index {
     /// Brings the index up to date with the files.
     ///
@@ -35,13 +38,16 @@ impl Index {
     /// As [`Index::poll`], and [`IndexError`] when the journal or the bytes of vanished transactions cannot be
     /// written; the next call starts over.
     pub fn ingest(&mut self, scan: Scan, _lock: &LockGuard) -> Result<(), IndexError> {
-        let result = match self.try_ingest(scan) {
-            Err(IndexError::Damaged { .. }) => {
-                self.forget();
-                self.rebuild()
+        let mut result = self.try_ingest(scan);
+        for _ in 0..MAX_REBUILDS {
+            match &result {
+                Err(IndexError::Damaged { .. }) => {}
+                Err(error) if error.is_of_a_deleted_directory() => {}
+                _ => break,
             }
-            other => other,
-        };
+            self.forget();
+            result = self.rebuild();
+        }
         if result.is_err() {
             self.forget();
         }
