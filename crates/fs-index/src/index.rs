@@ -36,7 +36,7 @@ use crate::table::segment::PageCache;
 use crate::watch::changes::FoundChanges;
 use crate::watch::directories::Directories;
 
-/// The handle of an index: it polls for what came and went, ingests it, and records appends.
+/// The handle of an index: it polls for files that were added or removed, ingests them, and records appends.
 #[derive(Debug)]
 pub struct Index {
     pub(crate) system: System,

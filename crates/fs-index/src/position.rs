@@ -178,7 +178,7 @@ impl fmt::Display for Position {
 
 /// A position that stands on something else than what this store has ingested.
 ///
-/// Nothing can be read from there: whoever held it may have seen events that are not there any more, and would miss others that came in
+/// Nothing can be read from there: its holder may have seen events that are not there any more, and would miss others that came in
 /// their place. What was derived from them is to be forgotten, and the reading begun anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -1,6 +1,6 @@
 //! Taking over what the journal says: state and tail after each record.
 //!
-//! Whoever writes a record takes it over in the same way as whoever reads it.
+//! The writer of a record applies it in the same way as its readers.
 //!
 //! **Invariant**: the order of the records is all that counts; two handles that have read the journal up to the same
 //! place know the same.

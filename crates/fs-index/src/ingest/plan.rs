@@ -1,4 +1,4 @@
-//! The fast path: ingesting what came and went by what it is itself, as after the ordinary `git pull`, `switch` and `reset`.
+//! The fast path: ingesting added and removed files by what they are themselves, as after the ordinary `git pull`, `switch` and `reset`.
 //!
 //! It takes a batch in which every edge ascends and every link to a parent holds. Then nothing that was decided about
 //! other files changes, no cycle can close, and what is known of the whole is brought up to date from what came and
@@ -49,7 +49,7 @@ pub(crate) fn key_of(header: &Header) -> Key {
 }
 
 impl Index {
-    /// Plans what came and went; `None` when it needs a full rebuild.
+    /// Plans the ingestion of added and removed files; `None` when it needs a full rebuild.
     ///
     /// # Errors
     /// [`IndexError`] when the index cannot be read.

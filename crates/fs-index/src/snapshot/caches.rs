@@ -20,6 +20,6 @@ pub(crate) struct Caches {
     pub(crate) parts: PartsCache,
     pub(crate) narrowed: Narrowed,
     pub(crate) omissions: OmissionsCache,
-    /// The history that was loaded last; held by whoever loads one.
+    /// The history that was loaded last; the thread that loads one holds the lock.
     pub(crate) history: Mutex<Option<Arc<History>>>,
 }

@@ -1,4 +1,4 @@
-//! Polling: finding what came and went, without the lock and without writing anything.
+//! Polling: detecting added and removed files, without the lock and without writing anything.
 //!
 //! **Invariant**: a poll finds whatever came or went before it, but for what comparing less often leaves for a later one
 //! ([`Scan::Throttled`]).
@@ -84,7 +84,7 @@ impl Index {
         Ok(PollOutcome::Changed)
     }
 
-    /// Returns what came and went, as the poll before this call found it if nothing was recorded since, and when that
+    /// Returns the files that were added and removed, as the poll before this call found it if nothing was recorded since, and when that
     /// was looked for. What came since then is found by the next poll. What would take something away is looked for anew.
     pub(crate) fn changes_now(&mut self, scan: Scan) -> Result<Option<(Changes, i64)>, IndexError> {
         let Some(state) = &self.snapshot.state else {

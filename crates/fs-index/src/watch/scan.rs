@@ -7,7 +7,7 @@
 //! **Invariant**: a directory in which a name came or went since its stamp was taken is listed, whatever the order in
 //! which the operating system lists names. Nothing is opened and nothing is followed here.
 //!
-//! *Not done here*: telling what came and went (`compare.rs`).
+//! *Not done here*: telling which files were added or removed (`compare.rs`).
 
 use std::collections::BTreeMap;
 use std::io;

@@ -95,7 +95,7 @@ impl Rebuild {
         self.list_copies();
     }
 
-    /// Journals what came and went.
+    /// Journals the transactions that were added and removed.
     pub(super) fn apply(&mut self) -> Result<(), IndexError> {
         let plan = self.plan();
         let mut payloads = Vec::new();
