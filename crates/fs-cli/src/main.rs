@@ -16,6 +16,7 @@ mod outcome;
 mod output;
 mod printable;
 mod progress;
+mod repeated;
 mod rewritten;
 mod similar;
 mod view;

@@ -54,6 +54,7 @@ mod preview;
 pub mod projection;
 mod read;
 mod recorder;
+mod repeated_command;
 mod replicas;
 mod report;
 mod request;
@@ -93,6 +94,7 @@ pub use recorder::{
     Drained, GAP_TYPE, Gap, LiveItem, LiveRecording, RecordError, Recorded, Recorder,
     RecorderError, Recording, RecordingError, Refusal, ReplayFrom, Unstored,
 };
+pub use repeated_command::RepeatedCommand;
 pub use replicas::{ReplicaFeed, ReplicaItem};
 pub use report::report;
 pub use request::{Append, Appended, ExpectedVersion};

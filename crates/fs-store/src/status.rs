@@ -9,6 +9,7 @@ use fs_index::{Completeness, Epoch, History, Omission, RejectedFile, Scan, Snaps
 use crate::error::RefreshError;
 use crate::identity::{Found, Identity};
 use crate::identity_conflict::{Pair, identity_conflicts};
+use crate::repeated_command::{RepeatedCommand, repeated_commands};
 use crate::rewritten::Rewritten;
 use crate::store::{FileEventStore, Inner};
 
@@ -39,6 +40,8 @@ pub struct StoreStatus {
     pub accepted: Vec<Omission>,
     /// Transactions whose files were rewritten since this working copy read them.
     pub rewritten: Vec<Rewritten>,
+    /// Commands that a transaction carried out though one below it had done so: what was done more than once. They stay listed.
+    pub repeated_commands: Vec<RepeatedCommand>,
     /// Replicas whose transactions form no chain. They stay listed; whether anything is to be done, each says.
     pub replica_conflicts: Vec<ReplicaIdentityConflict>,
     /// Transactions that a power cut had taken and this handle has written again, as
@@ -110,7 +113,7 @@ pub struct ClockAhead {
 impl StoreStatus {
     /// Returns whether nothing in the store asks for somebody's attention.
     ///
-    /// A clock that runs ahead does not: order and versions hold all the same. Nor does a replica identity conflict that
+    /// A clock that runs ahead does not: order and versions hold all the same. Nor does a command that was repeated, a replica identity conflict that
     /// is past, a transaction that was written again, or one that vanished, as many do at every `git switch`.
     pub fn is_clean(&self) -> bool {
         self.dangling.is_empty()
@@ -170,6 +173,7 @@ impl FileEventStore {
             completeness: Completeness::of(&omissions).while_unconfirmed(snapshot.unconfirmed()),
             accepted,
             rewritten: self.inner.rewritten(history)?,
+            repeated_commands: repeated_commands(history),
             replica_conflicts: replica_conflicts(history, &replicas),
             moved: replicas.moved,
             recovered: self.recovered(),

@@ -7,6 +7,7 @@ use fs_index::{Omission, OmissionKind, Reason, Remedy, Scan, Snapshot};
 
 use crate::error::RefreshError;
 use crate::identity_conflict::{above_gaps, counted};
+use crate::repeated_command::{RepeatedCommand, repeated_commands};
 use crate::report::report;
 use crate::rewritten::Rewritten;
 use crate::store::FileEventStore;
@@ -23,6 +24,8 @@ pub struct Verification {
     pub altered_in_transit: Vec<String>,
     /// Transactions whose files were rewritten since this working copy read them.
     pub rewritten: Vec<Rewritten>,
+    /// Commands that a transaction carried out though one below it had done so.
+    pub repeated_commands: Vec<RepeatedCommand>,
     /// What [`forget`](FileEventStore::forget) accepted and is missing or damaged still; it is no problem.
     pub accepted: Vec<Omission>,
 }
@@ -39,9 +42,9 @@ pub struct Problem {
 }
 
 impl Verification {
-    /// Returns whether nothing is damaged, and nothing rewritten.
+    /// Returns whether nothing is damaged, nothing rewritten and no command repeated.
     pub fn is_ok(&self) -> bool {
-        self.problems.is_empty() && self.rewritten.is_empty()
+        self.problems.is_empty() && self.rewritten.is_empty() && self.repeated_commands.is_empty()
     }
 }
 
@@ -64,6 +67,7 @@ impl FileEventStore {
         };
         let mut found = Verification {
             rewritten: self.inner.rewritten(history)?,
+            repeated_commands: repeated_commands(history),
             ..Verification::default()
         };
         let above_gaps = above_gaps(history);

@@ -15,6 +15,7 @@ use crate::git::{self, FaultOut};
 use crate::listing::Listing;
 use crate::outcome::Ending;
 use crate::output::{Output, plain, plain_name};
+use crate::repeated::RepeatedOut;
 use crate::rewritten::RewrittenOut;
 use crate::view::Extent;
 
@@ -37,6 +38,7 @@ struct Answer {
     incomplete: Vec<FileOut>,
     quarantined: Vec<FileOut>,
     rewritten: Vec<RewrittenOut>,
+    repeated_commands: Vec<RepeatedOut>,
     replica_conflicts: Vec<ConflictOut>,
     clock_ahead: Vec<ClockOut>,
     recovered: Vec<TransactionId>,
@@ -159,6 +161,11 @@ pub(crate) fn run(
             .into_iter()
             .map(RewrittenOut::from)
             .collect(),
+        repeated_commands: status
+            .repeated_commands
+            .into_iter()
+            .map(RepeatedOut::from)
+            .collect(),
         replica_conflicts: status
             .replica_conflicts
             .into_iter()
@@ -255,6 +262,10 @@ fn text(answer: &Answer, extent: Extent) -> String {
     listing.list(
         "rewritten transaction",
         answer.rewritten.iter().map(RewrittenOut::text),
+    );
+    listing.list(
+        "repeated command",
+        answer.repeated_commands.iter().map(RepeatedOut::text),
     );
     listing.list(
         "replica",

@@ -8,6 +8,7 @@ use crate::commands::vanished::AcceptedOut;
 use crate::listing::Listing;
 use crate::outcome::Ending;
 use crate::output::{Output, plain};
+use crate::repeated::RepeatedOut;
 use crate::rewritten::RewrittenOut;
 use crate::view::Extent;
 
@@ -18,6 +19,7 @@ struct Answer {
     problems: Vec<ProblemOut>,
     altered_in_transit: Vec<String>,
     rewritten: Vec<RewrittenOut>,
+    repeated_commands: Vec<RepeatedOut>,
     accepted: Vec<AcceptedOut>,
 }
 
@@ -56,6 +58,11 @@ pub(crate) fn run(
             .rewritten
             .into_iter()
             .map(RewrittenOut::from)
+            .collect(),
+        repeated_commands: found
+            .repeated_commands
+            .into_iter()
+            .map(RepeatedOut::from)
             .collect(),
         accepted: found.accepted.into_iter().map(AcceptedOut::from).collect(),
     };
@@ -101,11 +108,19 @@ fn text(answer: &Answer, unconverted: &[Option<String>], extent: Extent) -> Stri
         "rewritten transaction",
         answer.rewritten.iter().map(RewrittenOut::text),
     );
+    listing.list(
+        "repeated command",
+        answer.repeated_commands.iter().map(RepeatedOut::text),
+    );
     listing.list("file", answer.accepted.iter().map(AcceptedOut::text));
-    let verdict = match (answer.ok, answer.problems.is_empty()) {
-        (true, _) => "everything verifies",
-        (false, true) => "rewritten",
-        (false, false) => "damaged",
+    let verdict = if answer.ok {
+        "everything verifies"
+    } else if !answer.problems.is_empty() {
+        "damaged"
+    } else if !answer.rewritten.is_empty() {
+        "rewritten"
+    } else {
+        "whole, and a command was carried out again"
     };
     listing.line(format!("{} files checked: {verdict}", answer.checked));
     listing.into_text()

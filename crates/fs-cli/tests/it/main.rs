@@ -420,7 +420,7 @@ fn status_tells_what_is_wrong_and_check_exits_with_four() {
     let status = here.json(&["status"]);
     assert_keys(
         &status,
-        "clean complete transactions events streams heads forks unsure_forks stale_reads dangling incomplete quarantined rewritten replica_conflicts clock_ahead recovered unrecovered git vanished accepted moved newer_version epoch topology_generation",
+        "clean complete transactions events streams heads forks unsure_forks stale_reads dangling incomplete quarantined rewritten repeated_commands replica_conflicts clock_ahead recovered unrecovered git vanished accepted moved newer_version epoch topology_generation",
     );
     assert_eq!(
         (&status["clean"], status["forks"].as_array().unwrap().len()),

@@ -377,3 +377,53 @@ fn a_store_that_moved_is_said_to_have_moved_until_adopt() {
     here.fine(&["adopt"]);
     assert_eq!(here.json(&["status"])["moved"], Value::Null);
 }
+
+/// ```text
+///   A (deposit-7) -- B          written by the program
+///               \
+///                C (deposit-7)  written by another
+/// ```
+#[test]
+fn a_command_that_was_carried_out_again_is_named() {
+    let here = Here::store();
+    let id = ["--command-id", "deposit-7"];
+    here.fine(&[&["append", "account", "Deposited", "7"][..], &id].concat());
+    let first = here.json(&["log"])["transaction_id"].clone();
+    here.fine(&["append", "other", "T", "1"]);
+    let newest = here.lines(&["log"]).pop().unwrap();
+    let newest: fs_format::TransactionId =
+        serde_json::from_value(newest["transaction_id"].clone()).unwrap();
+    let events = here.path().join(".tributary/events");
+    let bytes = fs::read(events.join(newest.relative_path())).unwrap();
+    let written = fs_format::decode(&bytes).unwrap();
+    let again = fs_format::TransactionId::from_parts(newest.unix_millis() + 1, [7; 10]);
+    let header = fs_format::Header {
+        transaction_id: again,
+        command_id: Some(fs_format::CommandId::new("deposit-7").unwrap()),
+        ..written.header.clone()
+    };
+    let forged = fs_format::encode(&header, &written.events).unwrap();
+    let path = events.join(again.relative_path());
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, forged.bytes).unwrap();
+
+    let named = &here.json(&["status"])["repeated_commands"];
+    assert_keys(&named[0], "command_id transactions paths");
+    assert_eq!(
+        (&named[0]["command_id"], &named[0]["transactions"]),
+        (&json!("deposit-7"), &json!([first, again]))
+    );
+    let path = format!("events/{}", again.relative_path());
+    assert_eq!(named[0]["paths"][1], path);
+    let verified = here.run(&["--json", "verify"]);
+    assert_eq!(verified.status.code(), Some(5));
+    let verified: Value = serde_json::from_slice(&verified.stdout).unwrap();
+    assert_eq!(&verified["repeated_commands"], named, "both tell the same");
+    for text in [here.fine(&["status"]), {
+        String::from_utf8(here.run(&["verify"]).stdout).unwrap()
+    }] {
+        for part in ["deposit-7", first.as_str().unwrap(), &again.to_string()] {
+            assert!(text.contains(part), "{part} is named: {text}");
+        }
+    }
+}

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use fs_format::{
-    Event, EventId, FormatVersion, Header, Json, Parent, ReplicaId, StreamBase, Timestamp,
-    TransactionId,
+    CommandId, Event, EventId, FormatVersion, Header, Json, Parent, ReplicaId, StreamBase,
+    Timestamp, TransactionId,
 };
 use fs_store::FileEventStore;
 use uuid::Uuid;
@@ -33,6 +33,7 @@ pub(crate) struct Forged {
     pub(crate) sequence: u64,
     pub(crate) created_at: Timestamp,
     pub(crate) parents: Vec<Parent>,
+    pub(crate) command_id: Option<CommandId>,
 }
 
 impl Forged {
@@ -44,6 +45,7 @@ impl Forged {
             sequence: n,
             created_at: Timestamp::from_unix_nanos(nanos).unwrap(),
             parents: Vec::new(),
+            command_id: None,
         }
     }
 
@@ -99,7 +101,7 @@ impl Forged {
             recorded_at: None,
             parents: self.parents.clone(),
             stream_bases: BTreeMap::from([(self.event().stream_id, base)]),
-            command_id: None,
+            command_id: self.command_id.clone(),
             resolves: BTreeMap::new(),
             metadata: Json::empty_object(),
         }

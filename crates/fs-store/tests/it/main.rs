@@ -26,6 +26,7 @@ mod ranges;
 mod readers;
 mod recorder;
 mod repairs;
+mod repeated_commands;
 mod rewritten;
 mod runner;
 mod schema;
