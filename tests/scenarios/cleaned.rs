@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use fs_feed::Feed as _;
 use fs_store::{All, FileEventStore, ReadError};
 use scenarios::answers::{Ingestion, assert_true_to_its_files};
 use scenarios::worker::Worker;

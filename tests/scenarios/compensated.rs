@@ -11,10 +11,9 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use eventcore_types::{Event, StreamId};
+use fs_feed::Feed as _;
+use fs_feed::projection::{Delivered, Format, Order, Phase, Projection, Rebuild, Snapshot, Status};
 use fs_format::EventId;
-use fs_store::projection::{
-    Delivered, Format, Order, Phase, Projection, Rebuild, Snapshot, Status,
-};
 use fs_store::{Append, FileEventStore};
 use scenarios::seen::{Place, Seen};
 use scenarios::{Repository, World, ingested, stream_id};

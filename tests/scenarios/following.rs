@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use fs_feed::Feed as _;
+use fs_feed::projection::{Order, Phase, Progress, Snapshot, Status};
 use fs_format::EventId;
 use fs_store::FileEventStore;
-use fs_store::projection::{Order, Phase, Progress, Snapshot, Status};
 use scenarios::answers::unsynced;
 use scenarios::dice::Dice;
 use scenarios::seen::{Place, Seen, SeenRows, stubborn};

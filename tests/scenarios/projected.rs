@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use fs_feed::Feed as _;
+use fs_feed::projection::{Order, Progress, ProjectionError, ReadModel, Retry, Snapshot};
 use fs_format::EventId;
 use fs_store::FileEventStore;
-use fs_store::projection::{Order, Progress, ProjectionError, ReadModel, Retry, Snapshot};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed};
@@ -298,7 +299,7 @@ impl Play {
 /// Lets a projection catch up; returns whether it came to the end, and the read model.
 fn run<P, M>(store: &FileEventStore, projection: P, model: M, way: &Way) -> (bool, M)
 where
-    P: fs_store::projection::Projection,
+    P: fs_feed::projection::Projection,
     M: ReadModel<State = P::State>,
 {
     let mut runner = store

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fs_store::projection::{Order, ProjectionError, Snapshot};
+use fs_feed::Feed as _;
+use fs_feed::projection::{Order, ProjectionError, Snapshot};
 use fs_store::{FileEventStore, StateError, StoreOptions};
 use scenarios::World;
 use scenarios::answers::{Answers, Ingestion, copy_dir};

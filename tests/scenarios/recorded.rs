@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use fs_store::{FileEventStore, Recorded};
+use fs_feed::{Feed as _, Recorded};
+use fs_store::FileEventStore;
 use scenarios::dice::Dice;
 use scenarios::stream_id;
 use scenarios::worker::{Line, Worker};

@@ -8,11 +8,11 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use eventcore_types::{Event, StreamId};
-use fs_format::EventId;
-use fs_store::FileEventStore;
-use fs_store::projection::{
+use fs_feed::projection::{
     Delivered, Format, Order, Progress, Projection, ReadModel, Retry, Snapshot, Sqlite,
 };
+use fs_format::EventId;
+use fs_store::FileEventStore;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 

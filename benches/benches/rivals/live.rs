@@ -11,7 +11,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use eventcore_types::{Event, StreamId};
-use fs_store::projection::{Delivered, Projection, Snapshot};
+use fs_feed::Feed as _;
+use fs_feed::projection::{Delivered, Projection, Snapshot};
 use fs_store::{Append, FileEventStore};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;

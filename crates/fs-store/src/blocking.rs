@@ -18,7 +18,7 @@ pub(crate) async fn at_once_or_blocking<T: Send + 'static>(
 /// Runs `work` where it may block: on tokio's blocking threads when a runtime is there, else in place.
 ///
 /// Work that was begun is carried through even when the caller stops waiting for it.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return work();
     };

@@ -5,18 +5,10 @@
 
 use eventcore_types::{CheckpointStore, StreamPosition};
 use fs_index::Position;
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::blocking::blocking;
 use crate::state::{Kind, StateError};
 use crate::store::FileEventStore;
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Content {
-    position: Uuid,
-}
 
 impl FileEventStore {
     /// Returns the position saved under `name`; `None` when none was saved.
@@ -24,8 +16,8 @@ impl FileEventStore {
     /// # Errors
     /// [`StateError`].
     pub fn checkpoint(&self, name: &str) -> Result<Option<Position>, StateError> {
-        let content: Option<Content> = self.inner.load_state(Kind::Checkpoint, name)?;
-        Ok(content.map(|content| Position::from_uuid(content.position)))
+        let cursor = self.inner.cursor(Kind::Checkpoint, name)?;
+        Ok(cursor.and_then(|cursor| cursor.position))
     }
 
     /// Saves `position` under `name`, in the place of what was saved before.
@@ -35,12 +27,8 @@ impl FileEventStore {
     /// [`StateError::NewerVersion`] where this handle may not write into the store.
     pub fn save_checkpoint(&self, name: &str, position: Position) -> Result<(), StateError> {
         self.spare_newer(name)?;
-        let content = Content {
-            position: position.to_uuid(),
-        };
-        let sync = self.inner.options.durability.sync();
         self.inner
-            .save_state(Kind::Checkpoint, name, &content, sync)
+            .save_cursor(Kind::Checkpoint, name, &position.into())
     }
 
     /// Forgets what was saved under `name`, so that the projection starts from the beginning.

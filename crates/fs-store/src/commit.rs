@@ -82,7 +82,7 @@ impl Turn<'_> {
                 self.writer.poisoned = Some(error.to_string());
             }
         }
-        self.inner.tail.wake();
+        self.inner.companions.wake();
         outcomes
     }
 

@@ -75,10 +75,6 @@ impl<T> Answer<T> {
     pub fn into_inner(self) -> T {
         self.value
     }
-
-    pub(crate) fn into_parts(self) -> (T, Lacks) {
-        (self.value, self.lacks)
-    }
 }
 
 impl<T, E> Answer<Result<T, E>> {
@@ -155,7 +151,7 @@ impl FileEventStore {
     /// As [`completeness`](FileEventStore::completeness), as of the last look of this handle. It takes no look of its own: what
     /// was missing from an answer is told after the answer, also when it has come back meanwhile.
     ///
-    /// Native answers carry this themselves ([`Answer`], [`Appended`](crate::Appended), [`Batch`](crate::Batch)). It is for what has no
+    /// Native answers carry this themselves ([`Answer`], [`Appended`](crate::Appended), what crates above read). It is for what has no
     /// room for it: EventCore's traits, subscriptions, projections, [`with_history`](FileEventStore::with_history).
     ///
     /// # Errors

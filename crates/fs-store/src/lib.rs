@@ -26,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+mod above;
 mod accepted;
 mod adopt;
 mod answer;
@@ -35,7 +36,7 @@ mod checkpoint;
 mod command;
 mod commit;
 mod completeness;
-mod consumer;
+mod cursor;
 mod digest;
 mod draft;
 mod error;
@@ -51,9 +52,7 @@ mod lease;
 mod open;
 mod options;
 mod preview;
-pub mod projection;
 mod read;
-mod recorder;
 mod repeated_command;
 mod replicas;
 mod report;
@@ -61,22 +60,23 @@ mod request;
 mod requires;
 mod rewritten;
 mod schema;
-mod sealed;
+pub mod sealed;
 mod shared_index;
 mod snapshot;
 mod state;
 mod status;
 mod store;
-mod subscribe;
 mod vanished;
 mod verify;
 mod wal;
 
+pub use above::Companion;
 pub use adopt::{AdoptError, Adopted};
 pub use append::{MergeDraft, SettleError};
+pub use blocking::blocking;
 pub use command::ContentDifference;
 pub use completeness::{Answer, Candidate};
-pub use consumer::{Batch, Consumer, ConsumerError, ConsumerOptions, ConsumerState};
+pub use cursor::{Cursor, CursorError, CursorLock};
 pub use digest::Digest;
 pub use error::{
     AppendError, GitBusy, IdentityError, NewerVersion, NoStore, OpenError, ReadError, RefreshError,
@@ -90,10 +90,6 @@ pub use lease::{Lease, LeaseError};
 pub use open::STORE_DIR;
 pub use options::{Durability, ForkDetector, OnFork, OnHole, Reads, StoreOptions};
 pub use preview::Preview;
-pub use recorder::{
-    Drained, GAP_TYPE, Gap, LiveItem, LiveRecording, RecordError, Recorded, Recorder,
-    RecorderError, Recording, RecordingError, Refusal, ReplayFrom, Unstored,
-};
 pub use repeated_command::RepeatedCommand;
 pub use replicas::{ReplicaFeed, ReplicaItem};
 pub use report::report;
@@ -106,7 +102,6 @@ pub use schema::{
 pub use state::StateError;
 pub use status::{ClockAhead, Dangling, ReplicaIdentityConflict, Standing, StoreStatus};
 pub use store::FileEventStore;
-pub use subscribe::{Changes, Item, Items, Missed, SubscribeError, SubscribeOptions, Subscription};
 pub use vanished::{ForgetError, Obstacle, RestoreError, Vanished, VanishedError, VanishedSummary};
 pub use verify::{Problem, Verification};
 pub use wal::LogError;

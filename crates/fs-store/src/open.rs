@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use fs_index::{Activity, Index, Layout, activity_at};
 use fs_io::{FileKind, LockError, PrivateDir, SyncPolicy, System, Wait};
 
+use crate::above::Companions;
 use crate::accepted;
 use crate::completeness::LacksCache;
 use crate::error::{IdentityError, NewerVersion, NoStore, OpenError, RefreshError, is_refusal};
@@ -24,7 +25,6 @@ use crate::requires;
 use crate::shared_index::SharedIndex;
 use crate::state;
 use crate::store::{Apart, FileEventStore, Inner, Writer};
-use crate::subscribe::Tail;
 use crate::wal::Wal;
 
 /// The directory of a store in a project.
@@ -211,7 +211,7 @@ impl FileEventStore {
                 recovered,
                 last_failure: LastFailure::default(),
                 lacks_cache: LacksCache::default(),
-                tail: Tail::default(),
+                companions: Companions::default(),
                 apart,
                 newer,
             }),

@@ -70,22 +70,8 @@ impl FileEventStore {
         select: &impl Select,
         limit: usize,
     ) -> Result<Answer<Vec<StoredEvent>>, ReadError> {
-        let read = |snapshot: &Snapshot| ingested(snapshot, position, select, limit);
+        let read = |snapshot: &Snapshot| StoredEvent::ingested(snapshot, position, select, limit);
         Ok(self.inner.answer(read)?)
-    }
-
-    /// As [`FileEventStore::ingested_events`], with the event at `position`.
-    pub(crate) fn ingested_events_from(
-        &self,
-        position: Position,
-        select: &impl Select,
-        limit: usize,
-    ) -> Result<Vec<StoredEvent>, ReadError> {
-        let read = |snapshot: &Snapshot| {
-            let before = snapshot.sequence_of(position)?.before();
-            ingested_after(snapshot, Some(before), select, limit)
-        };
-        Ok(self.inner.ask(read)?)
     }
 
     /// Returns the data of the events that [`FileEventStore::ingested_events`] returns; `None` when that is more than the
@@ -116,15 +102,13 @@ impl FileEventStore {
         Ok(self.inner.ask_with(effort, read)?.flatten())
     }
 
-    /// Returns whether what a position stands on is there, and that could be told.
-    pub(crate) fn holds(&self, position: Position) -> bool {
-        let known = self.inner.ask(|snapshot| snapshot.sequence_of(position));
-        known.is_ok()
-    }
-
     /// Returns the event at a position.
     pub(crate) fn event_at(&self, position: Position) -> Result<Option<StoredEvent>, ReadError> {
-        Ok(self.ingested_events_from(position, &All, 1)?.pop())
+        let read = |snapshot: &Snapshot| {
+            let before = snapshot.sequence_of(position)?.before();
+            StoredEvent::ingested_after(snapshot, Some(before), &All, 1)
+        };
+        Ok(self.inner.ask(read)?.pop())
     }
 
     /// Returns every stream with its version, in byte order of the stream ids.
@@ -163,28 +147,36 @@ impl FileEventStore {
     }
 }
 
-/// Returns what [`FileEventStore::ingested_events`] returns.
-pub(crate) fn ingested(
-    snapshot: &Snapshot,
-    position: Option<Position>,
-    select: &impl Select,
-    limit: usize,
-) -> Result<Vec<StoredEvent>, IndexError> {
-    let after = position.map(|it| snapshot.sequence_of(it)).transpose()?;
-    ingested_after(snapshot, after, select, limit)
-}
+impl StoredEvent {
+    /// Reads at most `limit` of the selected events after a position from a snapshot, in ingestion order.
+    ///
+    /// # Errors
+    /// [`IndexError`]; that the position is stale when what it stands on is not there.
+    pub fn ingested(
+        snapshot: &Snapshot,
+        after: Option<Position>,
+        select: &impl Select,
+        limit: usize,
+    ) -> Result<Vec<Self>, IndexError> {
+        let after = after.map(|it| snapshot.sequence_of(it)).transpose()?;
+        Self::ingested_after(snapshot, after, select, limit)
+    }
 
-/// As [`ingested`], after a place that is known to hold.
-pub(crate) fn ingested_after(
-    snapshot: &Snapshot,
-    after: Option<Sequence>,
-    select: &impl Select,
-    limit: usize,
-) -> Result<Vec<StoredEvent>, IndexError> {
-    let owned = |placed: Placed<'_>| StoredEvent::from(placed);
-    let mut events = snapshot.read_ingested(after, select, limit, owned)?;
-    number(snapshot, &mut events)?;
-    Ok(events)
+    /// As [`StoredEvent::ingested`], after a place that is known to hold.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub fn ingested_after(
+        snapshot: &Snapshot,
+        after: Option<Sequence>,
+        select: &impl Select,
+        limit: usize,
+    ) -> Result<Vec<Self>, IndexError> {
+        let owned = |placed: Placed<'_>| Self::from(placed);
+        let mut events = snapshot.read_ingested(after, select, limit, owned)?;
+        number(snapshot, &mut events)?;
+        Ok(events)
+    }
 }
 
 /// Sets the canonical versions of events that were read in ingestion order.

@@ -105,13 +105,24 @@ impl Append {
     ) -> Result<Self, JsonError> {
         let event_data = Json::compact(event_data)?;
         let metadata = Json::compact_object(metadata)?;
+        self.push(stream_id, event_type, event_data, metadata);
+        Ok(self)
+    }
+
+    /// Adds an event whose data and metadata are compact JSON already; the metadata are an object.
+    pub fn push(
+        &mut self,
+        stream_id: StreamId,
+        event_type: impl Into<String>,
+        event_data: Json<'static>,
+        metadata: Json<'static>,
+    ) {
         self.events.push(NewEvent {
             stream_id,
             event_type: event_type.into(),
             event_data,
             metadata,
         });
-        Ok(self)
     }
 
     /// Says what version of `stream_id` the caller decided on.

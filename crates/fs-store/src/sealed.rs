@@ -1,4 +1,4 @@
-//! The bytes of a state file: what it is, for whom, and a checksum over all of it.
+//! The bytes of a state file: what it is, for whom, and a checksum over all of it. A read model that keeps cursors elsewhere writes them so too.
 //!
 //! ```text
 //! tributary consumer 1 5f3a9c01        kind, format, CRC-32 of the file without these eight digits
@@ -12,7 +12,7 @@
 //! is noticed.
 
 /// The format that this version writes.
-pub(crate) const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 1;
 
 const MAGIC: &str = "tributary ";
 
@@ -21,7 +21,7 @@ const DIGITS: usize = 8;
 
 /// Why bytes are not believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unbelieved {
+pub enum Unbelieved {
     /// They are not what was written.
     Damaged,
     /// They were written by a newer version.
@@ -35,13 +35,15 @@ pub(crate) enum Unbelieved {
 
 /// What a state file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sealed<'a> {
-    pub(crate) name: String,
-    pub(crate) content: &'a [u8],
+pub struct Sealed<'a> {
+    /// The name that it belongs to.
+    pub name: String,
+    /// What its owner wrote.
+    pub content: &'a [u8],
 }
 
 /// Returns the bytes of a state file of a kind, a word.
-pub(crate) fn seal(kind: &str, name: &str, content: &[u8]) -> Vec<u8> {
+pub fn seal(kind: &str, name: &str, content: &[u8]) -> Vec<u8> {
     let name = serde_json::Value::from(name).to_string();
     let before = format!("{MAGIC}{kind} {FORMAT} ");
     let after = [b"\n", name.as_bytes(), b"\n", content].concat();
@@ -50,7 +52,10 @@ pub(crate) fn seal(kind: &str, name: &str, content: &[u8]) -> Vec<u8> {
 }
 
 /// Reads the bytes of a state file of a kind.
-pub(crate) fn unseal<'a>(kind: &str, bytes: &'a [u8]) -> Result<Sealed<'a>, Unbelieved> {
+///
+/// # Errors
+/// [`Unbelieved`].
+pub fn unseal<'a>(kind: &str, bytes: &'a [u8]) -> Result<Sealed<'a>, Unbelieved> {
     if bytes.starts_with(b"{") {
         return Err(Unbelieved::Unsealed);
     }

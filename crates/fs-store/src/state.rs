@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::NewerVersion;
 use crate::sealed::{self, Unbelieved};
-use crate::store::Inner;
+use crate::store::{FileEventStore, Inner};
 
 /// So large may a state file be; a larger state belongs into a database.
 const LIMIT: u64 = 1 << 30;
@@ -54,6 +54,14 @@ impl Kind {
             Self::Projection => "projections",
             Self::Consumer => "consumers",
         })
+    }
+
+    /// Returns the error for a file that holds something else than was written.
+    pub(crate) fn damaged(self, path: &Path, name: Option<&str>) -> StateError {
+        StateError::Damaged {
+            path: path.to_owned(),
+            way_out: self.way_out(name),
+        }
     }
 
     /// Returns what helps where a file is damaged.
@@ -181,6 +189,26 @@ pub(crate) fn newer_version(system: &System, layout: &Layout) -> Option<NewerVer
         }
     }
     None
+}
+
+impl FileEventStore {
+    /// Returns the image of a projection's state that was saved under `name`; `None` when none was.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn projection_image(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
+        self.inner.load_state_bytes(Kind::Projection, name)
+    }
+
+    /// Saves an image of a projection's state under `name`, in the place of what was saved before; its owner encodes it.
+    ///
+    /// # Errors
+    /// [`StateError::Write`], [`StateError::TooLarge`].
+    pub fn save_projection_image(&self, name: &str, image: &[u8]) -> Result<(), StateError> {
+        let sync = self.inner.options.durability.sync();
+        self.inner
+            .save_state_bytes(Kind::Projection, name, image, sync)
+    }
 }
 
 impl Inner {
@@ -380,17 +408,13 @@ impl Inner {
 }
 
 fn unbelieved(kind: Kind, path: &Path, name: Option<&str>, error: Unbelieved) -> StateError {
-    let path = path.to_owned();
     match error {
         Unbelieved::Newer { format } => StateError::Newer {
-            path,
+            path: path.to_owned(),
             format,
             known: sealed::FORMAT,
         },
-        Unbelieved::Damaged | Unbelieved::Unsealed => StateError::Damaged {
-            path,
-            way_out: kind.way_out(name),
-        },
+        Unbelieved::Damaged | Unbelieved::Unsealed => kind.damaged(path, name),
     }
 }
 

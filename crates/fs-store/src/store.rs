@@ -15,6 +15,7 @@ use fs_index::{
 };
 use fs_io::{LockError, LockGuard, PrivateDir, System, Wait};
 
+use crate::above::Companions;
 use crate::completeness::LacksCache;
 use crate::error::{NewerVersion, RefreshError};
 use crate::eventcore::LastFailure;
@@ -25,7 +26,6 @@ use crate::open;
 use crate::options::{Reads, StoreOptions};
 use crate::requires;
 use crate::shared_index::SharedIndex;
-use crate::subscribe::Tail;
 use crate::wal::{LogError, Wal};
 
 /// An event store in a directory.
@@ -48,7 +48,7 @@ pub(crate) struct Inner {
     pub(crate) recovered: Mutex<Vec<TransactionId>>,
     pub(crate) last_failure: LastFailure,
     pub(crate) lacks_cache: LacksCache,
-    pub(crate) tail: Tail,
+    pub(crate) companions: Companions,
     /// What a store has that may not be written to.
     pub(crate) apart: Option<Apart>,
     /// The file of `local/` that a newer version has written, if that is why the store may not be written to.
@@ -148,7 +148,7 @@ impl Inner {
             if self.has_waited_for_rest() {
                 take_in()?;
             }
-            self.tail.wake();
+            self.companions.wake();
         }
         Ok(())
     }

@@ -250,7 +250,7 @@ impl FileEventStore {
         let scan = Scan::Names;
         let taken_in = self.inner.take_in(&mut turn.writer, scan, &turn.lock);
         taken_in.map_err(RestoreError::TakeIn)?;
-        self.inner.tail.wake();
+        self.inner.companions.wake();
         for path in restored.iter().flat_map(|(_, paths)| paths) {
             // What stays is known to be back by its content.
             let _ = self.inner.system.disk.remove_file(path);

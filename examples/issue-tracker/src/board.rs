@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fs_feed::projection::{Delivered, Order, Projection};
 use fs_store::Select;
-use fs_store::projection::{Delivered, Order, Projection};
 use rusqlite::{Connection, params};
 
 use crate::event::{Change, IssueEvent};

@@ -26,12 +26,11 @@
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 
+use fs_feed::projection::{Order, Projection, ReadModel, Runner};
+use fs_feed::{Batch, Consumer, Feed as _, Recorder};
 use fs_format::{CommandId, StreamId};
 use fs_io::{LockGuard, System, Wait};
-use fs_store::projection::{Order, Projection, ReadModel, Runner};
-use fs_store::{
-    Append, Batch, Consumer, Durability, ExpectedVersion, FileEventStore, Recorder, StoreOptions,
-};
+use fs_store::{Append, Durability, ExpectedVersion, FileEventStore, StoreOptions};
 use futures::executor::block_on;
 use scenarios::dice::Dice;
 use scenarios::seen::{Fate, Place, Seen, SeenRows, stubborn};

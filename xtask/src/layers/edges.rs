@@ -47,6 +47,7 @@ enum Scope {
 
 const RUNTIME: &[&str] = &[
     "fs-store",
+    "fs-feed",
     "fs-merge",
     "fs-cli",
     "issue-tracker",
@@ -114,6 +115,7 @@ const RESTRICTIONS: [Restriction; 15] = [
             "fs-format",
             "fs-index",
             "fs-store",
+            "fs-feed",
             "fs-merge",
             "fs-cli",
             "scenarios",

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use eventcore::{ProjectionConfig, Projector, StreamPosition, run_projection};
 use eventcore_sqlite::SqliteEventStore;
+use fs_feed::Feed as _;
+use fs_feed::projection::{Delivered, Projection, Snapshot, Sqlite};
 use fs_store::FileEventStore;
-use fs_store::projection::{Delivered, Projection, Snapshot, Sqlite};
 use rusqlite::{Connection, params};
 use tokio::runtime::Runtime;
 

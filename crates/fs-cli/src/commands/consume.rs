@@ -1,8 +1,9 @@
 //! `trib consume`
 
 use anyhow::{anyhow, bail};
+use fs_feed::{Consumer, ConsumerError, Feed as _};
 use fs_index::Position;
-use fs_store::{Consumer, ConsumerError, FileEventStore};
+use fs_store::FileEventStore;
 use serde::Serialize;
 use uuid::Uuid;
 

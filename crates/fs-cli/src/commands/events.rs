@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
+use fs_feed::{Feed as _, Gap, Item, SubscribeError, SubscribeOptions};
 use fs_format::{EventId, Json, ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_index::Position;
-use fs_store::{
-    FileEventStore, Gap, Item, Select, StoredEvent, Streams, SubscribeError, SubscribeOptions,
-};
+use fs_store::{FileEventStore, Select, StoredEvent, Streams};
 use serde::Serialize;
 use uuid::Uuid;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fs_format::{FENCE, FENCE_NAME, GIT_ATTRIBUTES, GIT_IGNORE_LINES, UnknownFeature};
 use fs_store::{
     All, AppendError, FenceError, FileEventStore, OpenError, ReadError, Reads, RefreshError,
-    RequiresError, StoreOptions, SubscribeError,
+    RequiresError, StoreOptions,
 };
 
 use crate::support::{count, counted, merge, new_store, numbers, stream};
@@ -201,8 +201,6 @@ fn an_open_store_that_only_reads_stops_too() {
     assert_eq!(numbers(&store, "s"), [1]);
     let as_refreshed = StoreOptions::default().reads(Reads::AsRefreshed);
     let as_refreshed = as_refreshed.open(store.root()).unwrap();
-    let mut subscription = store.subscribe(None);
-    subscription.recv().unwrap();
     fs::write(store.root().join("requires"), "tomorrow 9.0").unwrap();
     let refused = |what: &str, error: Option<ReadError>| {
         let is_named = matches!(&error, Some(ReadError::Refresh(error)) if names_tomorrow(error));
@@ -214,11 +212,6 @@ fn an_open_store_that_only_reads_stops_too() {
     let status = store.status().err().map(ReadError::from);
     refused("the status", status);
     refused("a refresh", store.refresh().err().map(ReadError::from));
-    let received = subscription.recv();
-    assert!(
-        matches!(&received, Err(SubscribeError::Read(ReadError::Refresh(error))) if names_tomorrow(error)),
-        "a subscription: {received:?}"
-    );
     assert_eq!(
         numbers(&as_refreshed, "s"),
         [1],

@@ -304,7 +304,6 @@ fn each_answer_carries_what_it_lacks() {
         let holed = Holed::new(loss);
         for store in [&holed.store, &holed.reopened(StoreOptions::default())] {
             let appended = store.append(counted("free", 1)).unwrap();
-            let consumer = store.consumer("c").unwrap();
             let lacks = |found: &Completeness| {
                 let named = [&found.missing, &found.damaged, &found.newer].map(|it| &it.paths[..]);
                 assert_eq!(
@@ -321,9 +320,6 @@ fn each_answer_carries_what_it_lacks() {
             lacks(store.streams().unwrap().completeness());
             lacks(store.transactions().unwrap().completeness());
             lacks(store.read_by_replica().unwrap().completeness());
-            lacks(consumer.fetch(1).unwrap().completeness());
-            let recording = store.recording::<u64>(&stream("s")).unwrap();
-            lacks(recording.completeness());
             let known = store.command_result(&fs_format::CommandId::new("none").unwrap());
             lacks(known.unwrap().completeness());
         }

@@ -7,9 +7,9 @@
 )]
 
 mod appends;
+mod backup;
 mod beside_events;
 mod commands;
-mod consumers;
 mod contract;
 mod crashes;
 mod durability;
@@ -20,11 +20,9 @@ mod holes;
 mod identity_conflicts;
 mod opening;
 mod programs;
-mod projection;
 mod put_back;
 mod ranges;
 mod readers;
-mod recorder;
 mod repairs;
 mod repeated_commands;
 mod rewritten;
@@ -33,6 +31,5 @@ mod schema;
 mod several;
 mod snapshots;
 mod state_files;
-mod subscribe;
 mod support;
 mod swept;

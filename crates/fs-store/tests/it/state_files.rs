@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fs_index::Position;
-use fs_store::{ConsumerError, FileEventStore, StateError};
+use fs_store::{CursorError, FileEventStore, StateError};
 use uuid::Uuid;
 
 use crate::support::{count, new_store};
@@ -43,11 +43,15 @@ fn newer(whole: &[u8]) -> Vec<u8> {
     format!("{before}{checksum:08x}{after}").into_bytes()
 }
 
+fn save(store: &FileEventStore, name: &str, position: Option<Position>) -> Result<(), CursorError> {
+    store.lock_cursor(name)?.save(position)
+}
+
 fn consumed() -> (FileEventStore, PathBuf) {
     let store = new_store();
     (0..6).for_each(|n| _ = count(&store, "counter", n));
-    let consumer = store.consumer("agent").unwrap();
-    consumer.fetch_and_advance(4).unwrap();
+    let reached = store.ingested_events(None, &fs_store::All, 4).unwrap()[3].position;
+    save(&store, "agent", Some(reached)).unwrap();
     let path = the_file(&store, "consumers");
     (store, path)
 }
@@ -58,42 +62,33 @@ fn a_cursor_is_what_was_written_or_is_refused() {
     let whole = fs::read(&path).unwrap();
     for bytes in damaged(&whole) {
         fs::write(&path, &bytes).unwrap();
-        match store.consumer("agent").unwrap().fetch(9) {
-            Err(ConsumerError::State(StateError::Damaged { path: named, .. })) => {
-                assert_eq!(named, path);
-            }
+        assert!(store.has_cursor("agent").unwrap(), "there is one");
+        match store.cursor("agent") {
+            Err(StateError::Damaged { path: named, .. }) => assert_eq!(named, path),
             other => panic!(
                 "{:?} is believed: {other:?}",
                 String::from_utf8_lossy(&bytes)
             ),
         }
     }
-    let consumer = store.consumer("agent").unwrap();
-    let said = consumer.fetch(9).unwrap_err().to_string();
+    let said = store.cursor("agent").unwrap_err().to_string();
     assert!(
         said.contains("trib consume agent --reset"),
         "it says what to do: {said}"
     );
-    consumer.reset().unwrap();
-    assert_eq!(
-        consumer.fetch(9).unwrap().events.len(),
-        6,
-        "a reset mends it"
-    );
+    save(&store, "agent", None).unwrap();
+    let cursor = store.cursor("agent").unwrap();
+    assert_eq!(cursor.unwrap().position, None, "saving mends it");
     fs::write(&path, "").unwrap();
-    store.consumer("agent").unwrap().remove().unwrap();
-    assert!(!store.has_consumer("agent").unwrap(), "it can be removed");
+    store.lock_cursor("agent").unwrap().remove().unwrap();
+    assert!(!store.has_cursor("agent").unwrap(), "it can be removed");
 }
 
 #[test]
 fn a_cursor_in_the_place_of_another_is_refused() {
     let (store, path) = consumed();
     let bytes = fs::read(&path).unwrap();
-    store
-        .consumer("other")
-        .unwrap()
-        .fetch_and_advance(1)
-        .unwrap();
+    save(&store, "other", None).unwrap();
     for directory in ["consumers", "checkpoints"] {
         for file in fs::read_dir(store.root().join("local").join(directory))
             .into_iter()
@@ -102,12 +97,9 @@ fn a_cursor_in_the_place_of_another_is_refused() {
             fs::write(file.unwrap().path(), &bytes).unwrap();
         }
     }
-    let refused = store.consumer("other").unwrap().fetch(1);
+    let refused = store.cursor("other");
     assert!(
-        matches!(
-            refused,
-            Err(ConsumerError::State(StateError::Damaged { .. }))
-        ),
+        matches!(refused, Err(StateError::Damaged { .. })),
         "{refused:?}"
     );
 }
@@ -117,12 +109,9 @@ fn what_a_newer_version_wrote_is_left_as_it_is() {
     let (store, path) = consumed();
     let before = newer(&fs::read(&path).unwrap());
     fs::write(&path, &before).unwrap();
-    let refused = store.consumer("agent");
+    let refused = store.has_cursor("agent");
     assert!(
-        matches!(
-            &refused,
-            Err(ConsumerError::State(StateError::Newer { format: 7, .. }))
-        ),
+        matches!(&refused, Err(StateError::Newer { format: 7, .. })),
         "{refused:?}"
     );
     let said = refused.unwrap_err().to_string();
@@ -190,14 +179,10 @@ fn a_cursor_from_before_there_were_checksums_says_that_it_has_read_another_histo
         "consumers",
         r#"{"name":"agent","position":"00000000-0003-0000-7a1b-2c3d4e5f6071","mark":"6ba7b810-9dad-41d1-80b4-00c04fd430c8"}"#,
     );
-    let consumer = store.consumer("agent").unwrap();
-    let refused = consumer.fetch(9);
-    assert!(
-        matches!(refused, Err(ConsumerError::NewEpoch { .. })),
-        "{refused:?}"
-    );
-    consumer.reset().unwrap();
-    assert_eq!(consumer.fetch(9).unwrap().events.len(), 6);
+    let position = store.cursor("agent").unwrap().unwrap().position;
+    store
+        .ingested_events(position, &fs_store::All, 1)
+        .unwrap_err();
     for missing in [
         r#"{"name":"agent","mark":"6ba7b810-9dad-41d1-80b4-00c04fd430c8"}"#,
         r#"{"name":"agent","position":null}"#,
@@ -205,12 +190,9 @@ fn a_cursor_from_before_there_were_checksums_says_that_it_has_read_another_histo
         r#"{"name":"agent","position":null,"mark":"6ba7b810-9dad-41d1-80b4-00c04fd430c8","more":1}"#,
     ] {
         write_old(&store, "consumers", missing);
-        let refused = store.consumer("agent").unwrap().fetch(9);
+        let refused = store.cursor("agent");
         assert!(
-            matches!(
-                refused,
-                Err(ConsumerError::State(StateError::Damaged { .. }))
-            ),
+            matches!(refused, Err(StateError::Damaged { .. })),
             "fields are missing or unknown in {missing}: {refused:?}"
         );
     }

@@ -1,12 +1,13 @@
 //! The board for people to read, once or on and on.
 
+use fs_feed::Feed as _;
 use std::io::{self, IsTerminal as _, Write};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use fs_store::projection::{Phase, Projection as _, ReadModel as _, Rebuild, Sqlite, Status};
+use fs_feed::projection::{Phase, Projection as _, ReadModel as _, Rebuild, Sqlite, Status};
 use issue_tracker::{Board, Issue};
 use tokio_util::sync::CancellationToken;
 

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use fs_io::Deadline;
-use fs_store::projection::{
+use fs_feed::Feed as _;
+use fs_feed::projection::{
     OnFailure, Projection, ProjectionError, ReadModel as _, Rebuild, Runner, Sqlite,
 };
+use fs_io::Deadline;
 use fs_store::{LeaseError, ReadError};
 use issue_tracker::Issues;
 use rusqlite::Connection;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use eventcore::StreamId;
+use fs_feed::projection::Sqlite;
 use fs_merge::{Resolution, Resolver as _};
-use fs_store::projection::Sqlite;
 use issue_tracker::{Activity, Issue, IssueEvent, Rules};
 
 use crate::cli::kept;

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
-use fs_store::FileEventStore;
-use fs_store::projection::{
+use fs_feed::Feed as _;
+use fs_feed::projection::{
     Delivered, Order, Projection, Rebuild, Runner, Snapshot, Sqlite, Status,
 };
+use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_store::FileEventStore;
 use issue_tracker::{Activity, Board, IssueEvent};
 use rusqlite::Connection;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fs_io::System;
 use fs_store::{
-    AppendError, ConsumerError, Durability, FileEventStore, RefreshError, StateError, StoreOptions,
+    AppendError, CursorError, Durability, FileEventStore, RefreshError, StateError, StoreOptions,
 };
 
 use crate::support::{count, counted, new_store, numbers, stream};
@@ -220,9 +220,9 @@ fn what_a_newer_version_has_accepted_is_left_alone() {
         matches!(&refused, Err(AppendError::NewerVersion(it)) if it.path == path),
         "{refused:?}"
     );
-    let refused = store.consumer("c").map(drop);
+    let refused = store.lock_cursor("c").map(drop);
     assert!(
-        matches!(&refused, Err(ConsumerError::NewerVersion(it)) if it.path == path),
+        matches!(&refused, Err(CursorError::NewerVersion(it)) if it.path == path),
         "a cursor would lie elsewhere and be lost: {refused:?}"
     );
     let position = store.ingested_events(None, &fs_store::All, 1).unwrap()[0].position;
