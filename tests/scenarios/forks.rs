@@ -157,8 +157,8 @@ fn a_decision_on_what_another_wrote_is_a_stale_read() {
     let stale = stale_reads(&alice.store()).unwrap();
     assert_eq!(stale.len(), 1);
     assert_eq!(
-        (stale[0].transaction_id, stale[0].stream_id.as_str()),
-        (reader.transaction_id, "rates")
+        (&*stale[0].transactions, stale[0].stream_id.as_str()),
+        (&[reader.transaction_id][..], "rates")
     );
     assert_eq!(
         stale[0].written_by,

@@ -28,6 +28,7 @@ use fs_dag::{Dag, TxIx};
 
 use crate::chains::Chains;
 use crate::covered::{Settlers, add_covered};
+use crate::frontier::Frontier;
 use crate::participants::Part;
 
 /// Who is in an unsettled conflict on one stream, or may be found out to be.
@@ -59,10 +60,7 @@ struct Settling {
 #[derive(Clone, Debug, Default)]
 struct Role {
     chains: Chains,
-    /// Some of them, among them all that no other of them descends from.
-    newest: Vec<TxIx>,
-    /// One that does not take part in this way, and from which place on it descends from all the newest.
-    seen: Option<(TxIx, usize)>,
+    newest: Frontier,
 }
 
 impl Role {
@@ -71,37 +69,22 @@ impl Role {
     /// # Complexity
     /// O(1), taken over all that are ever pushed.
     fn is_all_below_next(&mut self, dag: &Dag, ix: TxIx) -> bool {
-        drop_below(dag, &mut self.newest, ix);
-        self.newest.is_empty()
+        self.newest.pass(ix, |a, b| dag.is_ancestor(a, b))
     }
 
     /// Returns whether `ix`, which nobody here descends from and which is not one of them, descends from all.
     ///
     /// # Complexity
-    /// O(n) for the n newest, less those that the last one asked about descends from when `ix` descends from it.
+    /// As [`Frontier::is_all_before`].
     fn is_all_below_other(&mut self, dag: &Dag, ix: TxIx) -> bool {
-        let seen = self.seen.filter(|(by, _)| dag.is_ancestor(*by, ix));
-        let end = seen.map_or(self.newest.len(), |(_, from)| from);
-        let unseen = self.newest[..end]
-            .iter()
-            .rposition(|newest| !dag.is_ancestor(*newest, ix));
-        self.seen = Some((ix, unseen.map_or(0, |unseen| unseen + 1)));
-        unseen.is_none()
+        self.newest.is_all_before(ix, |a, b| dag.is_ancestor(a, b))
     }
 
     fn push(&mut self, dag: &Dag, ix: TxIx) {
         if let Some(at) = dag.chain(ix) {
             self.chains.push(at, ix);
             self.newest.push(ix);
-            self.seen = None;
         }
-    }
-}
-
-/// Takes off the end what `ix` descends from.
-fn drop_below(dag: &Dag, stack: &mut Vec<TxIx>, ix: TxIx) {
-    while stack.last().is_some_and(|last| dag.is_ancestor(*last, ix)) {
-        stack.pop();
     }
 }
 

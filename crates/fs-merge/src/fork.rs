@@ -34,8 +34,8 @@ pub struct ForkContext<E = Raw> {
     pub common: Vec<Transaction<E>>,
     /// Transactions that write or settle one of the streams and descend from a member, in canonical order.
     pub on_top: Vec<Transaction<E>>,
-    /// Decisions of a transaction of the fork on a stream that was written apart, and decisions apart on a stream that
-    /// a transaction of the fork writes; by stream, then in canonical order.
+    /// Decisions of transactions of the fork on a stream that was written apart, and decisions apart on a stream that
+    /// transactions of the fork write; by stream, then in canonical order. Of others than the fork's, some are named.
     pub stale_reads: Vec<StaleRead>,
     /// What is missing and could relate the branches or settle them, so that the fork may be none; nothing where it is sure.
     /// No more than 16 are named, the latest.

@@ -30,6 +30,7 @@ mod draft;
 mod effects;
 mod event;
 mod fork;
+mod frontier;
 mod guard;
 mod lineage;
 mod load;

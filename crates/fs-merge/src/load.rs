@@ -17,7 +17,7 @@ use crate::fork::{Branch, Decision, ForkContext, ForkedStream, Transaction};
 use crate::nearest::Nearest;
 use crate::participants::{settled_by, settled_heads};
 use crate::quiet;
-use crate::stale::{StaleRead, stale_reads_in};
+use crate::stale::StaleReads;
 use crate::unsure::Missing;
 
 /// Returns the open forks of a store with their events as they are stored, in canonical order of their first members.
@@ -97,7 +97,7 @@ pub(crate) fn load_some<E: ReadAs>(
     if shapes.is_empty() {
         return Vec::new();
     }
-    let stale_reads = StaleReads::new(stale_reads_in(history));
+    let stale_reads = StaleReads::of(history);
     let missing = Missing::new(history, omissions);
     let load = |shape| {
         let unsure = missing.makes_unsure(shape);
@@ -203,7 +203,7 @@ impl<'a> Loader<'a> {
                 .collect::<Result<_, BlockedFork>>()?,
             common: all(&common)?,
             on_top: all(&self.shape.on_top)?,
-            stale_reads: self.touching(stale_reads),
+            stale_reads: stale_reads.touching(dag, self.shape),
             unsure,
             is_settled_anyway: false,
         })
@@ -352,35 +352,6 @@ impl<'a> Loader<'a> {
         let dag = self.history.dag();
         let seen = of.seen_by(dag, head).into_iter();
         seen.chain([head]).map(|ix| dag.id(ix)).collect()
-    }
-
-    /// Selects the stale reads that a transaction of the fork has part in.
-    fn touching(&self, stale_reads: &StaleReads) -> Vec<StaleRead> {
-        let dag = self.history.dag();
-        let of_fork = self.shape.members.iter().chain(&self.shape.on_top);
-        let touching = of_fork.flat_map(|ix| stale_reads.by_party.get(&dag.id(*ix)));
-        let touching: BTreeSet<usize> = touching.flatten().copied().collect();
-        let found = touching.iter().filter_map(|nth| stale_reads.all.get(*nth));
-        found.cloned().collect()
-    }
-}
-
-/// Stale reads, and who has part in them.
-struct StaleReads {
-    all: Vec<StaleRead>,
-    /// The places in `all`.
-    by_party: BTreeMap<TransactionId, Vec<usize>>,
-}
-
-impl StaleReads {
-    fn new(all: Vec<StaleRead>) -> Self {
-        let mut by_party: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for (nth, stale) in all.iter().enumerate() {
-            for id in stale.written_by.iter().chain([&stale.transaction_id]) {
-                by_party.entry(*id).or_default().push(nth);
-            }
-        }
-        Self { all, by_party }
     }
 }
 

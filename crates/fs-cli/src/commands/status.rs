@@ -12,7 +12,7 @@ use crate::advice::Adviser;
 use crate::commands::forks::MissingOut;
 use crate::commands::vanished::AcceptedOut;
 use crate::git::{self, FaultOut};
-use crate::listing::Listing;
+use crate::listing::{Listing, joined};
 use crate::outcome::Ending;
 use crate::output::{Output, plain, plain_name};
 use crate::repeated::RepeatedOut;
@@ -241,14 +241,10 @@ fn text(answer: &Answer, extent: Extent) -> String {
     );
     listing.list(
         "stale read",
-        answer.stale_reads.iter().map(|stale| {
-            format!(
-                "stale read: {} decided on stream {} while {} other transaction(s) wrote it; compare with `trib read` of that stream, and append what makes up for it if need be",
-                stale.transaction_id,
-                plain_name(stale.stream_id.as_str()),
-                stale.written_by.len()
-            )
-        }),
+        answer
+            .stale_reads
+            .iter()
+            .map(|stale| stale_text(stale, extent)),
     );
     listing.list(
         "dangling transaction",
@@ -314,6 +310,16 @@ fn text(answer: &Answer, extent: Extent) -> String {
     }
     listing.line(if answer.clean { "clean" } else { "not clean" });
     listing.into_text()
+}
+
+fn stale_text(stale: &StaleRead, extent: Extent) -> String {
+    let ids = stale.transactions.iter().map(ToString::to_string);
+    format!(
+        "stale read: {} decided on stream {} while {} other transaction(s) wrote it; compare with `trib read` of that stream, and append what makes up for it if need be",
+        joined(ids, extent.branches),
+        plain_name(stale.stream_id.as_str()),
+        stale.written_by.len()
+    )
 }
 
 impl UnsureOut {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fs_format::TransactionId;
 use fs_merge::{ForkContext, StaleRead, Transaction};
 
 use crate::listing::joined;
@@ -168,13 +169,20 @@ fn author(it: &Transaction) -> Option<String> {
 }
 
 fn stale_text(stale: &StaleRead, extent: &Extent) -> String {
-    let written_by = stale.written_by.iter().map(ToString::to_string);
-    format!(
+    let ids = |ids: &[TransactionId]| {
+        let ids = ids.iter().map(ToString::to_string);
+        joined(ids, extent.branches)
+    };
+    let text = format!(
         "stale read: {} decided on {} without having seen what {} wrote",
-        stale.transaction_id,
+        ids(&stale.transactions),
         plain_name(stale.stream_id.as_str()),
-        joined(written_by, extent.branches)
-    )
+        ids(&stale.written_by)
+    );
+    match stale.left_out {
+        0 => text,
+        left_out => format!("{text}, and {left_out} more have part in it (`trib status`)"),
+    }
 }
 
 fn indented(lines: &[String]) -> String {

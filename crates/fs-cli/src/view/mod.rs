@@ -35,7 +35,7 @@ pub(crate) struct Extent {
     pub(crate) lines: usize,
     pub(crate) forks: usize,
     /// Of a fork, and other things that are listed of it.
-    branches: usize,
+    pub(crate) branches: usize,
     /// Of a branch, the newest; a transaction without events counts as one.
     events: usize,
     /// The graph has a column for each branch in each of its lines, so it is not drawn of more than this.

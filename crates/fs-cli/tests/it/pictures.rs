@@ -202,11 +202,11 @@ fn stale_reads_that_touch_a_fork_are_told() {
     let fork = fork(&here);
     assert_keys(
         &fork["stale_reads"][0],
-        "transaction_id stream_id written_by",
+        "stream_id transactions written_by left_out",
     );
     let text = here.fine(&["forks"]);
     let stale = &fork["stale_reads"][0];
-    let (reader, writer) = (&stale["transaction_id"], &stale["written_by"][0]);
+    let (reader, writer) = (&stale["transactions"][0], &stale["written_by"][0]);
     let words: Vec<_> = text.split_whitespace().collect();
     let expected = format!(
         "stale read: {} decided on t without having seen what {} wrote",

@@ -180,9 +180,9 @@ fn a_stale_read_is_told_and_is_no_fork() {
 
     let status = here.json(&["status"]);
     let stale = &status["stale_reads"][0];
-    assert_keys(stale, "transaction_id stream_id written_by");
+    assert_keys(stale, "stream_id transactions written_by left_out");
     assert_eq!(
-        (&stale["transaction_id"], &stale["stream_id"]),
+        (&stale["transactions"][0], &stale["stream_id"]),
         (&decided["transaction_id"], &json!("rates"))
     );
     assert_eq!(status["forks"], json!([]));

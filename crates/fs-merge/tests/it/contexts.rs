@@ -276,7 +276,7 @@ fn stale_reads_that_touch_the_fork_are_shown_with_it() {
     let stale: Vec<_> = forks[0]
         .stale_reads
         .iter()
-        .map(|stale| stale.transaction_id)
+        .flat_map(|stale| stale.transactions.clone())
         .collect();
     assert_eq!(
         stale,

@@ -27,7 +27,7 @@ fn check(model: &Model, place: &Place) -> Result<(), TestCaseError> {
     let stale: Vec<_> = stale_reads(&place.store)
         .unwrap()
         .into_iter()
-        .map(|stale| (stale.stream_id, stale.transaction_id, stale.written_by))
+        .map(|stale| (stale.stream_id, stale.transactions, stale.written_by))
         .collect();
     prop_assert_eq!(
         stale,

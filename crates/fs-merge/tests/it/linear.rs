@@ -131,3 +131,74 @@ fn many_missing_parents_are_told_of_many_forks() {
         assert_no_square(50, make, |place| assert!(place.forks().len() > 1));
     }
 }
+
+/// ```text
+///        .-- W1 {s}, W2 {s} ..       all of them writers of s, one fork
+///   R --<
+///        '-- D1, D2 ..               each read s and wrote a stream of its own
+/// ```
+#[test]
+fn many_readers_beside_many_writers_are_each_told_once() {
+    let make = |count: usize| {
+        let mut model = Model::default();
+        let root = model.write(0, &[], &["s"]);
+        for nth in 0..count {
+            model.write(1, &[root], &["s"]);
+            model.decide(2, &[root], &[&format!("d{nth}")], &["s"]);
+        }
+        Place::of(&model)
+    };
+    assert_no_square(100, make, |place| {
+        let stale = fs_merge::stale_reads(&place.store).unwrap();
+        let [stale] = stale.as_slice() else {
+            panic!("they are told together: {stale:?}");
+        };
+        assert_eq!(stale.transactions.len(), stale.written_by.len());
+        let fork = place.forks().remove(0);
+        let [of_fork] = fork.stale_reads.as_slice() else {
+            panic!("the fork's writers have part in it");
+        };
+        assert_eq!(of_fork.written_by, stale.written_by, "the fork's own");
+        assert_eq!(
+            of_fork.transactions.len() as u64 + of_fork.left_out,
+            stale.transactions.len() as u64,
+            "who is not named is counted"
+        );
+    });
+}
+
+/// ```text
+///        .-- A1, B1 {s} -- M1       each M settles A and B of its own, and knows of no other
+///   R --<--- A2, B2 {s} -- M2
+///        '-- ...
+/// ```
+#[test]
+fn a_stream_that_was_settled_many_times_apart() {
+    for writes in [false, true] {
+        let make = |count: usize| {
+            let mut model = Model::default();
+            let root = model.write(0, &[], &["s"]);
+            for _ in 0..count {
+                let sides = [1, 2].map(|replica| model.write(replica, &[root], &["s"]));
+                model.add(crate::model::Draft {
+                    replica: 3,
+                    parents: sides.into(),
+                    streams: [(crate::model::stream("s"), u64::from(writes))].into(),
+                    resolves: [crate::model::stream("s")].into(),
+                    listed: None,
+                    format_version: fs_format::FormatVersion::V3,
+                    ahead: 0,
+                });
+            }
+            Place::of(&model)
+        };
+        assert_no_square(40, make, |place| {
+            let forks = place.forks();
+            assert_eq!(
+                forks.len(),
+                1,
+                "each side is in conflict with those of all others"
+            );
+        });
+    }
+}

@@ -93,6 +93,27 @@ impl Model {
         })
     }
 
+    /// Adds a transaction that reads `read` and writes one event to each of `streams`; returns its index.
+    pub(crate) fn decide(
+        &mut self,
+        replica: u8,
+        parents: &[usize],
+        streams: &[&str],
+        read: &[&str],
+    ) -> usize {
+        let written = streams.iter().map(|name| (stream(name), 1));
+        let read = read.iter().map(|name| (stream(name), 0));
+        self.add(Draft {
+            replica,
+            parents: parents.iter().copied().collect(),
+            streams: written.chain(read).collect(),
+            resolves: BTreeSet::new(),
+            listed: None,
+            format_version: FormatVersion::V3,
+            ahead: 0,
+        })
+    }
+
     /// Adds a transaction that settles `streams` and writes nothing; returns its index.
     pub(crate) fn accept(&mut self, replica: u8, parents: &[usize], streams: &[&str]) -> usize {
         self.add(Draft {

@@ -154,7 +154,7 @@ fn the_fork_is_that_of_the_text() {
     let stale = &fork.stale_reads[0];
     let said = format!(
         "In the example {} makes one of `{}`, which {} wrote.",
-        example.named([stale.transaction_id]),
+        example.named(stale.transactions.iter().copied()),
         stale.stream_id.as_str(),
         example
             .named(stale.written_by.iter().copied())

@@ -9,6 +9,9 @@ use fs_format::{FormatVersion, StreamId, TransactionId};
 
 use crate::model::Model;
 
+/// A stale read: the stream, who read it, who wrote it.
+pub(crate) type Stale = (StreamId, Vec<TransactionId>, Vec<TransactionId>);
+
 /// A fork as far as it follows from the definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
@@ -306,22 +309,36 @@ impl<'a> Oracle<'a> {
             .collect()
     }
 
-    /// Returns the stale reads: by stream, then in canonical order.
-    pub(crate) fn stale_reads(&self) -> Vec<(StreamId, TransactionId, Vec<TransactionId>)> {
+    /// Returns the stale reads, readers and writers: by stream, then in canonical order.
+    pub(crate) fn stale_reads(&self) -> Vec<Stale> {
         let mut found = Vec::new();
         for stream_id in self.streams() {
-            for reader in &self.order {
-                let tx = &self.model.transactions[*reader];
-                if tx.streams.get(&stream_id) != Some(&0) {
-                    continue;
-                }
-                let written_by = self.in_order(|index| {
-                    self.writes(index, &stream_id)
-                        && self.is_concurrent(index, *reader)
-                        && !self.is_conflict(index, *reader, &stream_id)
-                });
-                if !written_by.is_empty() {
-                    found.push((stream_id.clone(), tx.id, self.model.ids(&written_by)));
+            let reads =
+                |index: usize| self.model.transactions[index].streams.get(&stream_id) == Some(&0);
+            let is_pair = |reader: usize, writer: usize| {
+                reads(reader)
+                    && self.writes(writer, &stream_id)
+                    && self.is_concurrent(writer, reader)
+                    && !self.is_conflict(writer, reader, &stream_id)
+            };
+            let apart = self.in_order(|one| {
+                let mut others = self.order.iter().copied();
+                others.any(|other| is_pair(one, other) || is_pair(other, one))
+            });
+            let mut together: Vec<usize> = Vec::new();
+            for (place, one) in apart.iter().enumerate() {
+                together.push(*one);
+                let (before, behind) = apart.split_at(place + 1);
+                let descends = |later: &usize| {
+                    let mut before = before.iter();
+                    before.all(|earlier| self.is_ancestor(*earlier, *later))
+                };
+                if behind.iter().all(descends) {
+                    let all = std::mem::take(&mut together).into_iter();
+                    let (readers, writers): (Vec<_>, Vec<_>) = all.partition(|one| reads(*one));
+                    let ids = [readers, writers].map(|those| self.model.ids(&those));
+                    let [readers, writers] = ids;
+                    found.push((stream_id.clone(), readers, writers));
                 }
             }
         }

@@ -59,6 +59,6 @@ fn a_decision_on_very_many_streams_is_a_stale_read_where_one_was_written() {
     let found = stale_reads(&Place::of(&model).store).unwrap();
     assert_eq!(found.len(), 1, "one of the streams was written");
     assert_eq!(found[0].stream_id, stream("s7"));
-    assert_eq!(found[0].transaction_id, model.transactions[reader].id);
+    assert_eq!(found[0].transactions, model.ids(&[reader]));
     assert_eq!(found[0].written_by, model.ids(&[written]));
 }
