@@ -17,8 +17,10 @@ pub(crate) fn format(workspace: &Workspace) -> Result<()> {
     run_command(&mut cargo(workspace.root(), ["fmt", "--all", "--check"]))
 }
 
-/// Runs clippy over every target of every member.
+/// Runs clippy over every target of every member, and over the store as a program has it that appends and reads alone.
 pub(crate) fn clippy(workspace: &Workspace) -> Result<()> {
+    let alone = ["clippy", "-p", "fs-store", "--", "-D", "warnings"];
+    run_command(&mut cargo(workspace.root(), alone))?;
     run_command(&mut cargo(
         workspace.root(),
         [

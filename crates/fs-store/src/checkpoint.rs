@@ -3,10 +3,8 @@
 //! A checkpoint is saved apart from what the projection did, so a crash between the two makes it see events again:
 //! at least once, not exactly once.
 
-use eventcore_types::{CheckpointStore, StreamPosition};
 use fs_index::Position;
 
-use crate::blocking::blocking;
 use crate::state::{Kind, StateError};
 use crate::store::FileEventStore;
 
@@ -48,21 +46,5 @@ impl FileEventStore {
             Err(newer @ StateError::Newer { .. }) => Err(newer),
             _ => Ok(()),
         }
-    }
-}
-
-impl CheckpointStore for FileEventStore {
-    type Error = StateError;
-
-    async fn load(&self, name: &str) -> Result<Option<StreamPosition>, Self::Error> {
-        let (store, name) = (self.clone(), name.to_owned());
-        let position = blocking(move || store.checkpoint(&name)).await?;
-        Ok(position.map(|position| StreamPosition::new(position.to_uuid())))
-    }
-
-    async fn save(&self, name: &str, position: StreamPosition) -> Result<(), Self::Error> {
-        let (store, name) = (self.clone(), name.to_owned());
-        let position = Position::from_uuid(position.into_inner());
-        blocking(move || store.save_checkpoint(&name, position)).await
     }
 }

@@ -16,15 +16,17 @@
 //! *Not done here*: no thread of its own. Who leads works for the others while they wait.
 
 use std::collections::VecDeque;
+#[cfg(feature = "eventcore")]
 use std::future::poll_fn;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
-
-use tokio::runtime::Handle;
+use std::task::Waker;
+#[cfg(feature = "eventcore")]
+use std::task::{Context, Poll};
 
 use crate::commit::MOST_TOGETHER;
 use crate::error::{AppendError, RefreshError};
 use crate::request::{Append, Appended};
+use crate::runtime::Runtime;
 use crate::store::Inner;
 
 type Answer = Result<Appended, AppendError>;
@@ -47,7 +49,7 @@ struct Seat {
     state: Mutex<State>,
     changed: Condvar,
     /// Where a task runs; a thread has none.
-    runtime: Option<Handle>,
+    runtime: Option<Runtime>,
 }
 
 #[derive(Debug)]
@@ -67,7 +69,7 @@ enum Next {
     /// Nobody: nobody waits. Or a thread, which was called.
     Settled,
     /// A thread of this runtime.
-    TaskOf(Handle),
+    TaskOf(Runtime),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -76,7 +78,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Queue {
     /// Gets in line; returns whether the caller is to lead, or to find somebody who does.
-    fn enter(&self, append: Append, runtime: Option<Handle>) -> (Arc<Seat>, bool) {
+    fn enter(&self, append: Append, runtime: Option<Runtime>) -> (Arc<Seat>, bool) {
         let seat = Arc::new(Seat {
             state: Mutex::new(State::Waiting(append, None)),
             changed: Condvar::new(),
@@ -168,6 +170,7 @@ impl Seat {
         }
     }
 
+    #[cfg(feature = "eventcore")]
     fn poll(&self, context: &Context<'_>) -> Poll<Answer> {
         let mut state = lock(&self.state);
         match std::mem::replace(&mut *state, State::Left) {
@@ -220,9 +223,9 @@ struct Duty {
 
 impl Duty {
     /// Lets a thread of a runtime lead.
-    fn of(inner: Arc<Inner>, runtime: &Handle) {
+    fn of(inner: Arc<Inner>, runtime: &Runtime) {
         let duty = Duty { inner };
-        runtime.spawn_blocking(move || drop(duty));
+        runtime.run(move || drop(duty));
     }
 }
 
@@ -247,8 +250,9 @@ impl Inner {
     }
 
     /// As [`Inner::append`], for a task. An append that was begun is carried through when the task goes away.
+    #[cfg(feature = "eventcore")]
     pub(crate) async fn append_in_task(self: Arc<Self>, append: Append) -> Answer {
-        let Ok(runtime) = Handle::try_current() else {
+        let Some(runtime) = Runtime::current() else {
             return self.append(append);
         };
         let (seat, leads) = self.queue.enter(append, Some(runtime.clone()));

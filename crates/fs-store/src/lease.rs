@@ -1,9 +1,7 @@
 //! Leadership: one runner of a projection at a time, across processes.
 
-use eventcore_types::ProjectorCoordinator;
 use fs_io::{LockError, LockGuard, Wait};
 
-use crate::blocking::blocking;
 use crate::state::{Kind, StateError};
 use crate::store::FileEventStore;
 
@@ -65,15 +63,5 @@ impl FileEventStore {
                 source,
             }),
         }
-    }
-}
-
-impl ProjectorCoordinator for FileEventStore {
-    type Error = LeaseError;
-    type Guard = Lease;
-
-    async fn try_acquire(&self, subscription_name: &str) -> Result<Self::Guard, Self::Error> {
-        let (store, name) = (self.clone(), subscription_name.to_owned());
-        blocking(move || store.lease(&name)).await
     }
 }

@@ -31,6 +31,7 @@ mod accepted;
 mod adopt;
 mod answer;
 mod append;
+#[cfg(feature = "async")]
 mod blocking;
 mod checkpoint;
 mod command;
@@ -41,6 +42,7 @@ mod digest;
 mod draft;
 mod error;
 mod event;
+#[cfg(feature = "eventcore")]
 mod eventcore;
 mod fence;
 mod foreign;
@@ -59,10 +61,10 @@ mod report;
 mod request;
 mod requires;
 mod rewritten;
+mod runtime;
 mod schema;
 pub mod sealed;
 mod shared_index;
-mod snapshot;
 mod state;
 mod status;
 mod store;
@@ -73,6 +75,7 @@ mod wal;
 pub use above::Companion;
 pub use adopt::{AdoptError, Adopted};
 pub use append::{MergeDraft, SettleError};
+#[cfg(feature = "async")]
 pub use blocking::blocking;
 pub use command::ContentDifference;
 pub use completeness::{Answer, Candidate};

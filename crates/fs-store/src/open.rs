@@ -15,6 +15,7 @@ use crate::above::Companions;
 use crate::accepted;
 use crate::completeness::LacksCache;
 use crate::error::{IdentityError, NewerVersion, NoStore, OpenError, RefreshError, is_refusal};
+#[cfg(feature = "eventcore")]
 use crate::eventcore::LastFailure;
 use crate::foreign;
 use crate::git_files;
@@ -209,6 +210,7 @@ impl FileEventStore {
                 writer,
                 queue: Queue::default(),
                 recovered,
+                #[cfg(feature = "eventcore")]
                 last_failure: LastFailure::default(),
                 lacks_cache: LacksCache::default(),
                 companions: Companions::default(),

@@ -5,10 +5,7 @@
 use std::sync::Arc;
 
 use fs_format::{CommandId, Header, StreamId};
-use fs_index::{
-    All, Budget, History, IndexError, Placed, Position, RawEvents, Select, Sequence, Snapshot,
-    Undecodable,
-};
+use fs_index::{History, IndexError, Placed, Position, Select, Sequence, Snapshot, Undecodable};
 
 use crate::command;
 use crate::completeness::Answer;
@@ -72,43 +69,6 @@ impl FileEventStore {
     ) -> Result<Answer<Vec<StoredEvent>>, ReadError> {
         let read = |snapshot: &Snapshot| StoredEvent::ingested(snapshot, position, select, limit);
         Ok(self.inner.answer(read)?)
-    }
-
-    /// Returns the data of the events that [`FileEventStore::ingested_events`] returns; `None` when that is more than the
-    /// effort.
-    pub(crate) fn scan_ingested(
-        &self,
-        position: Option<Position>,
-        select: &impl Select,
-        limit: usize,
-        effort: Budget,
-    ) -> Result<Option<RawEvents>, ReadError> {
-        let read = |snapshot: &Snapshot| {
-            let after = position.map(|it| snapshot.sequence_of(it)).transpose()?;
-            snapshot.scan_ingested(after, select, limit, effort)
-        };
-        Ok(self.inner.ask_with(effort, read)?.flatten())
-    }
-
-    /// Returns the data of the events that [`FileEventStore::stream_events_after`] returns; `None` when that is more than
-    /// the effort.
-    pub(crate) fn scan_stream(
-        &self,
-        stream_id: &StreamId,
-        version: u64,
-        effort: Budget,
-    ) -> Result<Option<RawEvents>, ReadError> {
-        let read = |snapshot: &Snapshot| snapshot.scan_stream(stream_id, version, effort);
-        Ok(self.inner.ask_with(effort, read)?.flatten())
-    }
-
-    /// Returns the event at a position.
-    pub(crate) fn event_at(&self, position: Position) -> Result<Option<StoredEvent>, ReadError> {
-        let read = |snapshot: &Snapshot| {
-            let before = snapshot.sequence_of(position)?.before();
-            StoredEvent::ingested_after(snapshot, Some(before), &All, 1)
-        };
-        Ok(self.inner.ask(read)?.pop())
     }
 
     /// Returns every stream with its version, in byte order of the stream ids.

@@ -86,6 +86,7 @@ impl SharedIndex {
     }
 
     /// Takes the handle to poll, unless somebody has it.
+    #[cfg(feature = "eventcore")]
     pub(crate) fn try_lock(&self) -> Option<IndexGuard<'_>> {
         self.wait(Handle::Polling, |_| true)
     }

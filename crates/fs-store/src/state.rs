@@ -28,6 +28,7 @@ const FIRST_LINE: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Checkpoint,
+    #[cfg(feature = "eventcore")]
     Snapshot,
     Lease,
     Projection,
@@ -39,6 +40,7 @@ impl Kind {
     fn word(self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint",
+            #[cfg(feature = "eventcore")]
             Self::Snapshot => "snapshot",
             Self::Lease => "lease",
             Self::Projection => "projection",
@@ -49,6 +51,7 @@ impl Kind {
     fn directory(self, layout: &Layout) -> PathBuf {
         layout.local_item(match self {
             Self::Checkpoint => "checkpoints",
+            #[cfg(feature = "eventcore")]
             Self::Snapshot => "snapshots",
             Self::Lease => "leases",
             Self::Projection => "projections",
@@ -262,22 +265,10 @@ impl Inner {
         }
     }
 
-    /// Reads the state of `name`, which is JSON; `None` when there is none.
-    ///
-    /// One that was written before there were checksums is read as it is.
-    pub(crate) fn load_state<T: DeserializeOwned>(
-        &self,
-        kind: Kind,
-        name: &str,
-    ) -> Result<Option<T>, StateError> {
-        let path = self.state_path(kind, name);
-        let state = self.load_state_at(kind, &path, Some(name))?;
-        Ok(state.map(|state| state.content))
-    }
-
     /// Reads the state in a file, which is JSON; `None` when there is none.
     ///
-    /// It is that of `name` where this is known, and in any case of the name that the file is called by.
+    /// It is that of `name` where this is known, and in any case of the name that the file is called by. One that was written before there were
+    /// checksums is read as it is.
     pub(crate) fn load_state_at<T: DeserializeOwned>(
         &self,
         kind: Kind,

@@ -10,14 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fs_format::TransactionId;
-use fs_index::{
-    Budget, History, IndexError, Layout, Omission, PollOutcome, Scan, Snapshot, Unconfirmed,
-};
+use fs_index::{History, IndexError, Layout, Omission, PollOutcome, Scan, Snapshot, Unconfirmed};
 use fs_io::{LockError, LockGuard, PrivateDir, System, Wait};
 
 use crate::above::Companions;
 use crate::completeness::LacksCache;
 use crate::error::{NewerVersion, RefreshError};
+#[cfg(feature = "eventcore")]
 use crate::eventcore::LastFailure;
 use crate::git_files::GitFileStamps;
 use crate::group::Queue;
@@ -46,6 +45,7 @@ pub(crate) struct Inner {
     /// Appends that wait for their turn.
     pub(crate) queue: Queue,
     pub(crate) recovered: Mutex<Vec<TransactionId>>,
+    #[cfg(feature = "eventcore")]
     pub(crate) last_failure: LastFailure,
     pub(crate) lacks_cache: LacksCache,
     pub(crate) companions: Companions,
@@ -195,7 +195,7 @@ impl Inner {
     }
 
     /// Checks that this version knows what the store asks for by now.
-    fn check_requires(&self) -> Result<(), RefreshError> {
+    pub(crate) fn check_requires(&self) -> Result<(), RefreshError> {
         Ok(requires::check(self.system.disk.as_ref(), &self.layout)?)
     }
 
@@ -238,32 +238,6 @@ impl Inner {
             }
             answer => Ok(answer?),
         }
-    }
-
-    /// As [`Inner::ask`]; under [`Budget::Inline`] `None` when somebody else has to be waited for, or files to be read.
-    pub(crate) fn ask_with<T>(
-        &self,
-        effort: Budget,
-        question: impl Fn(&Snapshot) -> Result<T, IndexError>,
-    ) -> Result<Option<T>, RefreshError> {
-        if effort == Budget::Unlimited {
-            return self.ask(question).map(Some);
-        }
-        let is_current = match self.options.reads {
-            Reads::AsRefreshed => self.snapshot().epoch().is_some(),
-            Reads::Present => {
-                let polled = || {
-                    let index = self.index.try_lock();
-                    index.is_some_and(|mut index| index.is_current_at_a_glance())
-                };
-                self.check_requires().is_ok() && (self.index.is_current() || polled())
-            }
-        };
-        let snapshot = self.snapshot();
-        if !is_current || !snapshot.is_ordered_by_key() {
-            return Ok(None);
-        }
-        Ok(question(&snapshot).ok())
     }
 
     /// Returns the whole history, as of the last look at the files.

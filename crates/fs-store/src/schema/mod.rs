@@ -142,6 +142,7 @@ impl Schema {
     }
 
     /// Returns the recorded types for which an upcaster is registered, in byte order.
+    #[cfg(feature = "eventcore")]
     pub(crate) fn upcast_types(&self) -> impl Iterator<Item = &str> {
         self.upcasters.keys().map(AsRef::as_ref)
     }

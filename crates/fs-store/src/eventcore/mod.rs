@@ -8,6 +8,11 @@
 //! [`FileEventStore::completeness_of_answers`] tells, and [`StoreOptions::refuse_incomplete`](crate::StoreOptions::refuse_incomplete)
 //! opens the whole or nothing.
 
+mod checkpoints;
+mod leases;
+mod scan;
+mod snapshots;
+
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +28,7 @@ use fs_index::{Budget, Position, RawEvent, RawEvents, Select, Streams};
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream};
 
-use crate::blocking::{at_once_or_blocking, blocking};
+use crate::blocking::blocking;
 use crate::error::{AppendError, ReadError};
 use crate::report::report;
 use crate::request::{Append, ExpectedVersion};
@@ -408,5 +413,18 @@ impl FileEventStore {
             .unwrap_or_else(PoisonError::into_inner);
         *last = Some(Arc::new(error));
         EventStoreError::StoreFailure { operation }
+    }
+}
+
+/// Answers at once where `glance` can, and else by `work` as [`blocking`] does.
+///
+/// To hand work over to another thread and back takes longer than to read a few events.
+async fn at_once_or_blocking<T: Send + 'static>(
+    glance: impl FnOnce() -> Option<T>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    match glance() {
+        Some(answer) => answer,
+        None => blocking(work).await,
     }
 }

@@ -43,10 +43,7 @@ impl FileEventStore {
         &self,
         id: &CommandStateSnapshotId,
     ) -> Result<Option<CommandStateSnapshot>, SnapshotError> {
-        let content = match self
-            .inner
-            .load_state::<Content>(Kind::Snapshot, id.as_ref())
-        {
+        let content = match self.saved_snapshot(id) {
             Ok(Some(content)) => content,
             Ok(None) => return Ok(None),
             Err(error @ (StateError::Damaged { .. } | StateError::Newer { .. })) => {
@@ -72,9 +69,7 @@ impl FileEventStore {
             Wait::UpTo(self.inner.options.lock_timeout),
         );
         let _lock = lock.map_err(RefreshError::from)?;
-        let known = self
-            .inner
-            .load_state::<Content>(Kind::Snapshot, id.as_ref());
+        let known = self.saved_snapshot(&id);
         if matches!(known, Err(StateError::Newer { .. })) {
             // That version will need it.
             return Ok(());
@@ -94,6 +89,12 @@ impl FileEventStore {
         };
         let (inner, kind) = (&self.inner, Kind::Snapshot);
         Ok(inner.save_state(kind, name.as_ref(), &content, SyncPolicy::None)?)
+    }
+
+    fn saved_snapshot(&self, id: &CommandStateSnapshotId) -> Result<Option<Content>, StateError> {
+        let (inner, kind, name) = (&self.inner, Kind::Snapshot, id.as_ref());
+        let state = inner.load_state_at(kind, &inner.state_path(kind, name), Some(name))?;
+        Ok(state.map(|state| state.content))
     }
 
     /// Hashes, for each stream of a snapshot, who wrote it up to the snapshot's version.
