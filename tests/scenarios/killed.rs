@@ -152,6 +152,6 @@ fn lives(root: &Path, writer: u64) -> Vec<Ack> {
 }
 
 fn start(root: &Path, writer: u64, life: u64) -> Worker {
-    let durability = ["files", "none", "journal"][((writer + life) % 3) as usize];
+    let durability = ["files", "none", "log"][((writer + life) % 3) as usize];
     Worker::start(WORKER, root, &format!("w{writer}-{life}"), durability)
 }

@@ -51,7 +51,7 @@ fn a_power_cut_loses_no_append_that_was_acknowledged_with_files_synced() {
 
 #[test]
 fn a_power_cut_loses_no_append_that_was_acknowledged_with_the_log_synced() {
-    cut_power("journal");
+    cut_power("log");
 }
 
 fn cut_power(durability: &str) {

@@ -23,7 +23,7 @@ fn a_recorder_that_is_killed_anywhere_repeats_no_number_and_leaves_no_unnamed_ho
     let mut dice = Dice::new(5);
     let mut told = 0;
     for life in 0..LIVES {
-        let durability = ["files", "none", "journal"][(life % 3) as usize];
+        let durability = ["files", "none", "log"][(life % 3) as usize];
         let mut worker = Worker::start(WORKER, dir.path(), &format!("life-{life}"), durability);
         let mut listen = |line| match line {
             Line::Recorded(number) => {
@@ -42,7 +42,7 @@ fn a_recorder_that_is_killed_anywhere_repeats_no_number_and_leaves_no_unnamed_ho
         }
         worker.last_words().into_iter().for_each(listen);
     }
-    let mut worker = Worker::start(WORKER, dir.path(), "last", "journal");
+    let mut worker = Worker::start(WORKER, dir.path(), "last", "log");
     worker.order("record 100");
     let (_, errors) = worker.until_done();
     assert_eq!(errors, Vec::<String>::new());

@@ -1,7 +1,7 @@
 //! Committing: what is encoded becomes durable, visible, known.
 //!
 //! ```text
-//! Journal:  one frame in the log -> sync -> names in events/ ------------------> index journal
+//! Log:      one frame in the log -> sync -> names in events/ ------------------> index journal
 //! Files:    files in local/tmp/  -> sync -> names in events/ -> sync directory -> index journal
 //! ```
 //!
@@ -24,13 +24,13 @@ pub(crate) const MOST_TOGETHER: usize = 128;
 impl Turn<'_> {
     /// Returns whether a transaction is to be committed by itself: one that is too large for the log among others that are not.
     pub(crate) fn goes_alone(&self, encoded: &Stored) -> bool {
-        self.inner.options.durability == Durability::Journal && !self.writer.wal.takes(encoded)
+        self.inner.options.durability == Durability::Log && !self.writer.wal.takes(encoded)
     }
 
     /// Commits transactions that follow each other, and returns the outcome of each.
     pub(crate) fn commit(&mut self, group: Vec<Stored>) -> Vec<Result<(), AppendError>> {
         self.ahead = Ahead::default();
-        let by_log = self.inner.options.durability == Durability::Journal
+        let by_log = self.inner.options.durability == Durability::Log
             && group.iter().all(|encoded| self.writer.wal.takes(encoded));
         if by_log {
             let lock = &self.lock;
@@ -40,7 +40,7 @@ impl Turn<'_> {
             }
         }
         let sync = match self.inner.options.durability {
-            Durability::Journal if by_log => SyncPolicy::Directories,
+            Durability::Log if by_log => SyncPolicy::Directories,
             durability => durability.sync(),
         };
         let published = self.publish(&group, sync);
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_group_survives_a_power_cut_or_a_failure_as_it_was_answered() {
-        for durability in [Durability::Journal, Durability::Files] {
+        for durability in [Durability::Log, Durability::Files] {
             let from = Simulation::new(1);
             drop(open(&from, durability).unwrap());
             for fault in [Fault::PowerCut, Fault::SyncFails, Fault::WriteFails] {
@@ -193,7 +193,7 @@ mod tests {
                         status.incomplete.is_empty() && status.quarantined.is_empty(),
                         "{what}: none half"
                     );
-                    if durability == Durability::Journal && fault == Fault::PowerCut {
+                    if durability == Durability::Log && fault == Fault::PowerCut {
                         assert!(
                             found.is_empty() || found == [0, 1, 2],
                             "{what}: all of a frame or nothing"

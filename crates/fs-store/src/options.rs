@@ -34,7 +34,7 @@ impl Default for StoreOptions {
     /// waiting for the write lock.
     fn default() -> Self {
         Self {
-            durability: Durability::Journal,
+            durability: Durability::Log,
             replica_id: None,
             on_fork: OnFork::Append,
             on_hole: OnHole::Refuse,
@@ -92,7 +92,7 @@ impl StoreOptions {
         self
     }
 
-    /// Sets after how many appends of [`Durability::Journal`] the log is emptied, by syncing the files; at first 1,000.
+    /// Sets after how many appends of [`Durability::Log`] the log is emptied, by syncing the files; at first 1,000.
     ///
     /// A smaller number makes a shorter work of recovering from a power cut, and more appends slow.
     #[must_use]
@@ -155,7 +155,7 @@ pub enum Durability {
     /// Files that a power cut took or cut short are written again from the log when the store is next opened. They are synced, and the log is
     /// emptied, after 1,000 appends or 1 MiB, by [`flush`](crate::FileEventStore::flush), and by the next append once they are half a minute old.
     /// On machines that do not tell one boot from the next (all but Linux) this is the same as [`Durability::Files`].
-    Journal,
+    Log,
     /// A power cut: the file is synced before it gets its name, the directory after.
     Files,
     /// The death of the process. For tests, and for imports that end in a [`flush`](crate::FileEventStore::flush).
@@ -166,7 +166,7 @@ impl Durability {
     /// Returns whether a file that no log holds is to be synced.
     pub(crate) fn sync(self) -> SyncPolicy {
         match self {
-            Durability::Journal | Durability::Files => SyncPolicy::Durable,
+            Durability::Log | Durability::Files => SyncPolicy::Durable,
             Durability::None => SyncPolicy::None,
         }
     }

@@ -67,7 +67,7 @@ fn main() {
         options: StoreOptions::default().durability(match durability.to_str() {
             Some("none") => Durability::None,
             Some("files") => Durability::Files,
-            Some("journal") => Durability::Journal,
+            Some("log") => Durability::Log,
             other => panic!("there is no durability {other:?}"),
         }),
         store: None,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventcore_types::EventStore;
+use fs_store::Durability;
 use tokio::runtime::Runtime;
 
 use super::append::unique;
-use super::journal::{JOURNAL, missing};
 use crate::Fallible;
 use crate::arguments::Arguments;
 use crate::line::{Bound, Figure, Line, count};
@@ -21,14 +21,11 @@ const CALLERS: usize = 16;
 /// Lets 16 tasks append at the same time.
 pub(crate) fn sixteen(arguments: &Arguments, scratch: &Scratch) -> Fallible<Vec<Line>> {
     let (size, each) = (arguments.sizes.small, arguments.sizes.caller_appends);
-    let what = "durable append, 16 callers, `Journal`".to_owned();
+    let what = "durable append, 16 callers, `Log`".to_owned();
     let at = format!("{} tx", count(size));
-    let Some(journal) = JOURNAL else {
-        return Ok(vec![missing(what, at, Bound::AtLeast(2.5))]);
-    };
     let planned = arguments.rounds * CALLERS * each;
     let grow = |kind| scratch.growing("callers", kind, size, planned);
-    let options = fs_store::StoreOptions::default().durability(journal);
+    let options = fs_store::StoreOptions::default().durability(Durability::Log);
     let root = grow(Kind::Ours)?.path;
     let ours = Arc::new(options.create(root)?);
     let sqlite = stores::eventcore_sqlite(&grow(Kind::EventcoreSqlite)?.path, Synchronous::Full)?;

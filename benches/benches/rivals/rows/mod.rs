@@ -4,7 +4,7 @@
 
 mod append;
 mod callers;
-mod journal;
+mod log;
 mod open;
 mod process;
 mod projections;
@@ -49,10 +49,10 @@ pub(crate) const ALL: &[Row] = &[
         measure: append::files,
     },
     Row {
-        name: "journal",
-        about: "appending with `Durability::Journal`, one caller through eventcore's `EventStore`; a round is long enough for \
+        name: "log",
+        about: "appending with `Durability::Log`, one caller through eventcore's `EventStore`; a round is long enough for \
                 checkpoints to be in it, ours and SQLite's",
-        measure: journal::one_caller,
+        measure: log::one_caller,
     },
     Row {
         name: "callers",

@@ -305,7 +305,7 @@ fn a_cursor_moves_under_its_lock_only_and_who_reads_does_not_wait() {
 
 #[test]
 fn what_is_acknowledged_or_saved_outlives_a_power_cut() {
-    for durability in [Durability::Journal, Durability::Files] {
+    for durability in [Durability::Log, Durability::Files] {
         let machine = Simulation::new(1);
         let open = || {
             let options = StoreOptions::default().durability(durability);

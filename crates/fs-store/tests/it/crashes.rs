@@ -120,7 +120,7 @@ fn after_a_failed_write_or_sync_the_handle_refuses_to_append() {
 #[test]
 fn an_append_whose_fate_is_unknown_can_be_asked_for_by_its_command() {
     let (mut refused, mut unknown) = (0, 0);
-    for durability in [Durability::Files, Durability::Journal] {
+    for durability in [Durability::Files, Durability::Log] {
         for fault in [Fault::SyncFails, Fault::WriteFails] {
             for at in 1.. {
                 let machine = Simulation::new(at);

@@ -47,7 +47,7 @@ fn with(durability: Durability) -> FileEventStore {
 
 #[test]
 fn of_those_who_come_together_one_gets_the_version_and_the_others_are_told_so() {
-    for durability in [Durability::Journal, Durability::Files] {
+    for durability in [Durability::Log, Durability::Files] {
         let store = with(durability);
         count(&store, "other", 0);
         let outcomes = at_once(&store, |n| {
@@ -82,7 +82,7 @@ fn frames_of_the_log(store: &FileEventStore) -> u64 {
 
 #[test]
 fn those_who_come_together_share_a_sync() {
-    let alone = with(Durability::Journal);
+    let alone = with(Durability::Log);
     for n in 0..CALLERS {
         count(&alone, "s", n);
     }
@@ -93,7 +93,7 @@ fn those_who_come_together_share_a_sync() {
     );
     // Whoever comes before the others is a group by itself, so all may once have come one by one.
     let fewest = (0..5).map(|_| {
-        let store = with(Durability::Journal);
+        let store = with(Durability::Log);
         for outcome in at_once(&store, |n| store.append(counted("s", n))) {
             outcome.unwrap();
         }
@@ -109,7 +109,7 @@ fn those_who_come_together_share_a_sync() {
 
 #[test]
 fn a_command_that_comes_several_times_at_once_is_done_once() {
-    let store = with(Durability::Journal);
+    let store = with(Durability::Log);
     let outcomes = at_once(&store, |_| {
         store.append(counted("s", 7).command_id(CommandId::new("pay-7").unwrap()))
     });
@@ -127,7 +127,7 @@ fn a_command_that_comes_several_times_at_once_is_done_once() {
 
 #[test]
 fn what_is_appended_together_is_a_chain_of_one_replica() {
-    let store = with(Durability::Journal);
+    let store = with(Durability::Log);
     let outcomes = at_once(&store, |n| {
         for i in 0..10 {
             store.append(counted("shared", n * 10 + i))?;
@@ -198,7 +198,7 @@ async fn an_append_whose_caller_goes_away_is_there_wholly_or_not_at_all() {
 
     use crate::support::{Banked, account};
 
-    let store = with(Durability::Journal);
+    let store = with(Durability::Log);
     let writes = |n: u64| {
         let (from, to) = (account(&format!("from-{n}")), account(&format!("to-{n}")));
         let withdrawn = Banked::Withdrawn {
@@ -268,7 +268,7 @@ fn deposit(name: &str) -> eventcore_types::StreamWrites {
 async fn an_append_that_is_begun_and_left_alone_holds_up_no_other() {
     use eventcore_types::EventStore;
 
-    let store = with(Durability::Journal);
+    let store = with(Durability::Log);
     let mut left_alone = Box::pin(store.append_events(deposit("first")));
     let begun = futures::poll!(&mut left_alone);
     for name in ["second", "third"] {
@@ -287,7 +287,7 @@ async fn an_append_that_is_begun_and_left_alone_holds_up_no_other() {
 fn a_runtime_that_goes_away_while_its_tasks_wait_holds_up_no_other() {
     use eventcore_types::EventStore;
 
-    let store = with(Durability::Journal);
+    let store = with(Durability::Log);
     let disk = fs_io::System::real().disk;
     let held = disk
         .lock(&store.root().join("local/lock"), fs_io::Wait::Never)

@@ -54,14 +54,14 @@ fn check(durability: Durability, what: &str, work: impl FnOnce(&FileEventStore))
 
 #[test]
 fn a_flush_clears_away_what_killed_processes_left() {
-    check(Durability::Journal, "a flush", |store| {
+    check(Durability::Log, "a flush", |store| {
         store.flush().unwrap();
     });
 }
 
 #[test]
 fn a_checkpoint_of_the_log_does_so_by_itself() {
-    check(Durability::Journal, "the next append", |store| {
+    check(Durability::Log, "the next append", |store| {
         count(store, "s", 2);
     });
 }

@@ -12,7 +12,7 @@ use crate::support::{counted, numbers};
 const STORE: &str = "/store";
 
 fn open(machine: &Simulation) -> FileEventStore {
-    let options = StoreOptions::default().durability(Durability::Journal);
+    let options = StoreOptions::default().durability(Durability::Log);
     let options = options.system(machine.system());
     options.create(Path::new(STORE)).unwrap()
 }
@@ -49,7 +49,7 @@ fn is_somewhere(machine: &Simulation, id: TransactionId, bytes: &[u8]) -> bool {
 
 #[test]
 fn a_checkpoint_keeps_the_bytes_of_files_that_are_not_what_was_appended() {
-    for durability in [Durability::Journal, Durability::Files] {
+    for durability in [Durability::Log, Durability::Files] {
         let machine = Simulation::new(1);
         let store = open(&machine);
         store.append(counted("s", 0)).unwrap();

@@ -1,4 +1,4 @@
-//! The proof of `Durability::Journal`: stories of appends, resets and reopenings on a simulated disk that loses power everywhere, and whose syncs
+//! The proof of `Durability::Log`: stories of appends, resets and reopenings on a simulated disk that loses power everywhere, and whose syncs
 //! and writes fail everywhere.
 
 mod broken;

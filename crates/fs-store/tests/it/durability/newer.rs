@@ -278,7 +278,7 @@ fn what_only_the_log_has_is_missed_where_it_cannot_be_written_again() {
     let open = |boot: &str| {
         let mut system = System::real();
         system.machine.boot_id = Some(boot.to_owned());
-        let options = StoreOptions::default().durability(Durability::Journal);
+        let options = StoreOptions::default().durability(Durability::Log);
         options.system(system).open(&root).unwrap()
     };
     let store = open("before");

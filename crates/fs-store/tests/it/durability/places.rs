@@ -12,7 +12,7 @@ use crate::support::{counted, numbers};
 const STORE: &str = "/store";
 
 fn open(system: System, root: &str) -> FileEventStore {
-    let options = StoreOptions::default().durability(Durability::Journal);
+    let options = StoreOptions::default().durability(Durability::Log);
     options.system(system).create(Path::new(root)).unwrap()
 }
 

@@ -53,7 +53,7 @@ impl Setting {
     pub(crate) fn new() -> Self {
         Self {
             broken: Broken::Nothing,
-            durability: Durability::Journal,
+            durability: Durability::Log,
             checkpoint_after: 2,
         }
     }

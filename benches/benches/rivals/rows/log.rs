@@ -9,46 +9,22 @@ use tokio::runtime::Runtime;
 use super::append::{FLAT, Ours, sizes, unique};
 use crate::Fallible;
 use crate::arguments::Arguments;
-use crate::line::{Bound, Figure, Line, Unit, count, duration};
+use crate::line::{Bound, Figure, Line, count, duration};
 use crate::measure::{self, Contender, WarmUp, in_turn, ratio};
 use crate::scratch::Scratch;
 use crate::stores::{self, Kind, Synchronous};
 use crate::workload;
 
-/// The durability by a log; `None` leaves its rows out.
-pub(super) const JOURNAL: Option<Durability> = Some(Durability::Journal);
-
-/// Returns the line of a figure that needs the log.
-pub(super) fn missing(what: String, at: String, bound: Bound) -> Line {
-    Line {
-        what,
-        at,
-        ours: "-".to_owned(),
-        others: "-".to_owned(),
-        figure: Figure::Missing("switched off", Unit::Times),
-        bound,
-    }
-}
-
 /// Appends one at a time through eventcore's interface, each synced in a log.
 pub(crate) fn one_caller(arguments: &Arguments, scratch: &Scratch) -> Fallible<Vec<Line>> {
-    let what = "durable append, one caller, `Journal`";
+    let what = "durable append, one caller, `Log`";
     let each = arguments.sizes.log_appends;
     let planned = arguments.rounds * each;
-    let Some(durability) = JOURNAL else {
-        let line = |size| {
-            missing(
-                what.to_owned(),
-                format!("{} tx", count(size)),
-                Bound::AtLeast(1.0),
-            )
-        };
-        return Ok(sizes(arguments).into_iter().map(line).collect());
-    };
+    let durability = Durability::Log;
     let runtime = &stores::runtime()?;
     let mut contenders: Vec<Contender<'_>> = Vec::new();
     for size in sizes(arguments) {
-        let ours = Ours::new(scratch, "journal", size, planned, durability)?;
+        let ours = Ours::new(scratch, "log", size, planned, durability)?;
         contenders.push(Box::new(move |_| {
             append_through(runtime, &ours.get(scratch, durability)?, each)
         }));
@@ -56,7 +32,7 @@ pub(crate) fn one_caller(arguments: &Arguments, scratch: &Scratch) -> Fallible<V
             let root = if size == 0 {
                 scratch.fresh("eventcore-sqlite")?
             } else {
-                let store = scratch.growing("journal", Kind::EventcoreSqlite, size, planned);
+                let store = scratch.growing("log", Kind::EventcoreSqlite, size, planned);
                 store?.path
             };
             stores::eventcore_sqlite(&root, Synchronous::Full)
