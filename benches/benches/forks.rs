@@ -213,7 +213,7 @@ fn report(name: &str, mut history: Memory) {
             .dag()
             .heads()
             .iter()
-            .map(|ix| history.header(*ix).clone())
+            .map(|ix| history.headers[ix.as_usize()].clone())
             .collect();
         let parents: Vec<_> = parents.iter().collect();
         let next = header(2 * SIZE + number, 0, &parents, &[stream(0)], &[]);
@@ -227,7 +227,7 @@ fn report(name: &str, mut history: Memory) {
     }
     // On what was there a hundred transactions ago, as a branch that comes by a pull.
     let order = history.dag().order();
-    let old = history.header(order[order.len() - 100]).clone();
+    let old = history.headers[order[order.len() - 100].as_usize()].clone();
     let mut asides = Vec::new();
     for number in 0..100 {
         let aside = header(3 * SIZE + number, i64::MAX / 2, &[&old], &[stream(0)], &[]);

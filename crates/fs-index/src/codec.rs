@@ -39,7 +39,7 @@ impl Writer {
     }
 
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
-        self.len(text.len()).raw(text.as_bytes())
+        self.block(text.as_bytes())
     }
 
     pub(crate) fn id(&mut self, id: TransactionId) -> &mut Self {
@@ -77,6 +77,11 @@ impl Writer {
             write(self, item);
         }
         self
+    }
+
+    /// Writes bytes with their length before them.
+    pub(crate) fn block(&mut self, bytes: &[u8]) -> &mut Self {
+        self.len(bytes.len()).raw(bytes)
     }
 
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> &mut Self {
@@ -136,9 +141,14 @@ impl<'a> Fields<'a> {
         self.array().map(i64::from_le_bytes)
     }
 
-    pub(crate) fn text(&mut self) -> Option<&'a str> {
+    /// Reads what [`Writer::block`] wrote.
+    pub(crate) fn block(&mut self) -> Option<&'a [u8]> {
         let len = self.u32()? as usize;
-        std::str::from_utf8(self.bytes(len)?).ok()
+        self.bytes(len)
+    }
+
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
+        std::str::from_utf8(self.block()?).ok()
     }
 
     pub(crate) fn id(&mut self) -> Option<TransactionId> {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// The format of the index: counted up whenever a file of it is written otherwise. Programs of other formats have directories of their own
 /// and leave this one alone, as this one does theirs; so none builds its index anew because the other ran.
-const INDEX_FORMAT: u32 = 5;
+const INDEX_FORMAT: u32 = 6;
 
 /// The directories and files of one store.
 #[derive(Clone, Debug, PartialEq, Eq)]

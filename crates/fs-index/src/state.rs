@@ -68,7 +68,7 @@ impl State {
     pub(crate) fn add(&mut self, arrived: &Arrived, missing: &[TransactionId]) {
         let (number, summary) = (arrived.number, &arrived.summary);
         let id = summary.id;
-        for parent in &summary.parents {
+        for parent in &summary.links.parents {
             self.heads.remove(parent);
         }
         for parent in missing {
@@ -87,7 +87,7 @@ impl State {
             self.heads.insert(id, head);
         }
         if arrived.origin == Origin::Appended && !summary.replica_id.is_nil() {
-            let last = (summary.replica_seq.unwrap_or(0), id);
+            let last = (summary.links.replica_seq.unwrap_or(0), id);
             let known = self.last_appended.entry(summary.replica_id).or_insert(last);
             *known = last.max(*known);
         }

@@ -5,9 +5,11 @@ use fs_format::{
     ReplicaId, Timestamp, TransactionId,
 };
 
+use crate::links::Links;
 use crate::log::bytes::Bytes;
 use crate::log::record::{self, Arrived, EventPlace, Origin, Place, Summary};
 use crate::position::RunningHash;
+use crate::table::segment::{FLAT, GraphRow, TxRow};
 use crate::watch::file_stamp::FileStamp;
 
 /// An ingested transaction.
@@ -148,14 +150,9 @@ impl Stored {
         Summary {
             id: header.transaction_id,
             replica_id: header.replica_id,
-            replica_seq: header.replica_seq,
             created_at: header.created_at,
             event_count: self.event_count,
-            parents: header
-                .parents
-                .iter()
-                .map(|parent| parent.transaction_id)
-                .collect(),
+            links: Links::of(header),
             writes: writes
                 .filter(|(_, base)| base.writes > 0)
                 .map(|(stream_id, base)| (stream_id.clone(), base.writes))
@@ -163,6 +160,28 @@ impl Stored {
             event_types: self.event_types.clone(),
             command_id: header.command_id.clone(),
             events: self.event_places.clone(),
+        }
+    }
+
+    /// Returns what the graph needs of it; a record that is not written yet has no place.
+    pub(crate) fn graph_row(&self) -> GraphRow {
+        GraphRow {
+            row: TxRow {
+                number: self.number,
+                running_hash: self.running_hash,
+                id: self.id(),
+                replica_id: self.header.replica_id,
+                created_at: self.header.created_at,
+                offset: 0,
+                len: 0,
+                flags: match self.place {
+                    Place::Sharded => 0,
+                    Place::Flat => FLAT,
+                },
+                event_count: self.event_count,
+            },
+            content_hash: self.content_hash,
+            links: Links::of(&self.header),
         }
     }
 

@@ -172,8 +172,8 @@ impl Plain {
             None
         };
         let history = match subgraph {
-            Some(stored) => History::build(stored.into_iter().map(Arc::new), None, 0),
-            None => self.whole()?,
+            Some(rows) => History::build(rows, None, 0),
+            None => self.snapshot.history_without(&self.there)?,
         };
         Ok(Foreseen(Stage::Plain {
             history: Box::new(history),
@@ -202,21 +202,11 @@ impl Plain {
                     && !self.snapshot.contains(id)?
                     && listed.insert(id)
                 {
-                    omissions.push(Omission::missing_below(stored, id));
+                    omissions.push(Omission::missing_below(stored.header.format_version, id));
                 }
             }
         }
         Ok(omissions)
-    }
-
-    fn whole(&self) -> Result<History, IndexError> {
-        let mut history = self.snapshot.own_history()?;
-        if !self.there.is_empty() {
-            let members = history.shared().iter();
-            let ours = members.filter(|stored| !self.there.contains(&stored.id()));
-            history = History::build(ours.cloned(), None, 0);
-        }
-        Ok(history)
     }
 }
 
@@ -225,7 +215,7 @@ impl Foreseen {
     pub fn history(&self) -> &History {
         match &self.0 {
             Stage::Plain { history, .. } => history,
-            Stage::Rebuild { rebuild, .. } => &rebuild.history,
+            Stage::Rebuild { rebuild, .. } => &rebuild.members.history,
         }
     }
 
@@ -239,7 +229,7 @@ impl Foreseen {
                 omissions,
             } => {
                 let arrived = batch.keys().copied().collect();
-                history.extend(batch.into_values().map(Arc::new).collect());
+                history.extend(batch.values().map(Stored::graph_row));
                 Merged {
                     history: *history,
                     arrived,

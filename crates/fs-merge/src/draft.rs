@@ -35,13 +35,13 @@ struct Top {
 
 impl Top {
     fn of(history: &History, ix: TxIx) -> Self {
-        let stored = history.get(ix);
+        let member = history.get(ix);
         Self {
-            created_at: stored.header().created_at,
-            replica_id: stored.header().replica_id,
+            created_at: member.created_at(),
+            replica_id: member.replica_id(),
             parent: Parent {
-                transaction_id: stored.id(),
-                content_hash: Some(stored.content_hash()),
+                transaction_id: member.id(),
+                content_hash: Some(member.content_hash()),
             },
             joined: vec![ix],
         }

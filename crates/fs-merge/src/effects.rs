@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use fs_dag::TxIx;
 use fs_format::{StreamId, TransactionId};
-use fs_index::History;
+use fs_index::{History, Links};
 
 use crate::detect::Shape;
 use crate::merge::Prepared;
@@ -40,7 +40,7 @@ impl Effects {
         };
         let decision = self.decisions.len();
         self.decisions.push(prepared.newest.clone());
-        for (stream_id, part) in parts(&draft.header) {
+        for (stream_id, part) in parts(Links::of(&draft.header).declared()) {
             let effects = self.by_stream.entry(stream_id.clone()).or_default();
             effects.push(Effect { part, decision });
         }
@@ -54,7 +54,7 @@ impl Effects {
         let of = |stream_id: &StreamId| self.by_stream.get(stream_id).into_iter().flatten();
         let writes = |stream_id| of(stream_id).any(|effect| effect.part.writes());
         let conflicts = |member: TxIx| {
-            parts(history.get(member).header()).any(|(stream_id, part)| {
+            parts(history.get(member).declared()).any(|(stream_id, part)| {
                 of(stream_id).any(|effect| {
                     effect.part.conflicts_with(part) && !self.is_below(history, member, effect)
                 })

@@ -1,18 +1,17 @@
 //! What fork detection needs to know of a history.
 
 use fs_dag::{Dag, TxIx};
-use fs_format::Header;
-use fs_index::{History, Position};
+use fs_index::{Declared, History, Position};
 
 /// Who descends from whom, and who did what: all that forks follow from.
 ///
-/// A [`History`] is one; so is anything else that holds headers beside a [`Dag`], such as a simulated replica.
+/// A [`History`] is one; so is anything else that holds [links](fs_index::Links) beside a [`Dag`], such as a simulated replica.
 pub trait Lineage {
     /// Returns the DAG of the transactions.
     fn dag(&self) -> &Dag;
 
-    /// Returns the header of a transaction of that DAG.
-    fn header(&self, ix: TxIx) -> &Header;
+    /// Returns what a transaction of that DAG declares of streams.
+    fn declared(&self, ix: TxIx) -> Declared<'_>;
 
     /// Returns the place behind everything: as long as it holds, the transactions up to there say what they said.
     ///
@@ -32,8 +31,8 @@ impl Lineage for History {
         History::dag(self)
     }
 
-    fn header(&self, ix: TxIx) -> &Header {
-        self.get(ix).header()
+    fn declared(&self, ix: TxIx) -> Declared<'_> {
+        self.get(ix).declared()
     }
 
     fn ingestion_end(&self) -> Option<Position> {

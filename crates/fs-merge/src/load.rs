@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fs_dag::TxIx;
 use fs_format::{Header, StreamId, TransactionId};
-use fs_index::{History, Omission, Undecodable};
+use fs_index::{History, Omission, Placed, Stored, Undecodable};
 use fs_store::{EventDecodeError, FileEventStore, ReadError, RefreshError, Schema, StoredEvent};
 use serde::Deserialize;
 
@@ -39,9 +39,18 @@ pub fn forks(store: &FileEventStore) -> Result<Vec<ForkContext>, ReadError> {
 pub fn typed_forks<E: ReadAs>(
     store: &FileEventStore,
 ) -> Result<Vec<Result<ForkContext<E>, BlockedFork>>, RefreshError> {
-    unless_quiet(store, |history, omissions| {
-        load_some(store, history, omissions, |_| true)
-    })
+    let load = || {
+        unless_quiet(store, |history, omissions| {
+            load_some(store, history, omissions, |_| true)
+        })
+    };
+    let is_damaged = |fork: &Result<_, _>| matches!(fork, Err(BlockedFork::Damaged { .. }));
+    let forks = load()?;
+    if !forks.iter().any(is_damaged) {
+        return Ok(forks);
+    }
+    store.repair_index()?;
+    load()
 }
 
 /// An open fork by its name.
@@ -274,9 +283,10 @@ impl<'a> Loader<'a> {
         ix: TxIx,
         graph: &Nearest<'_>,
     ) -> Result<Transaction<E>, BlockedFork> {
-        let header = self.history.get(ix).header();
+        let stored = self.load_stored(ix)?;
+        let (header, declared) = (stored.header(), self.history.get(ix).declared());
         let (mut events, mut foreign_events) = (Vec::new(), Vec::new());
-        for (place, event) in self.events(ix)? {
+        for (place, event) in self.events_of(ix, &stored)? {
             let may_be_foreign = !self.shape.streams.contains_key(&event.stream_id);
             match E::read(&event, self.schema) {
                 Err(EventDecodeError::Unknown { .. }) if may_be_foreign => {
@@ -290,13 +300,13 @@ impl<'a> Loader<'a> {
                 }),
             }
         }
-        let settles: Vec<_> = settled_by(header).cloned().collect();
+        let settles: Vec<_> = settled_by(declared).cloned().collect();
         let dag = self.history.dag();
         let covers = settles
             .iter()
             .filter(|stream_id| self.shape.streams.contains_key(*stream_id))
             .map(|stream_id| {
-                let heads = settled_heads(dag, ix, header, stream_id);
+                let heads = settled_heads(dag, ix, declared, stream_id);
                 (stream_id.clone(), graph.at_or_below(&heads))
             });
         Ok(Transaction {
@@ -317,15 +327,30 @@ impl<'a> Loader<'a> {
 
     /// Returns the events of a transaction, each with its place.
     fn events(&self, ix: TxIx) -> Result<Vec<PlacedEvent>, BlockedFork> {
+        self.events_of(ix, &self.load_stored(ix)?)
+    }
+
+    fn events_of(&self, ix: TxIx, stored: &Stored) -> Result<Vec<PlacedEvent>, BlockedFork> {
         let place = self.place(ix);
-        let blocked = |source: Undecodable| BlockedFork::Damaged {
+        let events = self.history.placed(stored).enumerate();
+        let unplaced = |(nth, placed): (usize, Result<Placed<'_>, Undecodable>)| {
+            Ok((
+                (place, nth),
+                unplaced(placed.map_err(|it| self.blocked(it))?),
+            ))
+        };
+        events.map(unplaced).collect()
+    }
+
+    fn load_stored(&self, ix: TxIx) -> Result<Stored, BlockedFork> {
+        self.history.load(ix).map_err(|it| self.blocked(it))
+    }
+
+    fn blocked(&self, source: Undecodable) -> BlockedFork {
+        BlockedFork::Damaged {
             fork_id: self.shape.id.clone(),
             source,
-        };
-        let events = self.history.placed(ix).enumerate();
-        events
-            .map(|(nth, placed)| Ok(((place, nth), unplaced(placed.map_err(blocked)?))))
-            .collect()
+        }
     }
 
     fn read<E: ReadAs>(

@@ -14,8 +14,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fs_dag::{Dag, TxIx};
-use fs_format::{Header, StreamId};
-use fs_index::Position;
+use fs_format::StreamId;
+use fs_index::{Declared, Position};
 
 use crate::conflict::Conflicts;
 use crate::detect::{ForkId, Shape};
@@ -120,12 +120,12 @@ impl OpenForks {
         let mut changed = Vec::new();
         let mut on_top = Vec::new();
         for ix in arrived {
-            let header = history.header(ix);
-            for (stream_id, part) in parts(header) {
+            let declared = history.declared(ix);
+            for (stream_id, part) in parts(declared) {
                 self.take_in(
                     dag,
                     (ix, part),
-                    (stream_id, header),
+                    (stream_id, declared),
                     &mut changed,
                     &mut on_top,
                 );
@@ -161,7 +161,7 @@ impl OpenForks {
         &mut self,
         dag: &Dag,
         (ix, part): (TxIx, Part),
-        (stream_id, header): (&StreamId, &Header),
+        (stream_id, declared): (&StreamId, Declared<'_>),
         changed: &mut Vec<usize>,
         on_top: &mut Vec<(usize, TxIx)>,
     ) {
@@ -170,7 +170,7 @@ impl OpenForks {
         }
         let slot = self.slot(stream_id);
         let stream = &mut self.streams[slot];
-        let heads = || settled_heads(dag, ix, header, stream_id);
+        let heads = || settled_heads(dag, ix, declared, stream_id);
         let is_conflict = stream.conflicts.take_in(dag, ix, part, heads);
         if stream.is_changed {
             return;
@@ -251,7 +251,7 @@ impl OpenForks {
             if !seen.insert(*member) {
                 continue;
             }
-            for (stream_id, _) in parts(history.header(*member)) {
+            for (stream_id, _) in parts(history.declared(*member)) {
                 let other = self.slots.get(stream_id);
                 found.extend(other.filter(|other| self.streams[**other].members.contains(member)));
             }

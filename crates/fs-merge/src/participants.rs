@@ -7,7 +7,8 @@
 //! | reader | declared the stream and adds nothing to it |
 
 use fs_dag::{Dag, TxIx};
-use fs_format::{FormatVersion, Header, StreamId};
+use fs_format::{FormatVersion, StreamId};
+use fs_index::Declared;
 
 /// How a transaction takes part in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,15 +49,15 @@ impl Part {
 }
 
 /// Returns each stream that a transaction takes part in, once, in byte order.
-pub(crate) fn parts(header: &Header) -> impl Iterator<Item = (&StreamId, Part)> {
-    let is_format_3 = header.format_version == FormatVersion::V3;
-    let settles_what_it_writes = !is_format_3 && header.parents.len() > 1;
-    let mut bases = header.stream_bases.iter().peekable();
-    let named = is_format_3.then_some(&header.resolves);
+pub(crate) fn parts(of: Declared<'_>) -> impl Iterator<Item = (&StreamId, Part)> {
+    let is_format_3 = of.format_version == FormatVersion::V3;
+    let settles_what_it_writes = !is_format_3 && of.parents > 1;
+    let mut bases = of.streams.iter().peekable();
+    let named = is_format_3.then_some(of.resolves);
     let mut named = named.into_iter().flat_map(|it| it.keys()).peekable();
     std::iter::from_fn(move || {
         // Both are sorted: what is named and not declared comes in its place.
-        let base = bases.peek().map(|(stream_id, _)| *stream_id);
+        let base = bases.peek().map(|(stream_id, _)| stream_id);
         if let Some(undeclared) = named.next_if(|it| base.is_none_or(|base| *it < base)) {
             return Some((undeclared, Part::Accepts));
         }
@@ -69,8 +70,8 @@ pub(crate) fn parts(header: &Header) -> impl Iterator<Item = (&StreamId, Part)> 
 }
 
 /// Returns the streams whose conflicts below it a transaction settles, in byte order.
-pub(crate) fn settled_by(header: &Header) -> impl Iterator<Item = &StreamId> {
-    let settled = parts(header).filter(|(_, part)| part.settles());
+pub(crate) fn settled_by(of: Declared<'_>) -> impl Iterator<Item = &StreamId> {
+    let settled = parts(of).filter(|(_, part)| part.settles());
     settled.map(|(stream_id, _)| stream_id)
 }
 
@@ -78,20 +79,19 @@ pub(crate) fn settled_by(header: &Header) -> impl Iterator<Item = &StreamId> {
 ///
 /// # Complexity
 /// O(log n) for n streams that it declares or names.
-pub(crate) fn settles(header: &Header, stream_id: &StreamId) -> bool {
-    if header.format_version == FormatVersion::V3 {
-        return header.resolves.contains_key(stream_id);
+pub(crate) fn settles(of: Declared<'_>, stream_id: &StreamId) -> bool {
+    if of.format_version == FormatVersion::V3 {
+        return of.resolves.contains_key(stream_id);
     }
-    header.parents.len() > 1 && writes(header, stream_id)
+    of.parents > 1 && writes(of, stream_id)
 }
 
 /// Returns whether a transaction has events of a stream.
 ///
 /// # Complexity
 /// As [`settles`].
-pub(crate) fn writes(header: &Header, stream_id: &StreamId) -> bool {
-    let base = header.stream_bases.get(stream_id);
-    base.is_some_and(|base| base.writes > 0)
+pub(crate) fn writes(of: Declared<'_>, stream_id: &StreamId) -> bool {
+    of.base_of(stream_id).is_some_and(|base| base.writes > 0)
 }
 
 /// Returns the heads of what the settler `ix` settles on a stream: conflicts between two transactions that are among these
@@ -104,20 +104,21 @@ pub(crate) fn writes(header: &Header, stream_id: &StreamId) -> bool {
 pub(crate) fn settled_heads(
     dag: &Dag,
     ix: TxIx,
-    header: &Header,
+    of: Declared<'_>,
     stream_id: &StreamId,
 ) -> Vec<TxIx> {
-    if header.format_version != FormatVersion::V3 {
+    if of.format_version != FormatVersion::V3 {
         return dag.parents(ix).collect();
     }
-    let listed = header.resolves.get(stream_id).into_iter().flatten();
+    let listed = of.resolves.get(stream_id).into_iter().flatten();
     let known = listed.filter_map(|id| dag.index_of(*id));
     known.filter(|head| dag.is_ancestor(*head, ix)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use fs_format::{Json, ReplicaId, StreamBase, Timestamp, TransactionId};
+    use fs_format::{Header, Json, ReplicaId, StreamBase, Timestamp, TransactionId};
+    use fs_index::Links;
 
     use super::*;
 
@@ -144,7 +145,8 @@ mod tests {
                 .into(),
             metadata: Json::empty_object(),
         };
-        let found: Vec<_> = parts(&header)
+        let links = Links::of(&header);
+        let found: Vec<_> = parts(links.declared())
             .map(|(stream_id, part)| (stream_id.clone(), part))
             .collect();
         let expected = [
@@ -163,7 +165,8 @@ mod tests {
         );
         for (name, part) in expected.into_iter().chain([("z", Part::Reads)]) {
             let stream_id = named(name);
-            let asked = (writes(&header, &stream_id), settles(&header, &stream_id));
+            let of = links.declared();
+            let asked = (writes(of, &stream_id), settles(of, &stream_id));
             let listed = (part.writes(), part.settles());
             assert_eq!(asked, listed, "{name} by itself is what it is in the list");
         }

@@ -187,14 +187,14 @@ fn outline(
     let (history, dag) = (&merged.history, merged.history.dag());
     let branches = shape.heads.iter().zip(shape.branches(dag));
     let branches = branches.map(|(head, branch)| {
-        let header = history.get(*head).header();
+        let newest = history.get(*head);
         let arriving = branch
             .iter()
             .filter(|ix| merged.arrived.contains(&dag.id(**ix)));
         BranchOutline {
-            head: header.transaction_id,
-            replica_id: header.replica_id,
-            created_at: header.created_at,
+            head: newest.id(),
+            replica_id: newest.replica_id(),
+            created_at: newest.created_at(),
             arriving: arriving.count() as u64,
             transactions: branch.len() as u64,
         }

@@ -67,8 +67,8 @@ struct Party {
 pub(crate) fn stale_reads_in(history: &History) -> Vec<StaleRead> {
     let dag = history.dag();
     let mut readers: BTreeMap<&StreamId, Vec<TxIx>> = BTreeMap::new();
-    for (ix, stored) in history.canonical() {
-        let declared = stored.header().stream_bases.iter();
+    for (ix, member) in history.canonical() {
+        let declared = member.declared().streams.iter();
         for (stream_id, _) in declared.filter(|(_, base)| base.writes == 0) {
             readers.entry(stream_id).or_default().push(ix);
         }
@@ -78,7 +78,7 @@ pub(crate) fn stale_reads_in(history: &History) -> Vec<StaleRead> {
         let party = |ix: TxIx, reads: bool| Party {
             ix,
             reads,
-            settles: participants::settles(history.get(ix).header(), stream_id),
+            settles: participants::settles(history.get(ix).declared(), stream_id),
         };
         let writers = history.writes(stream_id).iter();
         let writers = writers.map(|write| party(write.transaction, false));

@@ -69,8 +69,8 @@ impl<'a> Missing<'a> {
                     children.entry(parent).or_default().push(child);
                 }
             }
-            for (ix, stored) in history.canonical() {
-                for stream_id in settled_by(stored.header()) {
+            for (ix, member) in history.canonical() {
+                for stream_id in settled_by(member.declared()) {
                     settlers.entry(stream_id).or_default().push(ix);
                 }
             }
@@ -80,7 +80,7 @@ impl<'a> Missing<'a> {
             let children = children.unwrap_or_default();
             let latest_millis = latest_millis(omission);
             let dated = children.iter().map(|child| {
-                let created_at = history.get(*child).header().created_at;
+                let created_at = history.get(*child).created_at();
                 created_at.unix_millis()
             });
             Known {
@@ -233,7 +233,7 @@ impl<'a> Stream<'a> {
 
     /// Returns those that a missing parent of `child` may stand on: on each chain the newest, as it is below the fewest.
     fn candidates(&self, child: TxIx) -> Vec<TxIx> {
-        let created_at = self.history.get(child).header().created_at;
+        let created_at = self.history.get(child).created_at();
         let may_be_below = |ix: TxIx| {
             let is_above = child == ix || self.dag.is_ancestor(child, ix);
             let earliest = Member::of(self.history, ix).created_at;
@@ -265,8 +265,8 @@ impl<'a> Stream<'a> {
             .iter()
             .filter(|settler| child == **settler || self.dag.is_ancestor(child, **settler));
         above.any(|settler| {
-            let header = self.history.get(*settler).header();
-            let heads = settled_heads(self.dag, *settler, header, self.stream_id);
+            let declared = self.history.get(*settler).declared();
+            let heads = settled_heads(self.dag, *settler, declared, self.stream_id);
             let cover = self.dag.cover(&heads);
             let mut candidates = candidates.iter();
             candidates.any(|candidate| !self.dag.is_covered(&cover, *candidate))
@@ -276,15 +276,15 @@ impl<'a> Stream<'a> {
 
 impl Member {
     fn of(history: &History, ix: TxIx) -> Self {
-        let header = history.get(ix).header();
-        let is_dated = header.format_version == FormatVersion::V3;
-        let millis = header.created_at.unix_millis();
+        let it = history.get(ix);
+        let is_dated = it.format_version() == FormatVersion::V3;
+        let millis = it.created_at().unix_millis();
         Self {
             ix,
-            created_at: is_dated.then_some(header.created_at),
+            created_at: is_dated.then_some(it.created_at()),
             // Writers that take the id from another clock than `created_at` are not known; this costs nothing.
             millis: if is_dated {
-                millis.min(header.transaction_id.unix_millis())
+                millis.min(it.id().unix_millis())
             } else {
                 0
             },

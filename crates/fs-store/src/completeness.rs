@@ -77,12 +77,6 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T, E> Answer<Result<T, E>> {
-    pub(crate) fn transpose(self) -> Result<Answer<T>, E> {
-        Ok(Answer::new(self.value?, self.lacks))
-    }
-}
-
 impl<T> Deref for Answer<T> {
     type Target = T;
 

@@ -46,7 +46,7 @@ impl FileEventStore {
         self.with_history(|history| {
             let mut by_id: Vec<_> = history
                 .canonical()
-                .map(|(_, stored)| (stored.id(), stored.content_hash()))
+                .map(|(_, member)| (member.id(), member.content_hash()))
                 .collect();
             by_id.sort_unstable();
             let set = by_id.iter().fold(Sha256::new(), |hash, (id, content)| {
@@ -55,8 +55,8 @@ impl FileEventStore {
             });
             let order = history
                 .canonical()
-                .fold(Sha256::new(), |hash, (_, stored)| {
-                    hash.chain_update(stored.id().as_uuid().as_bytes())
+                .fold(Sha256::new(), |hash, (_, member)| {
+                    hash.chain_update(member.id().as_uuid().as_bytes())
                 });
             let dag = history.dag();
             Digest {

@@ -249,8 +249,8 @@ impl Turn<'_> {
                 }
                 let history = snapshot.history().map_err(RefreshError::from)?;
                 let transactions = history.canonical();
-                let of_it = transactions.filter(|(_, it)| it.header().replica_id == replica_id);
-                let last = of_it.filter_map(|(_, it)| it.header().replica_seq).max();
+                let of_it = transactions.filter(|(_, it)| it.replica_id() == replica_id);
+                let last = of_it.filter_map(|(_, it)| it.replica_seq()).max();
                 Ok((replica_id, next(last.unwrap_or(0))?))
             }
             None => {

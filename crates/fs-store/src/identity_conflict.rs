@@ -16,8 +16,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use fs_dag::TxIx;
-use fs_format::{Header, ReplicaId};
-use fs_index::History;
+use fs_format::ReplicaId;
+use fs_index::{History, Member};
 
 /// Two transactions of one replica that cannot be of one writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub(crate) fn identity_conflicts(history: &History) -> BTreeMap<ReplicaId, Vec<P
     // Some of each replica, among them all that no other of them descends from.
     let mut newest: HashMap<ReplicaId, Vec<TxIx>> = HashMap::new();
     let mut conflicts: BTreeMap<ReplicaId, Vec<Pair>> = BTreeMap::new();
-    for (later, stored) in history.canonical() {
-        let Some((replica_id, number)) = counted(stored.header()) else {
+    for (later, member) in history.canonical() {
+        let Some((replica_id, number)) = counted(member) else {
             continue;
         };
         let mut found = |earlier| {
@@ -82,7 +82,7 @@ pub(crate) fn above_gaps(history: &History) -> HashSet<TxIx> {
 }
 
 /// Returns whose transaction it is and its place in the count of that writer; `None` where it has none.
-pub(crate) fn counted(header: &Header) -> Option<(ReplicaId, u64)> {
-    let number = header.replica_seq?;
-    (!header.replica_id.is_nil()).then_some((header.replica_id, number))
+pub(crate) fn counted(member: Member<'_>) -> Option<(ReplicaId, u64)> {
+    let (replica_id, number) = (member.replica_id(), member.replica_seq()?);
+    (!replica_id.is_nil()).then_some((replica_id, number))
 }

@@ -2,10 +2,8 @@
 //!
 //! **Invariant**: an event is returned or named in an error, never left out. What is known to be missing is part of the answer.
 
-use std::sync::Arc;
-
 use fs_format::{CommandId, Header, StreamId};
-use fs_index::{History, IndexError, Placed, Position, Select, Sequence, Snapshot, Undecodable};
+use fs_index::{IndexError, Placed, Position, Select, Sequence, Snapshot};
 
 use crate::command;
 use crate::completeness::Answer;
@@ -46,11 +44,11 @@ impl FileEventStore {
     /// # Errors
     /// As [`FileEventStore::stream_events`].
     pub fn canonical_events(&self) -> Result<Answer<Vec<StoredEvent>>, ReadError> {
-        let read = |history: &Arc<History>| {
-            let events = history.canonical().flat_map(|(ix, _)| history.placed(ix));
-            events.map(owned).collect::<Result<_, ReadError>>()
+        let read = |snapshot: &Snapshot| {
+            let all = snapshot.read_behind(None, usize::MAX, |placed| StoredEvent::from(placed));
+            all.map(|(events, _)| events)
         };
-        self.inner.answer_from_history(read)?.transpose()
+        Ok(self.inner.answer(read)?)
     }
 
     /// Returns at most `limit` of the selected events after `position`, in this working copy's ingestion order.
@@ -84,10 +82,8 @@ impl FileEventStore {
     /// # Errors
     /// [`RefreshError`].
     pub fn transactions(&self) -> Result<Answer<Vec<Header>>, RefreshError> {
-        self.inner.answer_from_history(|history| {
-            let headers = history.canonical();
-            headers.map(|(_, stored)| stored.header().clone()).collect()
-        })
+        self.inner
+            .answer(|snapshot| snapshot.headers_behind(None, usize::MAX))
     }
 
     /// Returns what became of a command: the first transaction with its id, if there is one. Where the answer is not complete, there
@@ -149,8 +145,4 @@ fn number(snapshot: &Snapshot, events: &mut [StoredEvent]) -> Result<(), IndexEr
         event.version += base;
     }
     Ok(())
-}
-
-fn owned(placed: Result<Placed<'_>, Undecodable>) -> Result<StoredEvent, ReadError> {
-    Ok(StoredEvent::from(placed?))
 }

@@ -29,21 +29,22 @@ pub struct RepeatedCommand {
     pub paths: [String; 2],
 }
 
-/// Returns each transaction that repeats a command, by the ids of the commands, then in canonical order.
+/// Returns each transaction that repeats a command, by the ids of the commands, then in canonical order; `shared` are the commands that
+/// several name.
 ///
 /// # Complexity
 /// O(n log n) for n transactions that name a command, and for each that repeats one or may do so the chains that it has seen of, or those with a
 /// first use of the id, whichever are fewer.
-pub(crate) fn repeated_commands(history: &History) -> Vec<RepeatedCommand> {
+pub(crate) fn repeated_commands(
+    history: &History,
+    shared: BTreeMap<CommandId, Vec<TransactionId>>,
+) -> Vec<RepeatedCommand> {
     let dag = history.dag();
-    let mut uses: BTreeMap<&CommandId, Vec<TxIx>> = BTreeMap::new();
-    for (ix, stored) in history.canonical() {
-        if let Some(command_id) = &stored.header().command_id {
-            uses.entry(command_id).or_default().push(ix);
-        }
-    }
     let mut found = Vec::new();
-    for (command_id, uses) in uses.into_iter().filter(|(_, uses)| uses.len() > 1) {
+    for (command_id, uses) in shared {
+        let uses = uses.into_iter().filter_map(|id| dag.index_of(id));
+        let mut uses: Vec<TxIx> = uses.filter(|ix| dag.rank(*ix).is_some()).collect();
+        uses.sort_unstable_by_key(|ix| dag.rank(*ix));
         let mut earlier = FirstUses::default();
         for again in uses {
             if let Some(first) = earlier.first_below(dag, again) {

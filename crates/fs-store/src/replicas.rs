@@ -84,7 +84,7 @@ impl ReplicaFeed {
     /// Those without a number come first, in canonical order: of the formats 1 and 2. Of the nil replica, all are in canonical order.
     ///
     /// # Errors
-    /// An item is an error only when the bytes in memory are not those that were verified.
+    /// An item is an error only when its bytes cannot be read, or are not those that were verified.
     pub fn items(&self) -> impl Iterator<Item = Result<ReplicaItem, ReadError>> {
         self.entries.iter().map(|entry| self.item(entry))
     }
@@ -93,10 +93,11 @@ impl ReplicaFeed {
         let replica_id = self.replica_id;
         Ok(match entry {
             Entry::Transaction(ix) => {
-                let events = self.history.placed(*ix);
+                let stored = self.history.load(*ix)?;
+                let events = self.history.placed(&stored);
                 let events = events.map(|placed| Ok(StoredEvent::from(placed?)));
                 ReplicaItem::Transaction {
-                    header: Box::new(self.history.get(*ix).header().clone()),
+                    header: Box::new(stored.header().clone()),
                     events: events.collect::<Result<_, ReadError>>()?,
                 }
             }
@@ -131,10 +132,9 @@ impl FileEventStore {
 fn feeds(history: &Arc<History>) -> Vec<ReplicaFeed> {
     // Canonical order is kept among those that have one number.
     let mut by_replica: BTreeMap<ReplicaId, BTreeMap<Option<u64>, Vec<TxIx>>> = BTreeMap::new();
-    for (ix, stored) in history.canonical() {
-        let header = stored.header();
-        let sequence = counted(header).map(|(_, sequence)| sequence);
-        let of_replica = by_replica.entry(header.replica_id).or_default();
+    for (ix, member) in history.canonical() {
+        let sequence = counted(member).map(|(_, sequence)| sequence);
+        let of_replica = by_replica.entry(member.replica_id()).or_default();
         of_replica.entry(sequence).or_default().push(ix);
     }
     let mut conflicts = identity_conflicts(history);
@@ -156,7 +156,7 @@ fn by_number(history: &History, pairs: Vec<Pair>) -> BTreeMap<u64, Vec<TxIx>> {
     let dag = history.dag();
     let mut by_number: BTreeMap<u64, Vec<TxIx>> = BTreeMap::new();
     for Pair { earlier, later } in pairs {
-        if let Some((_, number)) = counted(history.get(later).header()) {
+        if let Some((_, number)) = counted(history.get(later)) {
             by_number
                 .entry(number)
                 .or_default()

@@ -33,10 +33,10 @@ impl Inner {
     pub(crate) fn rewritten(&self, history: &History) -> Result<Vec<Rewritten>, RefreshError> {
         let mut rewritten = Vec::new();
         for (transaction_id, paths) in self.kept_paths()? {
-            let Some(stored) = history.find(transaction_id) else {
+            let Some(member) = history.find(transaction_id) else {
                 continue;
             };
-            let new_hash = stored.content_hash();
+            let new_hash = member.content_hash();
             // What cannot be read there is an obstacle to restoring it, and says nothing of the file.
             let kept = paths.iter().filter_map(|path| {
                 let kept = self.read_kept(transaction_id, path).ok()?;
@@ -45,7 +45,7 @@ impl Inner {
             let others = kept.filter(|old_hash| *old_hash != new_hash);
             rewritten.extend(others.map(|old_hash| Rewritten {
                 transaction_id,
-                path: stored.relative_path(),
+                path: member.relative_path(),
                 old_hash,
                 new_hash,
             }));

@@ -138,8 +138,11 @@ impl FileEventStore {
     /// [`RefreshError`].
     pub fn status(&self) -> Result<StoreStatus, RefreshError> {
         self.inner.refresh(Scan::Contents)?;
-        let read = |snapshot: &Snapshot| Ok((snapshot.clone(), snapshot.history()?));
-        let (snapshot, history) = self.inner.ask_present(read)?;
+        let read = |snapshot: &Snapshot| {
+            let shared = snapshot.shared_commands()?;
+            Ok((snapshot.clone(), snapshot.history()?, shared))
+        };
+        let (snapshot, history, shared) = self.inner.ask_present(read)?;
         let (history, omissions) = (&*history, self.inner.omissions_in(&snapshot)?);
         let (omissions, accepted) = self.inner.split_accepted(&omissions)?;
         let accepted_ids: BTreeSet<_> = accepted.iter().map(|it| it.transaction_id).collect();
@@ -173,7 +176,7 @@ impl FileEventStore {
             completeness: Completeness::of(&omissions).while_unconfirmed(snapshot.unconfirmed()),
             accepted,
             rewritten: self.inner.rewritten(history)?,
-            repeated_commands: repeated_commands(history),
+            repeated_commands: repeated_commands(history, shared),
             replica_conflicts: replica_conflicts(history, &replicas),
             moved: replicas.moved,
             recovered: self.recovered(),
@@ -261,10 +264,10 @@ fn replica_conflicts(history: &History, replicas: &Replicas) -> Vec<ReplicaIdent
 
 fn clock_ahead(history: &History, now: i64) -> Vec<ClockAhead> {
     let mut newest = BTreeMap::new();
-    for (_, stored) in history.canonical() {
-        let header = stored.header();
-        let entry = newest.entry(header.replica_id).or_insert(header.created_at);
-        *entry = header.created_at.max(*entry);
+    for (_, member) in history.canonical() {
+        let created_at = member.created_at();
+        let entry = newest.entry(member.replica_id()).or_insert(created_at);
+        *entry = created_at.max(*entry);
     }
     let ahead = |created_at: &Timestamp| {
         created_at.unix_nanos().saturating_sub(now) > CLOCK_TOLERANCE_NANOS

@@ -133,6 +133,16 @@ impl FileEventStore {
     }
 }
 
+impl FileEventStore {
+    /// Builds the index anew from the files, after a part of it was found to be [damaged](fs_index::Undecodable).
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub fn repair_index(&self) -> Result<(), RefreshError> {
+        self.inner.repair()
+    }
+}
+
 impl Inner {
     /// Brings the index up to date, taking the write lock only when something came or went.
     pub(crate) fn refresh(&self, scan: Scan) -> Result<(), RefreshError> {

@@ -58,8 +58,11 @@ impl FileEventStore {
     /// Reads everything.
     pub fn verify(&self) -> Result<Verification, RefreshError> {
         self.inner.refresh(Scan::Contents)?;
-        let read = |snapshot: &Snapshot| Ok((snapshot.clone(), snapshot.history()?));
-        let (snapshot, history) = self.inner.ask_present(read)?;
+        let read = |snapshot: &Snapshot| {
+            let shared = snapshot.shared_commands()?;
+            Ok((snapshot.clone(), snapshot.history()?, shared))
+        };
+        let (snapshot, history, shared) = self.inner.ask_present(read)?;
         let (history, omissions) = (&*history, self.inner.omissions_in(&snapshot)?);
         let (omissions, accepted) = self.inner.split_accepted(&omissions)?;
         let is_accepted = |id: Option<TransactionId>| {
@@ -67,14 +70,14 @@ impl FileEventStore {
         };
         let mut found = Verification {
             rewritten: self.inner.rewritten(history)?,
-            repeated_commands: repeated_commands(history),
+            repeated_commands: repeated_commands(history, shared),
             ..Verification::default()
         };
         let above_gaps = above_gaps(history);
         // Of each replica: equal numbers are an identity conflict, which the status tells of.
         let mut newest = HashMap::new();
-        for (ix, stored) in history.canonical() {
-            let path = stored.relative_path();
+        for (ix, member) in history.canonical() {
+            let path = member.relative_path();
             let mut problem = |reason: String, remedy: Remedy| {
                 found.problems.push(Problem {
                     path: path.clone(),
@@ -116,7 +119,7 @@ impl FileEventStore {
                     continue;
                 }
             };
-            if transaction.content_hash != stored.content_hash() {
+            if transaction.content_hash != member.content_hash() {
                 problem(
                     "its content is not what was ingested".to_owned(),
                     good_bytes(),
@@ -125,7 +128,7 @@ impl FileEventStore {
             let header = &transaction.header;
             for parent in history.dag().parents(ix).map(|parent| history.get(parent)) {
                 if header.format_version == FormatVersion::V3
-                    && header.created_at < parent.header().created_at.of_next_child()
+                    && header.created_at < parent.created_at().of_next_child()
                 {
                     let reason = format!(
                         "it is dated {}, not after its parent {}",
@@ -162,7 +165,7 @@ impl FileEventStore {
                     problem(reason, find_its_commit());
                 }
             }
-            if let Some((replica_id, number)) = counted(header)
+            if let Some((replica_id, number)) = counted(member)
                 && let Some((before, number_before)) = newest.insert(replica_id, (ix, number))
                 && number < number_before
                 && history.dag().is_ancestor(before, ix)

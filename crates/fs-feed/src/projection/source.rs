@@ -78,7 +78,14 @@ impl Page {
                 known,
             } => {
                 let known = known.map(Position::from_uuid);
-                Self::canonical(store, (transactions, events), known, select, limit)
+                let read = || Self::canonical(store, (transactions, events), known, select, limit);
+                match read() {
+                    Err(ReadError::Damaged(_)) => {
+                        store.repair_index()?;
+                        read()
+                    }
+                    page => page,
+                }
             }
         }
     }
@@ -126,16 +133,18 @@ impl Page {
             is_last: false,
             standing,
         };
-        for (nth, (ix, stored)) in history.canonical().enumerate().skip(transactions) {
+        for (nth, (ix, member)) in history.canonical().enumerate().skip(transactions) {
             let done = if nth == transactions { events } else { 0 };
             let left = limit - page.events.len();
-            let events = if done == 0 && stored.event_count() <= left as u64 {
-                let events = history.placed(ix);
+            let events = if done == 0 && member.event_count() <= left as u64 {
+                let stored = history.load(ix)?;
+                let events = history.placed(&stored);
                 let owned = events.map(|event| Ok(StoredEvent::from(event?)));
                 owned.collect::<Result<Vec<_>, ReadError>>()?
             } else {
                 // To read on in a transaction, the index does not decode it again.
-                let first = history.placed(ix).next().transpose()?;
+                let stored = history.load(ix)?;
+                let first = history.placed(&stored).next().transpose()?;
                 let from = first.map(|event| (event.position, done));
                 from.map_or(Ok(Vec::new()), |from| rest_of(store, from, select, left))?
             };

@@ -513,23 +513,18 @@ fn with_the_last_subscription_ends_every_thread() {
 /// Settles the fork of a stream without any event.
 fn settle(store: &FileEventStore, name: &str) {
     let settled = store.settle(|history, _| {
-        let all: Vec<_> = history.canonical().map(|(_, stored)| stored).collect();
-        let newest = all.iter().map(|stored| stored.header().created_at).max();
-        let created_at = newest.unwrap().successor().unwrap();
-        let has_child = |id: TransactionId| {
-            let mut parents = all.iter().flat_map(|stored| &stored.header().parents);
-            parents.any(|parent| parent.transaction_id == id)
-        };
-        let heads = all.iter().filter(|stored| !has_child(stored.id()));
+        let newest = history.canonical().map(|(_, member)| member.created_at());
+        let created_at = newest.max().unwrap().successor().unwrap();
+        let heads = history.dag().heads().into_iter();
         let mut parents: Vec<_> = heads
-            .map(|stored| Parent {
-                transaction_id: stored.id(),
-                content_hash: Some(stored.content_hash()),
+            .map(|head| Parent {
+                transaction_id: history.get(head).id(),
+                content_hash: Some(history.get(head).content_hash()),
             })
             .collect();
         parents.sort_by_key(|parent| parent.transaction_id);
         let heads = parents.iter().map(|parent| parent.transaction_id).collect();
-        let version = all.len() as u64;
+        let version = history.len() as u64;
         let header = Header {
             format_version: FormatVersion::V3,
             transaction_id: TransactionId::from_parts(created_at.unix_millis(), [0; 10]),

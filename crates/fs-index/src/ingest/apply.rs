@@ -85,7 +85,7 @@ impl Index {
             return Ok(false);
         }
         let mut missing = Vec::new();
-        for parent in &summary.parents {
+        for parent in &summary.links.parents {
             let is_head = state.heads.contains_key(parent);
             if !is_head && catalog.number_of(*parent, &state.dead)?.is_none() {
                 missing.push(*parent);
@@ -119,7 +119,7 @@ impl Index {
         state.flat -= u64::from(gone.place == Place::Flat);
         self.directories.remove_file(&gone.path(), gone.stamp);
         let mut orphaned = Vec::new();
-        for parent in gone.summary.parents {
+        for parent in gone.summary.links.parents {
             if state.missing_parents.contains_key(&parent) {
                 let missing_parents = Arc::make_mut(&mut state.missing_parents);
                 if let Some(children) = missing_parents.get_mut(&parent) {
@@ -172,6 +172,7 @@ pub(crate) fn entry_of(arrived: &Arrived, offset: u64, len: u32) -> Entry {
         writes: summary.writes,
         event_types: summary.event_types,
         command_id: summary.command_id,
-        parents: summary.parents,
+        content_hash: arrived.content_hash,
+        links: summary.links,
     }
 }

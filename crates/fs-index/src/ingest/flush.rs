@@ -89,7 +89,7 @@ impl Index {
     /// Starts from what a full rebuild found, and writes it down.
     pub(crate) fn adopt(&mut self, rebuild: Rebuild) -> Result<(), IndexError> {
         let (state, directories) = state_of(&rebuild);
-        let mut members: Vec<_> = rebuild.history.shared().to_vec();
+        let mut members: Vec<_> = rebuild.members.all().to_vec();
         members.sort_unstable_by_key(|stored| stored.number);
         let entries: Vec<Entry> = members
             .iter()
@@ -99,9 +99,7 @@ impl Index {
             })
             .collect();
         let segments = self.write_segment(&entries);
-        self.start_from(state, directories, rebuild.journal, segments, entries)?;
-        self.snapshot.set_history(rebuild.history);
-        Ok(())
+        self.start_from(state, directories, rebuild.journal, segments, entries)
     }
 
     /// Starts anew from a journal and a segment that holds all of it.
@@ -219,7 +217,7 @@ impl Index {
 
 /// Works out the state after a full rebuild.
 fn state_of(rebuild: &Rebuild) -> (State, Directories) {
-    let history = &rebuild.history;
+    let history = &rebuild.members.history;
     let dag = history.dag();
     let epoch = history
         .epoch()
@@ -231,28 +229,28 @@ fn state_of(rebuild: &Rebuild) -> (State, Directories) {
     state.transactions = history.len() as u64;
     state.events = history.event_count();
     for ix in dag.heads() {
-        let stored = history.get(ix);
+        let member = history.get(ix);
         let head = Head {
-            created_at: stored.header.created_at,
-            replica_id: stored.header.replica_id,
-            transaction_id: stored.id(),
-            content_hash: stored.content_hash,
+            created_at: member.created_at(),
+            replica_id: member.replica_id(),
+            transaction_id: member.id(),
+            content_hash: member.content_hash(),
         };
         state.heads.insert(head.transaction_id, head);
     }
     let missing_parents = Arc::make_mut(&mut state.missing_parents);
     for (ix, missing) in dag.missing_parents() {
-        let number = history.get(ix).number;
+        let number = history.get(ix).number();
         missing_parents.entry(missing).or_default().insert(number);
     }
     state.last_appended.clone_from(&rebuild.last_appended);
     state.once_vanished = Arc::new(rebuild.once_vanished.clone());
     let is_flat = |stored: &&Arc<Stored>| stored.place == Place::Flat;
-    state.flat = history.shared().iter().filter(is_flat).count() as u64;
+    state.flat = rebuild.members.all().iter().filter(is_flat).count() as u64;
     state.needs_rebuild = rebuild.needs_rebuild();
     state.rejected = Arc::new(rebuild.rejected());
     let mut directories = Directories(rebuild.stamps.clone());
-    for stored in history.shared() {
+    for stored in rebuild.members.all() {
         let stamp = rebuild.restamped.get(&stored.id());
         if let Some(files) = directories.files_beside(&stored.relative_path()) {
             files.add(*stamp.unwrap_or(&stored.stamp));

@@ -197,7 +197,7 @@ impl Index {
         let places = payloads[first..].iter().zip(&offsets[first..]);
         for (arrived, (payload, offset)) in arrived.into_iter().zip(places) {
             let len = u32::try_from(payload.len()).expect("payloads are bounded by the file limit");
-            let mut missing = arrived.summary.parents.clone();
+            let mut missing = arrived.summary.links.parents.clone();
             missing.retain(|parent| !known.contains(parent));
             known.insert(arrived.summary.id);
             state.add(&arrived, &missing);

@@ -13,9 +13,9 @@
 //! | 7 | directories | a list: path, then nothing for one that is gone, or its stamp |
 //! | 8 | rejected | a list: path of a file that is left out, then its stamp u64 when it was looked at, and whether a newer version wrote it |
 //!
-//! The summary says what the index needs of a transaction, so that no JSON is read to replay it: id, replica, its
-//! sequence, time, number of events, parents, streams written with the number of events each, event types, command id,
-//! and for each event its stream and type, as places in these lists, and where its data lie in the file's bytes.
+//! The summary says what the index needs of a transaction, so that no JSON is read to replay it: id, replica, time, number of
+//! events, its links (`links.rs`) with their length before them, event types, command id, and for each event its stream and type, as
+//! places among the streams written and these types, and where its data lie in the file's bytes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -27,6 +27,7 @@ use fs_format::{
 use smallvec::SmallVec;
 
 use crate::codec::{Fields, Writer};
+use crate::links::{Links, each_written};
 use crate::position::{Epoch, RunningHash};
 use crate::watch::file_stamp::FileStamp;
 use crate::watch::scan::Stamp;
@@ -63,10 +64,10 @@ pub(crate) struct Seen {
 pub(crate) struct Summary {
     pub(crate) id: TransactionId,
     pub(crate) replica_id: ReplicaId,
-    pub(crate) replica_seq: Option<u64>,
     pub(crate) created_at: Timestamp,
     pub(crate) event_count: u32,
-    pub(crate) parents: Vec<TransactionId>,
+    pub(crate) links: Links,
+    /// The streams that it writes, in byte order, each with the number of events.
     pub(crate) writes: Vec<(StreamId, u64)>,
     pub(crate) event_types: Vec<Box<str>>,
     pub(crate) command_id: Option<CommandId>,
@@ -93,11 +94,8 @@ impl Summary {
         events: &'a [Event<'_>],
         data: impl Fn(usize, &'a Event<'_>) -> Option<Range<usize>>,
     ) -> Self {
-        let bases = header.stream_bases.iter();
-        let writes: Vec<(StreamId, u64)> = bases
-            .filter(|(_, base)| base.writes > 0)
-            .map(|(stream_id, base)| (stream_id.clone(), base.writes))
-            .collect();
+        let links = Links::of(header);
+        let writes = written(&links);
         let mut event_types: Vec<Box<str>> = Vec::new();
         let mut places_of: HashMap<&str, usize> = HashMap::new();
         let mut places = Vec::with_capacity(events.len());
@@ -124,15 +122,10 @@ impl Summary {
         Self {
             id: header.transaction_id,
             replica_id: header.replica_id,
-            replica_seq: header.replica_seq,
             created_at: header.created_at,
             event_count: u32::try_from(events.len())
                 .expect("a transaction has at most 65,536 events"),
-            parents: header
-                .parents
-                .iter()
-                .map(|parent| parent.transaction_id)
-                .collect(),
+            links,
             writes,
             event_types,
             command_id: header.command_id.clone(),
@@ -142,12 +135,8 @@ impl Summary {
 
     fn write(&self, to: &mut Writer) {
         to.id(self.id).replica(self.replica_id);
-        to.option(self.replica_seq, |to, seq| _ = to.u64(seq));
         to.i64(self.created_at.unix_nanos()).u32(self.event_count);
-        to.list(self.parents.iter(), |to, parent| _ = to.id(*parent));
-        to.list(self.writes.iter(), |to, (stream_id, count)| {
-            to.text(stream_id.as_str()).u64(*count);
-        });
+        to.block(&self.links.encode());
         to.list(self.event_types.iter(), |to, name| _ = to.text(name));
         to.option(self.command_id.as_ref(), |to, id| _ = to.text(id.as_str()));
         to.list(self.events.iter(), |to, it| {
@@ -159,14 +148,16 @@ impl Summary {
     }
 
     fn read(from: &mut Fields<'_>) -> Option<Self> {
+        let (id, replica_id) = (from.id()?, from.replica()?);
+        let (created_at, event_count) = (from.time()?, from.u32()?);
+        let links = Links::decode(from.block()?)?;
         Some(Self {
-            id: from.id()?,
-            replica_id: from.replica()?,
-            replica_seq: from.option(Fields::u64)?,
-            created_at: from.time()?,
-            event_count: from.u32()?,
-            parents: from.list(Fields::id)?,
-            writes: from.list(|from| Some((from.stream()?, from.u64()?)))?,
+            id,
+            replica_id,
+            created_at,
+            event_count,
+            writes: written(&links),
+            links,
             event_types: from.list(|from| from.text().map(Box::from))?,
             command_id: from.option(|from| CommandId::new(from.text()?).ok())?,
             events: from.list(EventPlace::read)?,
@@ -186,6 +177,13 @@ impl EventPlace {
             len: from.u32()?,
         })
     }
+}
+
+fn written(links: &Links) -> Vec<(StreamId, u64)> {
+    let written = links.declared().writes();
+    written
+        .map(|(stream_id, count)| (stream_id.clone(), count))
+        .collect()
 }
 
 /// Returns where `text` lies in `bytes` when it was borrowed from them.
@@ -222,17 +220,11 @@ impl<'a> View<'a> {
         // Origin, place, stamp of the file, content hash.
         from.skip(1 + 1 + 8 + 32)?;
         let id = from.id()?;
-        from.skip(16)?;
-        from.option(Fields::u64)?;
-        from.skip(8)?;
+        // Replica, time.
+        from.skip(16 + 8)?;
         let event_count = from.u32()?;
-        let parents = from.u32()? as usize;
-        from.skip(parents.checked_mul(16)?)?;
         let mut streams = SmallVec::new();
-        for _ in 0..from.u32()? {
-            streams.push(from.text()?);
-            from.u64()?;
-        }
+        each_written(from.block()?, |name| streams.push(name))?;
         let mut event_types = SmallVec::new();
         for _ in 0..from.u32()? {
             event_types.push(from.text()?);

@@ -14,7 +14,6 @@ use crate::position::Epoch;
 use crate::snapshot::history::History;
 use crate::snapshot::tally::Tally;
 use crate::state::State;
-use crate::stored::Stored;
 use crate::watch::rejected::{Reason, RejectedFile};
 use crate::watch::working_copy::Unconfirmed;
 
@@ -158,9 +157,9 @@ fn id_in(path: &str) -> Option<TransactionId> {
 }
 
 impl Omission {
-    /// Returns the omission of a parent of a transaction, which is not there.
-    pub(crate) fn missing_below(child: &Stored, parent: TransactionId) -> Self {
-        let is_old = child.header.format_version != FormatVersion::V3;
+    /// Returns the omission of a parent that is not there, of a transaction in a format.
+    pub(crate) fn missing_below(child: FormatVersion, parent: TransactionId) -> Self {
+        let is_old = child != FormatVersion::V3;
         let place = if is_old { Place::Flat } else { Place::Sharded };
         Self {
             kind: OmissionKind::Missing,

@@ -11,6 +11,13 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug, Default)]
 pub(crate) struct Derived(Mutex<HashMap<TypeId, Box<dyn Any + Send>>>);
 
+/// A clone has nothing yet.
+impl Clone for Derived {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
 impl Derived {
     /// Calls `look` with the value of a type, which is its default before the first call.
     ///

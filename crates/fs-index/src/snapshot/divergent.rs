@@ -19,6 +19,7 @@ use crate::error::IndexError;
 use crate::ingest::plan::Key;
 use crate::snapshot::Snapshot;
 use crate::stored::Stored;
+use crate::table::segment::GraphRow;
 
 /// More beginnings of what comes are not told apart.
 const MAX_ROOTS: usize = 64;
@@ -31,7 +32,7 @@ impl Snapshot {
     pub(crate) fn divergent_subgraph(
         &self,
         incoming: &BTreeMap<TransactionId, Stored>,
-    ) -> Result<Option<Vec<Stored>>, IndexError> {
+    ) -> Result<Option<Vec<GraphRow>>, IndexError> {
         let Some(state) = &self.state else {
             return Ok(None);
         };
@@ -60,24 +61,13 @@ impl Snapshot {
         for head in state.heads.keys() {
             descent.reach(*head, 0)?;
         }
-        let Some(numbers) = descent.run()? else {
-            return Ok(None);
-        };
-        let numbers = numbers.into_iter();
-        let places = numbers.map(|number| {
-            self.catalog
-                .transaction(number)?
-                .ok_or_else(|| self.damaged())
-        });
-        let places: Vec<_> = places.collect::<Result<_, IndexError>>()?;
-        self.load_places(&places).map(Some)
+        descent.run()
     }
 }
 
-/// A transaction that was reached: its number, its parents, and which of the roots descend from it.
+/// A transaction that was reached, and which of the roots descend from it.
 struct Reached {
-    number: u64,
-    parents: Vec<TransactionId>,
+    row: GraphRow,
     below: u64,
 }
 
@@ -112,25 +102,20 @@ impl<'a> Descent<'a> {
         let Some(number) = self.snapshot.number_of(id)? else {
             return Ok(());
         };
-        let record = self.snapshot.record_of(number)?;
-        let summary = record.summary;
-        let key = (summary.created_at, summary.replica_id, id);
+        let row = self.snapshot.catalog.graph(number)?;
+        let row = row.ok_or_else(|| self.snapshot.damaged())?;
+        let key = (row.row.created_at, row.row.replica_id, id);
         self.keys.insert(id, key);
         self.open += usize::from(below != self.all);
-        let reached = Reached {
-            number,
-            parents: summary.parents,
-            below,
-        };
-        self.waiting.insert(key, reached);
+        self.waiting.insert(key, Reached { row, below });
         Ok(())
     }
 
-    /// Returns the numbers of those that not all roots descend from, in ascending order.
+    /// Returns those that not all roots descend from, by number.
     ///
     /// Keys ascend along edges, so all that descends from a transaction is taken before it.
-    fn run(mut self) -> Result<Option<BTreeSet<u64>>, IndexError> {
-        let mut found = BTreeSet::new();
+    fn run(mut self) -> Result<Option<Vec<GraphRow>>, IndexError> {
+        let mut found = Vec::new();
         let mut looked_at = 0;
         while self.open > 0 {
             let Some((_, reached)) = self.waiting.pop_last() else {
@@ -140,14 +125,15 @@ impl<'a> Descent<'a> {
             if looked_at > MAX_SUBGRAPH_TRANSACTIONS {
                 return Ok(None);
             }
+            for parent in &reached.row.links.parents {
+                self.reach(*parent, reached.below)?;
+            }
             if reached.below != self.all {
                 self.open -= 1;
-                found.insert(reached.number);
-            }
-            for parent in reached.parents {
-                self.reach(parent, reached.below)?;
+                found.push(reached.row);
             }
         }
+        found.sort_unstable_by_key(|it| it.row.number);
         Ok(Some(found))
     }
 }

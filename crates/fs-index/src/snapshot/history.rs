@@ -1,21 +1,26 @@
-//! The history in memory: the DAG, the streams it makes, and the ingestion order.
+//! The history in memory: the DAG, the streams it makes, and the ingestion order. Its bytes stay in the journal.
 //!
 //! **Invariant**: streams and versions are a function of the set of transactions; numbers are a function of the
 //! journal. Nothing else goes in.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use fs_dag::{Dag, Node, TxIx};
-use fs_format::{DecodeError, Event, StreamId, TransactionId};
+use fs_format::{
+    ContentHash, Event, FormatVersion, ReplicaId, StreamBase, StreamId, Timestamp, TransactionId,
+};
 
+use crate::error::IndexError;
+use crate::links::Declared;
+use crate::log::journal::JournalReader;
+use crate::log::record::{self, Place, Record};
 use crate::position::{Epoch, Position, RunningHash, Sequence};
 use crate::snapshot::derived::Derived;
 use crate::state::State;
 use crate::stored::Provenance;
 use crate::stored::Stored;
+use crate::table::segment::{FLAT, GraphRow};
 
 /// The events that one transaction adds to one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,27 +46,131 @@ pub struct Placed<'a> {
     pub position: Position,
 }
 
-/// A transaction in memory whose bytes are not those that were verified.
+/// A transaction whose record cannot be read, or holds other bytes than were verified.
 #[derive(Debug, thiserror::Error)]
-#[error("transaction {transaction_id} does not decode any more; refresh the store")]
+#[error("transaction {transaction_id} cannot be read any more; refresh the store")]
 pub struct Undecodable {
     /// The transaction.
     pub transaction_id: TransactionId,
     /// What is wrong with it.
-    pub source: DecodeError,
+    pub source: Box<IndexError>,
 }
 
-/// The transactions of a store and what follows from them.
-#[derive(Debug, Default)]
+/// The transactions of a store and what follows from them, without what they hold: that is read where it is asked for.
+#[derive(Clone, Debug, Default)]
 pub struct History {
     dag: Dag,
-    stored: Vec<Arc<Stored>>,
-    by_number: BTreeMap<u64, TxIx>,
+    /// By index in the DAG.
+    rows: Vec<Row>,
+    /// What the rows declare, one after another.
+    declared: Vec<(StreamId, StreamBase)>,
+    /// Few transactions settle anything.
+    resolves: HashMap<usize, BTreeMap<StreamId, Vec<TransactionId>>>,
+    /// Every stream that is declared, so that each name is in memory once.
+    names: HashSet<StreamId>,
+    /// Of so many rows, from the first on, the numbers ascend; those of a preview have none.
+    numbered: usize,
     streams: BTreeMap<StreamId, Vec<Write>>,
     events: u64,
     epoch: Option<Epoch>,
     generation: u64,
+    /// Where the records are; `None` for what no journal has.
+    journal: Option<JournalReader>,
     derived: Derived,
+}
+
+/// What is known of a transaction besides what the DAG knows.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    number: u64,
+    running_hash: RunningHash,
+    content_hash: ContentHash,
+    replica_seq: Option<u64>,
+    /// Where its record lies in the journal.
+    offset: u64,
+    len: u32,
+    event_count: u32,
+    /// Where in `declared` what it declares begins; it ends where that of the next begins.
+    declared_at: usize,
+    parents: u16,
+    format_version: FormatVersion,
+    flags: u8,
+}
+
+/// A transaction of a [`History`].
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    history: &'a History,
+    ix: TxIx,
+}
+
+impl<'a> Member<'a> {
+    fn row(self) -> &'a Row {
+        &self.history.rows[self.ix.as_usize()]
+    }
+
+    /// Returns the id.
+    pub fn id(self) -> TransactionId {
+        self.history.dag.id(self.ix)
+    }
+
+    /// Returns who wrote it.
+    pub fn replica_id(self) -> ReplicaId {
+        self.history.dag.key(self.ix).replica_id
+    }
+
+    /// Returns its place in the chain of its writer's transactions, where its format records one.
+    pub fn replica_seq(self) -> Option<u64> {
+        self.row().replica_seq
+    }
+
+    /// Returns when it was written.
+    pub fn created_at(self) -> Timestamp {
+        self.history.dag.key(self.ix).created_at
+    }
+
+    /// Returns the format of its file.
+    pub fn format_version(self) -> FormatVersion {
+        self.row().format_version
+    }
+
+    /// Returns the hash by which children refer to it.
+    pub fn content_hash(self) -> ContentHash {
+        self.row().content_hash
+    }
+
+    /// Returns the number it got when this working copy first saw it, counted from 1.
+    pub fn number(self) -> u64 {
+        self.row().number
+    }
+
+    /// Returns how many events it holds.
+    pub fn event_count(self) -> u64 {
+        u64::from(self.row().event_count)
+    }
+
+    /// Returns the path of its file below `events/`, with `/` between the parts.
+    pub fn relative_path(self) -> String {
+        let place = match self.row().flags & FLAT {
+            0 => Place::Sharded,
+            _ => Place::Flat,
+        };
+        place.path(self.id())
+    }
+
+    /// Returns what it declares of streams.
+    pub fn declared(self) -> Declared<'a> {
+        static NONE: BTreeMap<StreamId, Vec<TransactionId>> = BTreeMap::new();
+        let (history, row) = (self.history, self.row());
+        let next = history.rows.get(self.ix.as_usize() + 1);
+        let end = next.map_or(history.declared.len(), |next| next.declared_at);
+        Declared {
+            format_version: row.format_version,
+            parents: usize::from(row.parents),
+            streams: &history.declared[row.declared_at..end],
+            resolves: history.resolves.get(&self.ix.as_usize()).unwrap_or(&NONE),
+        }
+    }
 }
 
 impl History {
@@ -75,7 +184,7 @@ impl History {
 
     /// Builds the history of these transactions.
     pub(crate) fn build(
-        stored: impl IntoIterator<Item = Arc<Stored>>,
+        rows: impl IntoIterator<Item = GraphRow>,
         epoch: Option<Epoch>,
         generation: u64,
     ) -> Self {
@@ -84,42 +193,67 @@ impl History {
             generation,
             ..Self::default()
         };
-        history.extend(stored.into_iter().collect());
+        history.extend(rows);
         history
     }
 
     /// Adds transactions that are not there yet; returns whether the canonical order changed behind one that was.
-    pub(crate) fn extend(&mut self, batch: Vec<Arc<Stored>>) -> bool {
-        let arrival = self.dag.extend(batch.iter().map(|stored| {
+    pub(crate) fn extend(&mut self, batch: impl IntoIterator<Item = GraphRow>) -> bool {
+        let Self {
+            dag,
+            rows,
+            declared,
+            resolves,
+            names,
+            numbered,
+            ..
+        } = self;
+        let arrival = dag.extend(batch.into_iter().map(|it| {
+            let (row, links) = (it.row, it.links);
+            if !links.resolves.is_empty() {
+                resolves.insert(rows.len(), links.resolves);
+            }
+            let follows = |last: &Row| last.number < row.number;
+            if *numbered == rows.len() && rows.last().is_none_or(follows) {
+                *numbered += 1;
+            }
+            rows.push(Row {
+                number: row.number,
+                running_hash: row.running_hash,
+                content_hash: it.content_hash,
+                replica_seq: links.replica_seq,
+                offset: row.offset,
+                len: row.len,
+                event_count: row.event_count,
+                declared_at: declared.len(),
+                parents: u16::try_from(links.parents.len()).unwrap_or(u16::MAX),
+                format_version: links.format_version,
+                flags: row.flags,
+            });
+            declared.extend(links.streams.into_iter().map(|(stream_id, base)| {
+                let known = names.get(&stream_id).cloned();
+                let stream_id = known.unwrap_or_else(|| {
+                    names.insert(stream_id.clone());
+                    stream_id
+                });
+                (stream_id, base)
+            }));
             Node {
-                id: stored.header.transaction_id,
-                replica_id: stored.header.replica_id,
-                created_at: stored.header.created_at,
-                parents: stored
-                    .header
-                    .parents
-                    .iter()
-                    .map(|parent| parent.transaction_id)
-                    .collect(),
+                id: row.id,
+                replica_id: row.replica_id,
+                created_at: row.created_at,
+                parents: links.parents,
             }
         }));
         debug_assert!(
             arrival.duplicates.is_empty(),
             "callers add a transaction once"
         );
-        for stored in batch {
-            let ix = self
-                .dag
-                .index_of(stored.id())
-                .expect("it was added just above");
-            debug_assert_eq!(
-                ix.as_usize(),
-                self.stored.len(),
-                "indexes are dense and in insertion order"
-            );
-            self.by_number.insert(stored.number, ix);
-            self.stored.push(stored);
-        }
+        debug_assert_eq!(
+            self.dag.len(),
+            self.rows.len(),
+            "indexes are dense and in insertion order"
+        );
         if arrival.reordered && !arrival.is_inserted {
             self.rebuild_streams();
             return true;
@@ -140,12 +274,11 @@ impl History {
     /// # Complexity
     /// O(w) for the w writes of the streams that these write, so that one that writes nothing costs nothing.
     fn sort_writes_of(&mut self, added: &[TxIx]) {
-        let written = added.iter().flat_map(|ix| {
-            let bases = self.stored[ix.as_usize()].header.stream_bases.iter();
-            bases.filter(|(_, base)| base.writes > 0)
-        });
-        let streams: BTreeSet<&StreamId> = written.map(|(stream_id, _)| stream_id).collect();
-        for stream_id in streams {
+        let written = added
+            .iter()
+            .flat_map(|ix| self.get(*ix).declared().writes());
+        let streams: BTreeSet<StreamId> = written.map(|(stream_id, _)| stream_id.clone()).collect();
+        for stream_id in &streams {
             let Some(writes) = self.streams.get_mut(stream_id) else {
                 continue;
             };
@@ -170,15 +303,18 @@ impl History {
         if self.dag.rank(ix).is_none() {
             return;
         }
-        let stored = &self.stored[ix.as_usize()];
-        self.events += stored.event_count();
-        for (stream_id, base) in stored
-            .header
-            .stream_bases
-            .iter()
-            .filter(|(_, base)| base.writes > 0)
-        {
-            let writes = self.streams.entry(stream_id.clone()).or_default();
+        self.events += self.get(ix).event_count();
+        let place = self.rows[ix.as_usize()].declared_at;
+        let end = place + self.get(ix).declared().streams.len();
+        for at in place..end {
+            let (stream_id, base) = &self.declared[at];
+            if base.writes == 0 {
+                continue;
+            }
+            let writes = match self.streams.get_mut(stream_id) {
+                Some(writes) => writes,
+                None => self.streams.entry(stream_id.clone()).or_default(),
+            };
             let version = writes.last().map_or(0, |last| last.base + last.count);
             writes.push(Write {
                 transaction: ix,
@@ -200,12 +336,19 @@ impl History {
         self.generation = generation;
     }
 
-    pub(crate) fn set_generation(&mut self, generation: u64) {
-        self.generation = generation;
+    /// Says where the records are.
+    pub(crate) fn set_journal(&mut self, journal: JournalReader) {
+        self.journal = Some(journal);
     }
 
-    pub(crate) fn shared(&self) -> &[Arc<Stored>] {
-        &self.stored
+    /// Makes room for so many transactions more.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.rows.reserve(count);
+        self.declared.reserve(count);
+    }
+
+    pub(crate) fn set_generation(&mut self, generation: u64) {
+        self.generation = generation;
     }
 
     /// Returns the transaction DAG.
@@ -214,23 +357,23 @@ impl History {
     }
 
     /// Returns a transaction by its index in the DAG.
-    pub fn get(&self, ix: TxIx) -> &Stored {
-        &self.stored[ix.as_usize()]
+    pub fn get(&self, ix: TxIx) -> Member<'_> {
+        Member { history: self, ix }
     }
 
     /// Returns a transaction by its id.
-    pub fn find(&self, id: TransactionId) -> Option<&Stored> {
+    pub fn find(&self, id: TransactionId) -> Option<Member<'_>> {
         self.dag.index_of(id).map(|ix| self.get(ix))
     }
 
     /// Returns the number of transactions.
     pub fn len(&self) -> usize {
-        self.stored.len()
+        self.rows.len()
     }
 
     /// Returns whether there is no transaction.
     pub fn is_empty(&self) -> bool {
-        self.stored.is_empty()
+        self.rows.is_empty()
     }
 
     /// Returns the number of events in canonical order.
@@ -249,22 +392,21 @@ impl History {
     }
 
     /// Returns the transactions in canonical order.
-    pub fn canonical(&self) -> impl DoubleEndedIterator<Item = (TxIx, &Stored)> {
+    pub fn canonical(&self) -> impl DoubleEndedIterator<Item = (TxIx, Member<'_>)> {
         self.dag.order().iter().map(|ix| (*ix, self.get(*ix)))
     }
 
     /// Returns the transactions numbered `number` or higher, in ingestion order.
-    pub fn ingested_from(&self, number: u64) -> impl Iterator<Item = (TxIx, &Stored)> {
-        self.by_number
-            .range((Bound::Included(number), Bound::Unbounded))
-            .map(|(_, ix)| (*ix, self.get(*ix)))
+    pub fn ingested_from(&self, number: u64) -> impl Iterator<Item = (TxIx, Member<'_>)> {
+        let numbered = &self.rows[..self.numbered];
+        let first = numbered.partition_point(|row| row.number < number);
+        let found = self.dag.indices_from(first).take(self.numbered - first);
+        found.map(|ix| (ix, self.get(ix)))
     }
 
     /// Returns the highest number given so far; 0 when there is none.
     pub fn last_number(&self) -> u64 {
-        self.by_number
-            .last_key_value()
-            .map_or(0, |(number, _)| *number)
+        self.last_ingested().map_or(0, |(number, _)| number)
     }
 
     /// Returns every stream with its version, in byte order of the stream ids.
@@ -281,8 +423,8 @@ impl History {
 
     /// Returns the last transaction in ingestion order, with the running hash of the journal there.
     pub(crate) fn last_ingested(&self) -> Option<(u64, RunningHash)> {
-        let (number, ix) = self.by_number.last_key_value()?;
-        Some((*number, self.get(*ix).running_hash))
+        let last = self.rows[..self.numbered].last()?;
+        Some((last.number, last.running_hash))
     }
 
     /// Returns the place behind everything in the ingestion order; `None` when there is nothing.
@@ -297,11 +439,11 @@ impl History {
     /// Returns whether a position is one of this history, and everything before it is what it was when the position was given out.
     pub fn holds(&self, position: Position) -> bool {
         let sequence = position.sequence;
-        let stored = self.by_number.get(&sequence.number());
-        let stored = stored.map(|ix| self.get(*ix));
-        stored.zip(self.epoch).is_some_and(|(stored, epoch)| {
-            sequence.is_within(stored.event_count)
-                && stored.running_hash.proof(epoch) == position.proof
+        let numbered = &self.rows[..self.numbered];
+        let at = numbered.binary_search_by_key(&sequence.number(), |row| row.number);
+        let row = at.ok().map(|at| &numbered[at]);
+        row.zip(self.epoch).is_some_and(|(row, epoch)| {
+            sequence.is_within(row.event_count) && row.running_hash.proof(epoch) == position.proof
         })
     }
 
@@ -325,12 +467,41 @@ impl History {
         writes.get(at)
     }
 
-    /// Returns the events of the transaction `ix`, each with its version and position.
+    /// Reads the transaction `ix`.
+    ///
+    /// # Errors
+    /// When its record cannot be read, or holds other bytes than were verified.
+    pub fn load(&self, ix: TxIx) -> Result<Stored, Undecodable> {
+        let (row, transaction_id) = (&self.rows[ix.as_usize()], self.dag.id(ix));
+        let undecodable = |source| Undecodable {
+            transaction_id,
+            source: Box::new(source),
+        };
+        let journal = self.journal.as_ref().ok_or_else(|| {
+            let path = self.get(ix).relative_path().into();
+            undecodable(IndexError::NoJournal { path })
+        })?;
+        let payload = journal.read(row.offset, row.len).map_err(undecodable)?;
+        let stored = payload.and_then(|payload| match record::parse(&payload)? {
+            Record::Arrived(arrived) => Stored::of_record(*arrived, &payload).ok(),
+            _ => None,
+        });
+        let is_it = |it: &Stored| (it.number, it.id()) == (row.number, transaction_id);
+        stored.filter(is_it).ok_or_else(|| {
+            let path = journal.path().to_owned();
+            undecodable(IndexError::Damaged { path })
+        })
+    }
+
+    /// Returns the events of a transaction of this history, each with its version and position.
     ///
     /// # Errors
     /// An item is an error only when the bytes in memory are not those that were verified.
-    pub fn placed(&self, ix: TxIx) -> impl Iterator<Item = Result<Placed<'_>, Undecodable>> {
-        let stored = self.get(ix);
+    pub fn placed<'a>(
+        &'a self,
+        stored: &'a Stored,
+    ) -> impl Iterator<Item = Result<Placed<'a>, Undecodable>> {
+        let ix = self.dag.index_of(stored.id());
         let mut seen: BTreeMap<StreamId, u64> = BTreeMap::new();
         let proof = stored
             .running_hash
@@ -338,16 +509,17 @@ impl History {
         (0u16..=u16::MAX)
             .zip(stored.events())
             .map(move |(place, event)| {
-                let event = event.map_err(|source| Undecodable {
+                let event = event.map_err(|_| Undecodable {
                     transaction_id: stored.id(),
-                    source,
+                    source: Box::new(IndexError::Damaged {
+                        path: stored.relative_path().into(),
+                    }),
                 })?;
                 let count = match seen.get_mut(&event.stream_id) {
                     Some(count) => count,
                     None => {
-                        let base = self
-                            .write_of(ix, &event.stream_id)
-                            .map_or(0, |write| write.base);
+                        let write = ix.and_then(|ix| self.write_of(ix, &event.stream_id));
+                        let base = write.map_or(0, |write| write.base);
                         seen.entry(event.stream_id.clone()).or_insert(base)
                     }
                 };
@@ -362,30 +534,6 @@ impl History {
                     event,
                     position,
                 })
-            })
-    }
-
-    /// Returns the events of `stream_id` with versions above `after`, in canonical order.
-    ///
-    /// # Errors
-    /// As [`History::placed`].
-    ///
-    /// # Complexity
-    /// O(log w) to find the first of the stream's w writers, then the transactions that write it from there on.
-    pub fn stream_after<'a>(
-        &'a self,
-        stream_id: &StreamId,
-        after: u64,
-    ) -> impl Iterator<Item = Result<Placed<'a>, Undecodable>> {
-        let writes = self.writes(stream_id);
-        let first = writes.partition_point(|write| write.base + write.count <= after);
-        let wanted = stream_id.clone();
-        writes[first..]
-            .iter()
-            .flat_map(|write| self.placed(write.transaction))
-            .filter(move |placed| match placed {
-                Ok(placed) => placed.event.stream_id == wanted && placed.version > after,
-                Err(_) => true,
             })
     }
 }
@@ -407,7 +555,7 @@ mod tests {
     }
 
     /// Returns a transaction without parents that adds so many events to each of these streams.
-    fn transaction(number: u64, streams: &[(&str, u64)]) -> Arc<Stored> {
+    fn transaction(number: u64, streams: &[(&str, u64)]) -> GraphRow {
         let mut random = [0; 10];
         random[2..].copy_from_slice(&number.to_be_bytes());
         let base = |writes| StreamBase { version: 0, writes };
@@ -442,7 +590,7 @@ mod tests {
         let events: Vec<_> = streams.iter().flat_map(of_stream).collect();
         let mut stored = Stored::of_encoded_bytes(encode(&header, &events).unwrap());
         stored.number = number;
-        Arc::new(stored)
+        stored.graph_row()
     }
 
     #[test]
@@ -455,15 +603,15 @@ mod tests {
             transaction(5, &[("s", 1), ("t", 1)]),
         ];
         for order in [[0, 4, 1, 2, 3], [1, 3, 4, 0, 2], [4, 3, 2, 1, 0]] {
-            let mut history = History::build([Arc::clone(&all[order[0]])], None, 0);
-            history.extend(vec![Arc::clone(&all[order[1]])]);
-            let rest = order[2..].iter().map(|nth| Arc::clone(&all[*nth]));
+            let mut history = History::build([all[order[0]].clone()], None, 0);
+            history.extend([all[order[1]].clone()]);
+            let rest = order[2..].iter().map(|nth| all[*nth].clone());
             for stored in rest {
-                history.extend(vec![stored]);
+                history.extend([stored]);
             }
             let writes = |name| {
                 let writes = history.writes(&stream(name)).iter();
-                let place = |write: &Write| (history.get(write.transaction).number, write.base);
+                let place = |write: &Write| (history.get(write.transaction).number(), write.base);
                 writes.map(place).collect::<Vec<_>>()
             };
             assert_eq!(writes("s"), [(1, 0), (2, 2), (3, 3), (5, 6)], "{order:?}");

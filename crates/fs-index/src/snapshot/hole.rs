@@ -42,17 +42,17 @@ impl History {
         }
         let orphans: BTreeSet<TransactionId> = below.keys().map(|ix| dag.id(*ix)).collect();
         let mut events = EventsByChain::default();
-        for (ix, stored) in self.canonical() {
+        for (ix, member) in self.canonical() {
             if !below.contains_key(&ix)
                 && let Some(missing) = dag.parents(ix).find_map(|parent| below.get(&parent))
             {
                 below.insert(ix, *missing);
             }
-            let Some(base) = stored.header().stream_bases.get(stream_id) else {
+            let Some(base) = member.declared().base_of(stream_id) else {
                 continue;
             };
             if let Some(missing) = below.get(&ix) {
-                let is_orphan = base.writes > 0 && orphans.contains(&stored.id());
+                let is_orphan = base.writes > 0 && orphans.contains(&member.id());
                 if is_orphan || base.version > events.below(self, ix) {
                     return Some(*missing);
                 }

@@ -1,8 +1,9 @@
 //! Loading transactions from the journal: batches of them, and the whole history for what needs all of it.
 
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
 
-use fs_format::Header;
+use fs_format::{Header, TransactionId};
 
 use crate::error::IndexError;
 use crate::log::bytes::Bytes;
@@ -73,25 +74,19 @@ impl Snapshot {
         is_needed.then(|| self.history()).transpose()
     }
 
-    /// Hands over the history of this very state, which somebody has worked out in another way.
-    pub(crate) fn set_history(&mut self, history: History) {
-        let history = Arc::new(history);
-        // A reader that loads one at the moment hands it on itself.
-        if let Ok(mut latest) = self.caches.history.try_lock() {
-            *latest = Some(Arc::clone(&history));
-        }
-        self.history = OnceLock::from(history);
-    }
-
-    /// Returns the present history, which is the caller's alone.
+    /// Returns the present history without some transactions, which is the caller's alone.
     ///
     /// # Errors
     /// As [`Snapshot::history`].
-    pub(crate) fn own_history(&self) -> Result<History, IndexError> {
-        match &self.state {
-            Some(state) => self.read_history(state, None),
-            None => Ok(History::default()),
+    pub(crate) fn history_without(
+        &self,
+        left_out: &BTreeSet<TransactionId>,
+    ) -> Result<History, IndexError> {
+        let mut history = History::default();
+        if let Some(state) = &self.state {
+            self.extend_history(&mut history, state, 1, left_out)?;
         }
+        Ok(history)
     }
 
     /// Reads what is not in a history that is known, if that is a beginning of this one, and all of it otherwise.
@@ -105,25 +100,37 @@ impl Snapshot {
             known.epoch() == Some(state.epoch)
                 && end.is_none_or(|end| self.sequence_of(end).is_ok())
         });
-        let mut from = known.as_ref().map_or(1, |known| known.last_number() + 1);
-        let mut fresh = Vec::new();
-        loop {
-            let places = self
-                .catalog
-                .transactions_from(from, BATCH_ROWS, &state.dead)?;
-            let Some(last) = places.last() else { break };
-            from = last.number + 1;
-            fresh.extend(self.load_places(&places)?.into_iter().map(Arc::new));
-        }
-        let mut history = match known.map(Arc::try_unwrap) {
-            Some(Ok(history)) => history,
-            // Somebody still looks at the former one.
-            Some(Err(shared)) => History::build(shared.shared().to_vec(), None, 0),
-            None => History::default(),
-        };
-        history.extend(fresh);
-        history.set_epoch(state.epoch, state.generation);
+        let from = known.as_ref().map_or(1, |known| known.last_number() + 1);
+        // Somebody may still look at the former one.
+        let mut history = known.map(Arc::unwrap_or_clone).unwrap_or_default();
+        self.extend_history(&mut history, state, from, &BTreeSet::new())?;
         Ok(history)
+    }
+
+    /// Adds the transactions numbered `from` or higher to a history.
+    fn extend_history(
+        &self,
+        history: &mut History,
+        state: &State,
+        from: u64,
+        left_out: &BTreeSet<TransactionId>,
+    ) -> Result<(), IndexError> {
+        let (mut next, mut failed) = (from, None);
+        let batches = std::iter::from_fn(|| {
+            let read = self.catalog.graph_from(next, BATCH_ROWS, &state.dead);
+            let rows = read.map_err(|error| failed = Some(error)).ok()?;
+            next = rows.last()?.row.number + 1;
+            Some(rows)
+        });
+        let rows = batches.flatten();
+        history.reserve(usize::try_from(state.transactions).unwrap_or(0));
+        history.extend(rows.filter(|it| !left_out.contains(&it.row.id)));
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        history.set_epoch(state.epoch, state.generation);
+        history.set_journal(self.journal.clone());
+        Ok(())
     }
 
     /// Returns the headers of the transactions numbered higher than `number`, in ingestion order; `None` when they are

@@ -13,6 +13,7 @@
 //! *Not done here*: finding out what came or went (`Index`).
 
 mod caches;
+pub(crate) mod canonical;
 pub(crate) mod completeness;
 pub(crate) mod derived;
 pub(crate) mod divergent;

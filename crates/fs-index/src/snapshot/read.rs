@@ -3,7 +3,7 @@
 //! **Invariant**: each answers as [`History`](crate::History) would. Where the canonical order is not that of the keys
 //! ([`Snapshot::is_ordered_by_key`]), the history is loaded and asked.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError};
 
 use fs_format::{CommandId, ContentHash, StreamId, TransactionId};
@@ -114,6 +114,28 @@ impl Snapshot {
         Ok(found)
     }
 
+    /// Returns each command that several transactions name, with these.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index cannot be read.
+    ///
+    /// # Complexity
+    /// One look at each command id, and the headers of those that are named several times.
+    pub fn shared_commands(&self) -> Result<BTreeMap<CommandId, Vec<TransactionId>>, IndexError> {
+        let mut shared: BTreeMap<CommandId, Vec<TransactionId>> = BTreeMap::new();
+        let Some(state) = &self.state else {
+            return Ok(shared);
+        };
+        for number in self.catalog.shared_commands(&state.dead)?.concat() {
+            let header = self.stored(number)?.header;
+            let command_id = header.command_id.ok_or_else(|| self.damaged())?;
+            let named = shared.entry(command_id).or_default();
+            named.push(header.transaction_id);
+        }
+        shared.retain(|_, named| named.len() > 1);
+        Ok(shared)
+    }
+
     /// Returns the version that `stream_id` has after a transaction, canonically; `None` when it writes none of it.
     ///
     /// # Errors
@@ -164,7 +186,7 @@ impl Snapshot {
     ) -> Result<Arc<Vec<Write>>, IndexError> {
         if let Some(history) = self.ordering_history()? {
             let writes = history.writes(stream_id).iter().map(|write| Write {
-                number: history.get(write.transaction).number,
+                number: history.get(write.transaction).number(),
                 base: write.base,
                 count: write.count,
             });

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use fs_format::{CommandId, StreamId, TransactionId};
 
 use crate::error::IndexError;
-use crate::table::segment::{Segment, SegmentError, TxRow};
+use crate::table::segment::{GraphRow, Segment, SegmentError, TxRow};
 use crate::table::tail::Tail;
 
 /// A number that is no further from the one before it is looked up along with those between them ...
@@ -125,6 +125,46 @@ impl Catalog {
         Ok(found)
     }
 
+    /// Returns up to `limit` transactions numbered `number` or higher as the graph needs them, ascending.
+    pub(crate) fn graph_from(
+        &self,
+        number: u64,
+        limit: usize,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<GraphRow>, IndexError> {
+        let mut found: Vec<GraphRow> = Vec::new();
+        for segment in self
+            .segments
+            .iter()
+            .filter(|segment| segment.last_number() >= number)
+        {
+            let mut from = number;
+            while found.len() < limit {
+                let batch = segment.graph_from(from, limit - found.len())?;
+                let Some(last) = batch.last() else { break };
+                from = last.row.number + 1;
+                found.extend(
+                    batch
+                        .into_iter()
+                        .filter(|it| !dead.contains(&it.row.number)),
+                );
+            }
+        }
+        let missing = limit.saturating_sub(found.len());
+        let tail = self.tail.graph_from(number);
+        found.extend(
+            tail.filter(|it| !dead.contains(&it.row.number))
+                .take(missing),
+        );
+        Ok(found)
+    }
+
+    /// Returns a transaction as the graph needs it.
+    pub(crate) fn graph(&self, number: u64) -> Result<Option<GraphRow>, IndexError> {
+        let mut found = self.graph_from(number, 1, &BTreeSet::new())?;
+        Ok(found.pop().filter(|found| found.row.number == number))
+    }
+
     /// Returns the last transaction with a number below `number`.
     ///
     /// # Complexity
@@ -170,6 +210,28 @@ impl Catalog {
         dead: &BTreeSet<u64>,
     ) -> Result<Vec<u64>, IndexError> {
         self.collect(dead, |segment| segment.commands(id), self.tail.commands(id))
+    }
+
+    /// Returns the numbers of the transactions that may be of one command, for each that may have several.
+    ///
+    /// # Complexity
+    /// O(c log c) for c transactions that name a command, and 24 bytes for each.
+    pub(crate) fn shared_commands(
+        &self,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<Vec<u64>>, IndexError> {
+        let mut pairs = Vec::new();
+        for segment in &self.segments {
+            pairs.extend(segment.command_pairs()?);
+        }
+        pairs.extend(self.tail.command_pairs());
+        pairs.retain(|(_, number)| !dead.contains(number));
+        pairs.sort_unstable();
+        let of_one = pairs.chunk_by(|one, next| one.0 == next.0);
+        let shared = of_one.filter(|pairs| pairs.len() > 1);
+        Ok(shared
+            .map(|pairs| pairs.iter().map(|(_, number)| *number).collect())
+            .collect())
     }
 
     /// Returns the numbers of the transactions with events of a type, ascending.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use fs_format::{CommandId, StreamId, TransactionId};
 
-use crate::table::segment::{Entry, Posting, TxRow};
+use crate::table::segment::{Entry, GraphRow, Posting, TxRow, command_key};
 
 /// The transactions by number, in chunks that clones share.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +62,12 @@ impl Tail {
         entries.map(|(_, entry)| TxRow::of(entry))
     }
 
+    pub(crate) fn graph_from(&self, number: u64) -> impl Iterator<Item = GraphRow> {
+        let chunks = self.chunks.iter();
+        let entries = chunks.flat_map(move |chunk| chunk.entries.range(number..));
+        entries.map(|(_, entry)| GraphRow::of(entry))
+    }
+
     pub(crate) fn numbers_of(&self, id: TransactionId) -> Vec<u64> {
         self.collect(|chunk| numbers(&chunk.ids, id))
     }
@@ -80,6 +86,12 @@ impl Tail {
 
     pub(crate) fn commands(&self, id: &CommandId) -> Vec<u64> {
         self.collect(|chunk| chunk.commands.get(id).into_iter().flatten().copied())
+    }
+
+    /// Returns every command's key and the number of its transaction.
+    pub(crate) fn command_pairs(&self) -> impl Iterator<Item = ([u8; 16], u64)> {
+        let pair = |entry: &Entry| Some((command_key(entry.command_id.as_ref()?), entry.number));
+        self.entries().filter_map(pair)
     }
 
     pub(crate) fn numbers_of_type(&self, event_type: &str) -> Vec<u64> {
@@ -134,7 +146,7 @@ impl Chunk {
     fn push(&mut self, entry: Arc<Entry>) {
         let number = entry.number;
         self.ids.insert((entry.id.as_u128(), number));
-        for parent in &entry.parents {
+        for parent in &entry.links.parents {
             self.children.insert((parent.as_u128(), number));
         }
         for (stream_id, _) in &entry.writes {

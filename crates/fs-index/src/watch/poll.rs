@@ -157,9 +157,6 @@ impl Index {
         if polled == PollOutcome::Current {
             self.snapshot.unconfirmed = None;
             self.snapshot.rejected_files = rebuild.rejected_files().into();
-            if state.is_some_and(|state| rebuild.history.is_as_of(state)) {
-                self.snapshot.set_history(rebuild.history);
-            }
         }
         Ok(polled)
     }

@@ -7,7 +7,9 @@ use fs_index::{PollOutcome, Reason, Scan, Stored};
 use fs_io::Disk;
 
 use crate::build::{format_2, id, tx};
-use crate::world::{Shown, World, epoch, facts, ingested, look, members, rejected_files, take_in};
+use crate::world::{
+    Shown, World, bytes_of, epoch, facts, ingested, look, members, rejected_files, take_in,
+};
 
 #[test]
 fn names_that_are_no_transactions_are_reported_where_they_are() {
@@ -168,11 +170,7 @@ fn a_known_file_that_is_edited_in_place_leaves_and_comes_back() {
         assert_ne!(epoch(&index), before, "what was read is not there any more");
         world.overwrite(&path, &whole.bytes);
         world.refresh_to(&mut index, Scan::Contents);
-        assert_eq!(
-            index.shown().find(id(1)).unwrap().file_bytes(),
-            whole.bytes,
-            "it is back"
-        );
+        assert_eq!(bytes_of(&index.shown(), id(1)), whole.bytes, "it is back");
         assert!(
             rejected_files(&index).is_empty(),
             "{:?}",
@@ -298,7 +296,7 @@ fn of_two_files_of_one_id_the_sealed_one_is_read_whichever_came_first() {
         };
         for index in [&index, &fresh] {
             assert_eq!(
-                index.shown().find(old).unwrap().file_bytes(),
+                bytes_of(&index.shown(), old),
                 sealed.bytes,
                 "the choice depends on the files alone, not on their order {order:?}"
             );
@@ -312,7 +310,7 @@ fn of_two_files_of_one_id_the_sealed_one_is_read_whichever_came_first() {
         world.remove_at(&sharded);
         world.refresh(&mut index);
         assert_eq!(
-            index.shown().find(old).unwrap().file_bytes(),
+            bytes_of(&index.shown(), old),
             old_bytes,
             "the other one is left"
         );

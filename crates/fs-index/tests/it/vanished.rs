@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fs_index::Scan;
 
 use crate::build::{id, tx};
-use crate::world::{Shown, World, epoch, facts, ingested, look, own};
+use crate::world::{Shown, World, bytes_of, epoch, facts, ingested, look, own};
 
 #[test]
 fn bytes_of_what_vanished_are_kept_until_it_is_back() {
@@ -108,7 +108,7 @@ fn a_file_that_is_edited_and_comes_back_before_it_was_missed_changes_nothing() {
     world.overwrite(&path, &whole.bytes);
     world.refresh_to(&mut index, Scan::Contents);
     assert_eq!(epoch(&index), before, "nobody read the other content");
-    assert_eq!(index.shown().find(id(1)).unwrap().file_bytes(), whole.bytes);
+    assert_eq!(bytes_of(&index.shown(), id(1)), whole.bytes);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fs_format::{ContentHash, Encoded, EventId, ReplicaId, TransactionId};
+use fs_dag::TxIx;
+use fs_format::{ContentHash, Encoded, EventId, ReplicaId, StreamId, TransactionId};
 use fs_index::{
     All, Budget, Epoch, History, Index, IndexError, Layout, Placed, PollOutcome, Position,
     RawEvents, Reason, Scan, Stored, Unconfirmed,
@@ -87,7 +88,12 @@ impl World {
         if index.poll(scan).unwrap() == PollOutcome::Changed {
             ingest(&self.sim.clock, index, scan, &self.lock());
         }
-        if let Err(IndexError::Damaged { .. }) = index.snapshot().history() {
+        let snapshot = index.snapshot();
+        let all = |placed: Placed<'_>| placed.position;
+        let read = snapshot
+            .history()
+            .and_then(|_| snapshot.read_ingested(None, &All, usize::MAX, all));
+        if let Err(IndexError::Damaged { .. }) = read {
             index.repair(&self.lock()).unwrap();
         }
         load(index);
@@ -232,6 +238,20 @@ impl Shown for Index {
     }
 }
 
+/// Returns what is told of the events of a transaction, each with its stream.
+fn events_of<T>(history: &History, ix: TxIx, told: impl Fn(Placed<'_>) -> T) -> Vec<(StreamId, T)> {
+    let stored = history.load(ix).unwrap();
+    let placed = history.placed(&stored).map(Result::unwrap);
+    let told = placed.map(|placed| (placed.event.stream_id.clone(), told(placed)));
+    told.collect()
+}
+
+/// Returns the bytes of the file of a transaction.
+pub(crate) fn bytes_of(history: &History, id: TransactionId) -> Vec<u8> {
+    let ix = history.dag().index_of(id).unwrap();
+    history.load(ix).unwrap().file_bytes().to_vec()
+}
+
 /// Loads the history, and compares with it what is answered without it.
 pub(crate) fn load(index: &mut Index) {
     let history = index.shown();
@@ -260,9 +280,12 @@ pub(crate) fn load(index: &mut Index) {
     assert_eq!(heads, expected, "the heads are those of the history");
     for (stream_id, _) in history.streams() {
         let told = |placed: Placed<'_>| (placed.event.event_id, placed.version, placed.position);
-        let expected: Vec<_> = history
-            .stream_after(stream_id, 1)
-            .map(|placed| told(placed.unwrap()))
+        let writers = history.writes(stream_id).iter();
+        let expected: Vec<_> = writers
+            .flat_map(|write| events_of(&history, write.transaction, &told))
+            .filter(|(is_of_it, _)| is_of_it == stream_id)
+            .map(|(_, told)| told)
+            .filter(|(_, version, _)| *version > 1)
             .collect();
         assert_eq!(
             index.snapshot().read_stream(stream_id, 1, told).unwrap(),
@@ -292,8 +315,8 @@ pub(crate) fn load(index: &mut Index) {
     }
     let ingested: Vec<_> = history
         .ingested_from(1)
-        .flat_map(|(ix, _)| history.placed(ix))
-        .map(|placed| placed.unwrap().position)
+        .flat_map(|(ix, _)| events_of(&history, ix, |placed| placed.position))
+        .map(|(_, position)| position)
         .collect();
     let read = index
         .snapshot()
@@ -439,18 +462,14 @@ impl Witness {
     pub(crate) fn read(&mut self, history: &History) {
         let mut before = None;
         for (ix, stored) in history.ingested_from(1) {
-            for placed in history.placed(ix) {
-                let placed = placed.unwrap();
-                let sequence = Some(placed.position.sequence);
-                assert!(before < sequence, "two events at {}", placed.position);
+            let told = |placed: Placed<'_>| (placed.position, placed.event.event_id);
+            for (_, (position, event_id)) in events_of(history, ix, told) {
+                let sequence = Some(position.sequence);
+                assert!(before < sequence, "two events at {position}");
                 before = sequence;
-                let found = (stored.id(), stored.content_hash(), placed.event.event_id);
-                let known = *self.read.entry(placed.position).or_insert(found);
-                assert_eq!(
-                    known, found,
-                    "{} named another event before",
-                    placed.position
-                );
+                let found = (stored.id(), stored.content_hash(), event_id);
+                let known = *self.read.entry(position).or_insert(found);
+                assert_eq!(known, found, "{position} named another event before");
             }
         }
     }

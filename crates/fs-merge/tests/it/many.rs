@@ -104,15 +104,10 @@ fn an_append_beside_more_heads_names_those_of_its_own_streams() {
         .expect(stream("t"), ExpectedVersion::Exact(1));
     let appended = place.store.append(append).unwrap();
     let parents = place.store.with_history(|history| {
-        let parents = &history
-            .find(appended.transaction_id)
-            .unwrap()
-            .header()
-            .parents;
-        parents
-            .iter()
-            .map(|parent| parent.transaction_id)
-            .collect::<Vec<_>>()
+        let dag = history.dag();
+        let appended = dag.index_of(appended.transaction_id).unwrap();
+        let parents = dag.parents(appended).map(|parent| dag.id(parent));
+        parents.collect::<Vec<_>>()
     });
     let parents = parents.unwrap();
     assert_eq!(parents.len(), MAX_PARENTS);

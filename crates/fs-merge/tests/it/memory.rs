@@ -4,14 +4,15 @@ use fs_dag::{Dag, Node, TxIx};
 use fs_format::{
     FormatVersion, Header, Json, Parent, ReplicaId, StreamBase, StreamId, Timestamp, TransactionId,
 };
-use fs_index::Position;
+use fs_index::{Declared, Links, Position};
 use fs_merge::Lineage;
 
 /// Headers beside a DAG; it takes transactions in any order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     dag: Dag,
-    headers: Vec<Header>,
+    pub(crate) headers: Vec<Header>,
+    links: Vec<Links>,
     /// The place behind everything, where there is an ingestion order.
     pub(crate) end: Option<Position>,
 }
@@ -21,8 +22,8 @@ impl Lineage for Memory {
         &self.dag
     }
 
-    fn header(&self, ix: TxIx) -> &Header {
-        &self.headers[ix.as_usize()]
+    fn declared(&self, ix: TxIx) -> Declared<'_> {
+        self.links[ix.as_usize()].declared()
     }
 
     fn ingestion_end(&self) -> Option<Position> {
@@ -49,6 +50,7 @@ impl Memory {
         });
         let arrival = self.dag.extend(nodes);
         assert_eq!(arrival.duplicates, [], "a transaction arrives once");
+        self.links.extend(headers.iter().map(Links::of));
         self.headers.extend(headers);
     }
 

@@ -62,8 +62,11 @@ fn no_history_is_read_to_say_that_no_fork_is_open() {
     let is_damaged = || fs::read(&journal).unwrap() == damaged;
     assert!(is_damaged(), "nobody met the damage");
     fs::remove_file(Layout::new(place.store.root()).index().join("forks")).unwrap();
-    assert_eq!(found_anew(&place), 0, "without it, the history answers");
-    assert!(!is_damaged(), "and the damage is met and mended");
+    assert_eq!(found_anew(&place), 0, "without it, the graph answers");
+    assert!(is_damaged(), "and nothing is read that events are in");
+    let events = place.store.canonical_events().unwrap().len() as u64;
+    assert_eq!(events, MANY, "who reads the events");
+    assert!(!is_damaged(), "meets the damage, and it is mended");
 }
 
 #[test]

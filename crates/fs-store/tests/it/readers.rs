@@ -217,22 +217,31 @@ fn a_read_goes_on_while_another_thread_ingests() {
 
 #[test]
 fn a_read_goes_on_while_another_thread_loads_the_history() {
+    // So many that the graph of the first is in a segment.
+    const MANY: u64 = 100;
     let machine = Simulation::new(1);
     let (store, pause) = open(&machine);
+    (4..=MANY).for_each(|n| _ = count(&store, "s", n));
     store.refresh().unwrap();
-    let is_journal = |path: &Path| path.ends_with("journal");
+    let is_segment = |path: &Path| path.extension().is_some_and(|it| it == "segment");
     let load = || {
         let len = store.with_history(|history| history.len());
-        assert_eq!(len.unwrap(), 3, "the history is that of before the append");
+        assert_eq!(
+            len.unwrap() as u64,
+            MANY,
+            "the history is that of before the append"
+        );
     };
-    read_while(&pause, is_journal, load, || {
-        assert_eq!(numbers(&store, "s"), [1, 2, 3], "a stream is read");
-        assert_eq!(all(&store), 3, "and all");
-        count(&store, "s", 4);
-        assert_eq!(numbers(&store, "s"), [1, 2, 3, 4], "an append goes on too");
+    read_while(&pause, is_segment, load, || {
+        let read = numbers(&store, "s");
+        assert_eq!(read, (1..=MANY).collect::<Vec<_>>(), "a stream is read");
+        assert_eq!(all(&store) as u64, MANY, "and all");
+        count(&store, "s", MANY + 1);
+        let read = numbers(&store, "s").last().copied();
+        assert_eq!(read, Some(MANY + 1), "an append goes on too");
         let streams = store.streams().unwrap();
-        assert_eq!(streams.into_inner(), [(stream("s"), 4)]);
+        assert_eq!(streams.into_inner(), [(stream("s"), MANY + 1)]);
     });
     let len = store.with_history(|history| history.len());
-    assert_eq!(len.unwrap(), 4, "the next one sees it");
+    assert_eq!(len.unwrap() as u64, MANY + 1, "the next one sees it");
 }

@@ -29,7 +29,7 @@ impl Rebuild {
 
     /// Returns the file that is taken for a transaction, if it is here.
     fn taken(&self, id: TransactionId) -> Option<&Stored> {
-        let member = || self.history.find(id).filter(|_| !self.gone.contains(&id));
+        let member = || self.members.find(id).filter(|_| !self.gone.contains(&id));
         self.candidates.get(&id).or_else(member)
     }
 
@@ -66,7 +66,7 @@ impl Rebuild {
         let wrong = self.taken(id).cloned();
         self.candidates.remove(&id);
         self.rejected_files.remove(&right.relative_path());
-        match self.history.find(id) {
+        match self.members.find(id) {
             Some(member) if member.is_same_file(&right) => _ = self.gone.remove(&id),
             member => {
                 if member.is_some() {

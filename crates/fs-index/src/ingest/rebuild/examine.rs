@@ -37,7 +37,7 @@ impl Rebuild {
         };
         let id = location.transaction_id();
         let member = self
-            .history
+            .members
             .find(id)
             .filter(|it| !self.gone.contains(&it.id()));
         if member.is_some_and(|it| it.place == Place::of(&location)) {

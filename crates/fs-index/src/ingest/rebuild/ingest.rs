@@ -14,12 +14,12 @@ use fs_format::TransactionId;
 use fs_io::SyncPolicy;
 
 use super::Rebuild;
+use super::members::Members;
 use crate::error::IndexError;
 use crate::ingest::vanished;
 use crate::log::journal::Journal;
 use crate::log::record::{self, Origin};
 use crate::position::{Epoch, RunningHash};
-use crate::snapshot::history::History;
 use crate::stored::Stored;
 use crate::watch::file::Rejected;
 use crate::watch::rejected::{Reason, RejectedFile};
@@ -56,7 +56,7 @@ impl Rebuild {
                 .contradiction(stored.id(), stored.content_hash)
                 .is_some()
         };
-        let members = self.history.shared().iter();
+        let members = self.members.all().iter();
         let (dropped, kept): (Vec<_>, Vec<_>) =
             members.partition(|stored| self.gone.contains(&stored.id()) || contradicted(stored));
         let mut dropped: BTreeSet<_> = dropped.into_iter().map(|stored| stored.id()).collect();
@@ -66,7 +66,7 @@ impl Rebuild {
         let kept = kept.into_iter().map(Arc::as_ref);
         let _ = whole.extend(kept.chain(joining.iter().copied()).map(node));
         self.cyclic = whole.left_out().into_iter().collect();
-        let is_member = |id: &TransactionId| self.history.find(*id).is_some();
+        let is_member = |id: &TransactionId| self.members.find(*id).is_some();
         let accepted = joining
             .into_iter()
             .map(Stored::id)
@@ -111,17 +111,17 @@ impl Rebuild {
         }
         if !plan.is_empty() {
             let settled = self.settle(plan)?;
-            let mut generation = self.history.topology_generation();
+            let mut generation = self.members.history.topology_generation();
             if !settled.lost.is_empty() {
                 generation += 1;
                 let epoch = self.draw_epoch()?;
                 payloads.extend(settled.lost.iter().map(|id| record::vanished(*id)));
                 payloads.push(record::epoch(epoch, generation));
-                self.history.set_epoch(epoch, generation);
+                self.members.history.set_epoch(epoch, generation);
             } else if settled.reordered {
                 generation += 1;
                 payloads.push(record::generation(generation));
-                self.history.set_generation(generation);
+                self.members.history.set_generation(generation);
             }
             joined = settled.joined;
             payloads.extend(joined.iter().map(|stored| stored.record()));
@@ -148,8 +148,8 @@ impl Rebuild {
     pub(super) fn rewrite(&mut self) -> Result<(), IndexError> {
         self.keep_gone(&self.gone)?;
         let members = self
-            .history
-            .shared()
+            .members
+            .all()
             .iter()
             .filter(|stored| !self.gone.contains(&stored.id()));
         let members: Vec<Stored> = members.map(|stored| Stored::clone(stored)).collect();
@@ -168,13 +168,13 @@ impl Rebuild {
         self.last_appended.clear();
         self.once_vanished = vanished::kept(self.system.disk.as_ref(), &self.layout);
         self.boot_id = self.system.machine.boot_id.clone();
-        let generation = self.history.topology_generation();
-        self.history = History::default();
+        let generation = self.members.history.topology_generation();
+        self.members = Members::default();
         self.restate_claims();
         let plan = self.plan();
         let settled = self.settle(plan)?;
         let epoch = self.draw_epoch()?;
-        self.history.set_epoch(epoch, generation);
+        self.members.history.set_epoch(epoch, generation);
         let mut payloads = vec![record::rebuilt(), record::epoch(epoch, generation)];
         payloads.extend(self.boot_id.iter().map(|boot_id| record::boot(boot_id)));
         // What is known and left out is not taken for a lost record later.
@@ -214,7 +214,7 @@ impl Rebuild {
             self.leave(|stored| lost.contains(&stored.id()));
             self.gone.clear();
         }
-        let reordered = self.history.extend(joined.clone());
+        let reordered = self.members.extend(&joined);
         for stored in &joined {
             self.rejected_files.remove(&stored.relative_path());
         }
@@ -229,8 +229,8 @@ impl Rebuild {
     /// Builds the history anew without some members; those whose files are there are candidates from now on.
     fn leave(&mut self, leaves: impl Fn(&Stored) -> bool) {
         let (leaving, kept): (Vec<_>, Vec<_>) = self
-            .history
-            .shared()
+            .members
+            .all()
             .iter()
             .cloned()
             .partition(|stored| leaves(stored));
@@ -239,10 +239,10 @@ impl Rebuild {
                 self.candidates.insert(stored.id(), Stored::clone(&stored));
             }
         }
-        self.history = History::build(
+        self.members = Members::build(
             kept,
-            self.history.epoch(),
-            self.history.topology_generation(),
+            self.members.history.epoch(),
+            self.members.history.topology_generation(),
         );
     }
 
@@ -278,7 +278,7 @@ impl Rebuild {
         let gone = leaving
             .iter()
             .filter(|id| self.gone.contains(id))
-            .filter_map(|id| self.history.find(*id));
+            .filter_map(|id| self.members.find(*id));
         let disk = self.system.disk.as_ref();
         let kept = gone.map(|stored| vanished::keep(disk, &self.layout, stored));
         let kept: Vec<_> = kept.collect::<Result<_, _>>()?;

@@ -13,6 +13,7 @@ mod claims;
 mod copies;
 mod examine;
 mod ingest;
+mod members;
 mod preview;
 mod survey;
 
@@ -23,13 +24,13 @@ use fs_format::{ReplicaId, TransactionId};
 use fs_io::{FileKind, System};
 
 use self::claims::Claims;
+use self::members::Members;
 use crate::error::IndexError;
 use crate::layout::Layout;
 use crate::log::journal::{self, Entry, Journal, JournalChange};
 use crate::log::record::{Arrived, Origin, Record, Seen};
 use crate::position::RunningHash;
 use crate::progress::Progress;
-use crate::snapshot::history::History;
 use crate::stored::Stored;
 use crate::watch::file::{self, Rejected};
 use crate::watch::file_stamp::FileStamp;
@@ -43,7 +44,7 @@ pub(crate) struct Rebuild {
     system: System,
     layout: Layout,
     pub(crate) journal: Journal,
-    pub(crate) history: History,
+    pub(crate) members: Members,
     claims: Claims,
     pub(crate) next_number: u64,
     /// That of the journal behind the last number that was given.
@@ -92,7 +93,7 @@ impl Rebuild {
             journal: Journal::new(&system, &layout),
             system,
             layout,
-            history: History::default(),
+            members: Members::default(),
             claims: Claims::default(),
             next_number: 1,
             running_hash: RunningHash::from_u64(0),
@@ -140,12 +141,12 @@ impl Rebuild {
         };
         !self.candidates.is_empty()
             || !self.cyclic.is_empty()
-            || !self.history.dag().is_ascending()
+            || !self.members.history.dag().is_ascending()
             || self
                 .rejected_files
                 .values()
                 .any(|it| it.trouble.reason.is_about_others())
-            || self.history.shared().iter().any(is_contested)
+            || self.members.all().iter().any(is_contested)
     }
 
     /// Looks at everything; takes no lock and writes nothing.
@@ -190,7 +191,7 @@ impl Rebuild {
 
     /// Returns whether something goes away, and most of the journal is of what went before.
     fn is_overgrown(&self) -> bool {
-        let members = self.history.shared().len() as u64;
+        let members = self.members.all().len() as u64;
         !self.gone.is_empty() && journal::is_overgrown(self.next_number - 1, members)
     }
 
@@ -256,7 +257,7 @@ impl Rebuild {
                         .expect("payloads are bounded by the file limit");
                     self.places.insert(arrived.number, (entry.offset, len));
                     if arrived.origin == Origin::Appended {
-                        self.enter(summary.replica_id, summary.replica_seq, summary.id);
+                        self.enter(summary.replica_id, summary.links.replica_seq, summary.id);
                     }
                     if members.insert(summary.id, entry).is_some() {
                         return Ok(false);
@@ -281,7 +282,7 @@ impl Rebuild {
         };
         stored.sort_unstable_by_key(|stored| stored.number);
         let stored = stored.into_iter().map(Arc::new);
-        self.history = History::build(stored, Some(epoch), generation);
+        self.members = Members::build(stored, Some(epoch), generation);
         Ok(true)
     }
 
@@ -298,8 +299,8 @@ impl Rebuild {
     fn restate_claims(&mut self) {
         self.claims = Claims::default();
         for stored in self
-            .history
-            .shared()
+            .members
+            .all()
             .iter()
             .filter(|stored| !self.gone.contains(&stored.id()))
         {

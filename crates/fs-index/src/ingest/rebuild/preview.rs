@@ -33,7 +33,7 @@ impl Rebuild {
             if self.candidates.get(&id).is_some_and(is_same) {
                 self.candidates.remove(&id);
             }
-            if self.history.find(id).is_some_and(is_same) {
+            if self.members.find(id).is_some_and(is_same) {
                 self.gone.insert(id);
             }
             if self.copies.get(&id).is_some_and(is_same) {
@@ -64,14 +64,14 @@ impl Rebuild {
                     .or_insert_with(|| rejected.trouble.clone());
             }
         }
-        let dag = self.history.dag();
+        let dag = self.members.history.dag();
         let rejected = self
             .rejected_files
             .iter()
             .filter(|(path, _)| known.contains(*path));
         let rejected = rejected.map(|(_, rejected)| &rejected.trouble);
         let mut omissions: Vec<_> = rejected
-            .filter_map(|trouble| Omission::of_rejected(trouble, &self.history))
+            .filter_map(|trouble| Omission::of_rejected(trouble, &self.members.history))
             .collect();
         let mut listed: BTreeSet<_> = omissions
             .iter()
@@ -79,19 +79,20 @@ impl Rebuild {
             .collect();
         for (child, parent) in dag.missing_parents() {
             if listed.insert(parent) {
-                omissions.push(Omission::missing_below(self.history.get(child), parent));
+                let child = self.members.history.get(child).format_version();
+                omissions.push(Omission::missing_below(child, parent));
             }
         }
         Merged {
             omissions,
             arrived: self.ids().filter(|id| !before.contains(id)).collect(),
-            history: self.history,
+            history: self.members.history,
             rejected_files: rejected_files.into_values().collect(),
         }
     }
 
     fn ids(&self) -> impl Iterator<Item = TransactionId> {
-        self.history.shared().iter().map(|stored| stored.id())
+        self.members.all().iter().map(|stored| stored.id())
     }
 
     fn change_as_planned(&mut self) {
@@ -105,7 +106,7 @@ impl Rebuild {
     /// Takes a file for one that is here, unless another content of its transaction is.
     fn take_incoming(&mut self, stored: Stored) -> Result<(), Reason> {
         let id = stored.id();
-        let here = self.history.find(id).or_else(|| self.candidates.get(&id));
+        let here = self.members.find(id).or_else(|| self.candidates.get(&id));
         match here {
             Some(here) if here.place != stored.place => match self.copies.get(&id) {
                 Some(copy) if copy.content_hash != stored.content_hash => Err(another_content()),

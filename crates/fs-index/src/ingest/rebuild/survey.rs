@@ -37,7 +37,7 @@ impl Rebuild {
             self.stamps
                 .extend(listing.stamp.map(|stamp| (listing.directory, stamp)));
         }
-        let members = self.history.shared().iter();
+        let members = self.members.all().iter();
         self.pending
             .extend(members.map(|stored| stored.relative_path()));
         self.pending.extend(self.listed.keys().cloned());
@@ -74,13 +74,13 @@ impl Rebuild {
 
     /// Leaves out the members whose files are listed where they are known to be; nothing else hides these.
     fn pass_over_members(&mut self) {
-        let (history, gone) = (&self.history, &self.gone);
+        let (members, gone) = (&self.members, &self.gone);
         for (path, kind) in &self.listed {
             let is_member = *kind == FileKind::File
                 && !self.rejected_files.contains_key(path)
                 && fs_format::check_name(path).is_ok_and(|location| {
                     let id = location.transaction_id();
-                    let member = history.find(id).filter(|_| !gone.contains(&id));
+                    let member = members.find(id).filter(|_| !gone.contains(&id));
                     Place::of(&location) == Place::Sharded
                         && member.is_some_and(|it| it.place == Place::Sharded)
                 });
@@ -95,7 +95,7 @@ impl Rebuild {
         let is_new = |path: &&String| {
             fs_format::check_name(path).is_ok_and(|location| {
                 let id = location.transaction_id();
-                Place::of(&location) == Place::Sharded && self.history.find(id).is_none()
+                Place::of(&location) == Place::Sharded && self.members.find(id).is_none()
             })
         };
         let paths: Vec<String> = self.pending.iter().filter(is_new).cloned().collect();
@@ -114,7 +114,7 @@ impl Rebuild {
         if self.candidates.get(&id).is_some_and(|it| it.place == place) {
             self.candidates.remove(&id);
         }
-        let was_member = self.history.find(id).is_some_and(|it| it.place == place);
+        let was_member = self.members.find(id).is_some_and(|it| it.place == place);
         if was_member {
             self.gone.insert(id);
         }
@@ -130,7 +130,7 @@ impl Rebuild {
     pub(super) fn meet(&mut self, stored: Stored) {
         let id = stored.id();
         self.miss_copy(id, stored.place);
-        let member = self.history.find(id);
+        let member = self.members.find(id);
         let others = [member, self.candidates.get(&id)];
         if stored.place == Place::Sharded
             && others
@@ -167,7 +167,7 @@ impl Rebuild {
                 Found::Missing(_) | Found::Rejected(_) => None,
             }
         };
-        let members = self.history.shared();
+        let members = self.members.all();
         for (stored, stamp) in members.iter().zip(file::each(members, compare)) {
             match stamp {
                 Some(stamp) if stamp == stored.stamp => {}
@@ -182,7 +182,7 @@ impl Rebuild {
 
     /// Returns the paths of the members that would be none any more for what happened to their files.
     pub(crate) fn taken_away(&self) -> Vec<String> {
-        let gone = self.gone.iter().filter_map(|id| self.history.find(*id));
+        let gone = self.gone.iter().filter_map(|id| self.members.find(*id));
         gone.map(Stored::relative_path).collect()
     }
 }

@@ -7,7 +7,7 @@ use std::vec;
 use fs_format::{ReplicaId, TransactionId};
 use fs_io::Disk;
 
-use super::table::{self, Section};
+use super::table::{self, Linked, Section};
 use super::write::Builder;
 use super::{Posting, Segment, SegmentError, SegmentId};
 
@@ -42,6 +42,14 @@ pub(crate) fn merge(
             }
         }
     }
+    to.begin(Section::Graph);
+    each_linked(parts, dead, |_, linked| {
+        to.linked(linked.content_hash, linked.links_len as usize)
+    })?;
+    to.begin(Section::Links);
+    each_linked(parts, dead, |part, linked| {
+        to.links(&part.links_at(linked)?)
+    })?;
     for section in [Section::Ids, Section::Children, Section::Commands] {
         to.begin(section);
         let mut cursors: Vec<Pairs<'_>> = parts
@@ -93,6 +101,28 @@ pub(crate) fn merge(
         }
     }
     to.finish(disk, temp, path)
+}
+
+/// Calls `each` with what the graph has of each transaction that is not in `dead`, by number.
+fn each_linked(
+    parts: &[&Segment],
+    dead: &BTreeSet<u64>,
+    mut each: impl FnMut(&Segment, &Linked) -> Result<(), SegmentError>,
+) -> Result<(), SegmentError> {
+    for part in parts {
+        let mut at = part.first_number();
+        loop {
+            let rows = part.linked_from(at, CHUNK_ENTRIES as usize)?;
+            let Some((last, _)) = rows.last() else { break };
+            at = last.number + 1;
+            for (row, linked) in &rows {
+                if !dead.contains(&row.number) {
+                    each(part, linked)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Sorts who writes a stream by canonical key; `rest` tells what a key has behind the time, and is asked about ties

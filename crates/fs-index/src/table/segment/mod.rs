@@ -3,7 +3,7 @@
 //! A segment answers point queries by binary search on disk, so that nothing is loaded and memory does not grow with it.
 //!
 //! ```text
-//! | head | transactions | ids | children | commands | postings | numbers of types | streams | types | names |
+//! | head | transactions | graph | links | ids | children | commands | postings | numbers of types | streams | types | names |
 //!   in pages of 4 KiB, each with a checksum (`pages.rs`); each section is an array of entries of one width (`table.rs`)
 //! ```
 //!
@@ -18,14 +18,16 @@ mod reader;
 mod table;
 mod write;
 
-use fs_format::{CommandId, ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_format::{CommandId, ContentHash, ReplicaId, StreamId, Timestamp, TransactionId};
 
+use crate::links::Links;
 use crate::position::RunningHash;
 pub(crate) use error::SegmentError;
 pub(crate) use merge::{merge, sort};
 pub(crate) use names::NameSearch;
 pub(crate) use pages::PageCache;
 pub(crate) use reader::{Segment, StreamRun};
+pub(crate) use table::command_key;
 pub(crate) use write::write;
 
 /// The random name of a segment.
@@ -54,7 +56,27 @@ pub(crate) struct Entry {
     pub(crate) writes: Vec<(StreamId, u64)>,
     pub(crate) event_types: Vec<Box<str>>,
     pub(crate) command_id: Option<CommandId>,
-    pub(crate) parents: Vec<TransactionId>,
+    pub(crate) content_hash: ContentHash,
+    pub(crate) links: Links,
+}
+
+/// A transaction as the graph of the history needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GraphRow {
+    pub(crate) row: TxRow,
+    /// The hash by which children refer to it.
+    pub(crate) content_hash: ContentHash,
+    pub(crate) links: Links,
+}
+
+impl GraphRow {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        Self {
+            row: TxRow::of(entry),
+            content_hash: entry.content_hash,
+            links: entry.links.clone(),
+        }
+    }
 }
 
 /// What a segment tells of one transaction.

@@ -8,8 +8,9 @@ use fs_io::Disk;
 
 use super::names::NameSearch;
 use super::pages::{Nearby, PageCache, Pages};
-use super::table::{self, Head, Named, Section, WIDEST};
-use super::{Posting, SegmentError, SegmentId, TxRow};
+use super::table::{self, Head, Linked, Named, Section, WIDEST};
+use super::{GraphRow, Posting, SegmentError, SegmentId, TxRow};
+use crate::links::Links;
 
 /// Entries that are read at a time where all are read.
 const CHUNK_ENTRIES: u64 = 256;
@@ -36,6 +37,11 @@ impl StreamRun {
     pub(crate) fn events(&self) -> u64 {
         self.named.events
     }
+}
+
+/// Returns where the links of a transaction end; `None` where no file is so long.
+fn end_of(linked: &Linked) -> Option<u64> {
+    linked.links_at.checked_add(u64::from(linked.links_len))
 }
 
 impl Segment {
@@ -105,6 +111,73 @@ impl Segment {
         Ok(found)
     }
 
+    /// Returns up to `limit` transactions numbered `number` or higher as the graph needs them, ascending.
+    pub(crate) fn graph_from(
+        &self,
+        number: u64,
+        limit: usize,
+    ) -> Result<Vec<GraphRow>, SegmentError> {
+        let found = self.linked_from(number, limit)?;
+        // The links of transactions that follow each other do so too.
+        let first = found.first().map_or(0, |(_, linked)| linked.links_at);
+        let end = found.last().map_or(Some(0), |(_, it)| end_of(it));
+        let all = end.and_then(|end| self.links_between(first, end).transpose());
+        let all = all.ok_or_else(|| self.pages.damaged())??;
+        let row = |(row, linked): (TxRow, Linked)| {
+            let start = usize::try_from(linked.links_at.checked_sub(first)?).ok()?;
+            let links = all.get(start..)?.get(..linked.links_len as usize)?;
+            Some(GraphRow {
+                row,
+                content_hash: linked.content_hash,
+                links: Links::decode(links)?,
+            })
+        };
+        let rows = found.into_iter().map(row).collect::<Option<_>>();
+        rows.ok_or_else(|| self.pages.damaged())
+    }
+
+    /// Returns up to `limit` transactions numbered `number` or higher, ascending, each with where its links lie.
+    pub(super) fn linked_from(
+        &self,
+        number: u64,
+        limit: usize,
+    ) -> Result<Vec<(TxRow, Linked)>, SegmentError> {
+        let at = self.place_of(number)?;
+        let mut rows = Vec::new();
+        self.each(Section::Transactions, at, limit as u64, |bytes| {
+            rows.push(table::read_row(bytes)?);
+            Some(())
+        })?;
+        let mut linked = Vec::with_capacity(rows.len());
+        self.each(Section::Graph, at, limit as u64, |bytes| {
+            linked.push(table::read_linked(bytes)?);
+            Some(())
+        })?;
+        match rows.len() == linked.len() {
+            true => Ok(rows.into_iter().zip(linked).collect()),
+            false => Err(self.pages.damaged()),
+        }
+    }
+
+    /// Returns the links of a transaction as they are written.
+    pub(super) fn links_at(&self, linked: &Linked) -> Result<Vec<u8>, SegmentError> {
+        let end = end_of(linked).ok_or_else(|| self.pages.damaged())?;
+        let links = self.links_between(linked.links_at, end)?;
+        links.ok_or_else(|| self.pages.damaged())
+    }
+
+    /// Returns the links between two places of their section; `None` where it does not reach so far.
+    fn links_between(&self, start: u64, end: u64) -> Result<Option<Vec<u8>>, SegmentError> {
+        let span = self.head.spans[Section::Links as usize];
+        let len = end.checked_sub(start).filter(|_| end <= span.count);
+        let Some(len) = len.and_then(|len| usize::try_from(len).ok()) else {
+            return Ok(None);
+        };
+        let mut links = vec![0; len];
+        self.pages.read(span.start + start, &mut links)?;
+        Ok(Some(links))
+    }
+
     /// Returns the numbers that a transaction has had, ascending.
     pub(crate) fn numbers_of(&self, id: TransactionId) -> Result<Vec<u64>, SegmentError> {
         self.numbers(Section::Ids, table::key_of(id))
@@ -145,6 +218,16 @@ impl Segment {
     /// Returns the numbers of those who may have this command id.
     pub(crate) fn commands(&self, id: &CommandId) -> Result<Vec<u64>, SegmentError> {
         self.numbers(Section::Commands, table::command_key(id))
+    }
+
+    /// Returns every command's key and the number of its transaction, by both.
+    pub(crate) fn command_pairs(&self) -> Result<Vec<([u8; 16], u64)>, SegmentError> {
+        let mut pairs = Vec::new();
+        self.each(Section::Commands, 0, u64::MAX, |bytes| {
+            pairs.push(table::read_pair(bytes)?);
+            Some(())
+        })?;
+        Ok(pairs)
     }
 
     /// Returns the numbers of those with events of a type, ascending.

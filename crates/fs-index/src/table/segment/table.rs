@@ -3,6 +3,8 @@
 //! | section | entry | sorted by |
 //! |---|---|---|
 //! | transactions | number u64, running hash u64, id, replica id, time i64, offset u64, length u32, events u32, flags u8 | number |
+//! | graph | content hash, links (place u64, length u32) | number |
+//! | links | a byte (`links.rs`) | number |
 //! | ids | id, number u64 | both |
 //! | children | parent's id, number u64 | both |
 //! | commands | first 16 bytes of the SHA-256 of the command id, number u64 | both |
@@ -14,7 +16,7 @@
 //!
 //! **Invariant**: all numbers are little endian; ids sort as their bytes do.
 
-use fs_format::{CommandId, ReplicaId, Timestamp, TransactionId};
+use fs_format::{CommandId, ContentHash, ReplicaId, Timestamp, TransactionId};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -22,12 +24,14 @@ use super::{Posting, SegmentId, TxRow};
 use crate::codec::{Fields, Writer};
 use crate::position::RunningHash;
 
-const MAGIC: [u8; 8] = *b"tribseg\x02";
+const MAGIC: [u8; 8] = *b"tribseg\x03";
 
 /// The sections, in the order in which they lie in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Section {
     Transactions,
+    Graph,
+    Links,
     Ids,
     Children,
     Commands,
@@ -39,8 +43,12 @@ pub(super) enum Section {
 }
 
 impl Section {
-    pub(super) const ALL: [Section; 9] = [
+    const COUNT: usize = 11;
+
+    pub(super) const ALL: [Section; Self::COUNT] = [
         Section::Transactions,
+        Section::Graph,
+        Section::Links,
         Section::Ids,
         Section::Children,
         Section::Commands,
@@ -55,10 +63,11 @@ impl Section {
     pub(super) fn width(self) -> usize {
         match self {
             Section::Transactions => 73,
+            Section::Graph => 44,
             Section::Ids | Section::Children | Section::Commands | Section::Postings => 24,
             Section::TypeNumbers => 8,
             Section::Streams | Section::Types => 36,
-            Section::Names => 1,
+            Section::Links | Section::Names => 1,
         }
     }
 }
@@ -79,7 +88,7 @@ pub(super) struct Head {
     pub(super) id: SegmentId,
     pub(super) first_number: u64,
     pub(super) last_number: u64,
-    pub(super) spans: [Span; 9],
+    pub(super) spans: [Span; Section::COUNT],
 }
 
 impl Head {
@@ -101,7 +110,7 @@ impl Head {
             id: from.array()?,
             first_number: from.u64()?,
             last_number: from.u64()?,
-            spans: [Span::default(); 9],
+            spans: [Span::default(); Section::COUNT],
         };
         for span in &mut head.spans {
             *span = Span {
@@ -113,7 +122,7 @@ impl Head {
     }
 
     /// How many bytes [`Head::encode`] makes.
-    pub(super) const LEN: usize = 8 + 16 + 16 + 9 * 16;
+    pub(super) const LEN: usize = 8 + 16 + 16 + Section::COUNT * 16;
 }
 
 /// A name with what belongs to it: a stream with its postings, or a type with its numbers.
@@ -148,7 +157,8 @@ pub(super) fn id_of(key: [u8; 16]) -> Option<TransactionId> {
     TransactionId::from_uuid(Uuid::from_bytes(key)).ok()
 }
 
-pub(super) fn command_key(id: &CommandId) -> [u8; 16] {
+/// Returns what a command is found by.
+pub(crate) fn command_key(id: &CommandId) -> [u8; 16] {
     let hash: [u8; 32] = Sha256::digest(id.as_str().as_bytes()).into();
     let mut key = [0; 16];
     key.copy_from_slice(&hash[..16]);
@@ -186,6 +196,29 @@ pub(super) fn read_row(bytes: &[u8]) -> Option<TxRow> {
         len: from.u32()?,
         event_count: from.u32()?,
         flags: from.byte()?,
+    })
+}
+
+/// The content hash of a transaction, and where its links lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Linked {
+    pub(super) content_hash: ContentHash,
+    pub(super) links_at: u64,
+    pub(super) links_len: u32,
+}
+
+pub(super) fn linked(it: &Linked) -> Vec<u8> {
+    let mut to = Writer::default();
+    to.hash(&it.content_hash).u64(it.links_at).u32(it.links_len);
+    to.finish()
+}
+
+pub(super) fn read_linked(bytes: &[u8]) -> Option<Linked> {
+    let mut from = Fields::new(bytes);
+    Some(Linked {
+        content_hash: from.hash()?,
+        links_at: from.u64()?,
+        links_len: from.u32()?,
     })
 }
 

@@ -2,7 +2,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fs_format::{CommandId, ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_format::{
+    CommandId, ContentHash, FormatVersion, ReplicaId, StreamBase, StreamId, Timestamp,
+    TransactionId,
+};
 use fs_io::Disk;
 use fs_io::sim::Simulation;
 use proptest::collection::vec;
@@ -10,6 +13,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{Entry, PageCache, Posting, Segment, SegmentError, merge, write};
+use crate::links::Links;
 use crate::position::RunningHash;
 use crate::table::tail::Tail;
 
@@ -47,7 +51,25 @@ fn entry(number: u64, made_of: &Shape) -> Entry {
             .streams
             .is_multiple_of(3)
             .then(|| command(made_of.streams)),
+        content_hash: ContentHash::from_bytes([made_of.time; 32]),
+        links: links(number, made_of),
+    }
+}
+
+fn links(number: u64, made_of: &Shape) -> Links {
+    let declared = |(nth, stream_id): (u64, StreamId)| {
+        let (version, writes) = (number + nth, nth % 2);
+        (stream_id, StreamBase { version, writes })
+    };
+    Links {
+        format_version: [FormatVersion::V1, FormatVersion::V2, FormatVersion::V3]
+            [usize::from(made_of.time % 3)],
+        replica_seq: (made_of.time % 2 == 0).then_some(number),
         parents: (0..made_of.parents).map(|n| id(u64::from(n))).collect(),
+        streams: (0..).zip(streams(made_of.streams)).map(declared).collect(),
+        resolves: streams(made_of.streams & made_of.time)
+            .map(|stream_id| (stream_id, vec![id(made_of.id)]))
+            .collect(),
     }
 }
 
@@ -104,6 +126,7 @@ fn ask(segment: &Segment) -> Result<Answers, SegmentError> {
     for number in 0..20 {
         answers.push(format!("{:?}", segment.transaction(number)?));
         answers.push(format!("{:?}", segment.transactions_from(number, 3)?));
+        answers.push(format!("{:?}", segment.graph_from(number, 3)?));
     }
     for n in 0..12 {
         answers.push(format!("{:?}", segment.numbers_of(id(n))?));
@@ -144,6 +167,10 @@ fn answers_of(tail: &Tail) -> Answers {
         answers.push(format!(
             "{:?}",
             tail.transactions_from(number).take(3).collect::<Vec<_>>()
+        ));
+        answers.push(format!(
+            "{:?}",
+            tail.graph_from(number).take(3).collect::<Vec<_>>()
         ));
     }
     for n in 0..12 {

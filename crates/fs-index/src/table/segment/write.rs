@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use fs_format::StreamId;
+use fs_format::{ContentHash, StreamId};
 use fs_io::Disk;
 
 use super::pages::PageWriter;
-use super::table::{self, Head, Named, Section};
+use super::table::{self, Head, Linked, Named, Section};
 use super::{Entry, Posting, SegmentError, SegmentId, TxRow};
 
 /// Writes a segment of transactions, which come by number, as `temp` and gives it the name `path`.
@@ -31,6 +31,15 @@ pub(crate) fn write(
     for entry in entries {
         to.transaction(&TxRow::of(entry))?;
     }
+    let mut links = Vec::new();
+    to.begin(Section::Graph);
+    for entry in entries {
+        let encoded = entry.links.encode();
+        to.linked(entry.content_hash, encoded.len())?;
+        links.extend(encoded);
+    }
+    to.begin(Section::Links);
+    to.links(&links)?;
     let pairs = |of: &dyn Fn(&Entry, &mut Vec<table::Bytes24>)| {
         let mut pairs = Vec::with_capacity(entries.len());
         entries.iter().for_each(|entry| of(entry, &mut pairs));
@@ -41,7 +50,7 @@ pub(crate) fn write(
     let ids = pairs(&|entry, pairs| pairs.push(table::pair(table::key_of(entry.id), entry.number)));
     to.section(Section::Ids, &ids)?;
     let children = pairs(&|entry, pairs| {
-        let parents = entry.parents.iter();
+        let parents = entry.links.parents.iter();
         pairs.extend(parents.map(|parent| table::pair(table::key_of(*parent), entry.number)));
     });
     to.section(Section::Children, &children)?;
@@ -86,6 +95,8 @@ pub(crate) fn write(
 pub(super) struct Builder {
     pages: PageWriter,
     head: Head,
+    /// How many bytes the links of the transactions so far have.
+    links_end: u64,
     names: Vec<u8>,
     streams: Vec<Named>,
     types: Vec<Named>,
@@ -103,6 +114,7 @@ impl Builder {
                 id,
                 ..Head::default()
             },
+            links_end: 0,
             names: Vec::new(),
             streams: Vec::new(),
             types: Vec::new(),
@@ -137,6 +149,28 @@ impl Builder {
         }
         self.head.last_number = row.number;
         self.put(Section::Transactions, &table::row(row))
+    }
+
+    /// Writes the content hash of the next transaction, whose links have so many bytes.
+    pub(super) fn linked(
+        &mut self,
+        content_hash: ContentHash,
+        links_len: usize,
+    ) -> Result<(), SegmentError> {
+        let linked = Linked {
+            content_hash,
+            links_at: self.links_end,
+            links_len: u32::try_from(links_len)
+                .expect("links are bounded by the limit of a header"),
+        };
+        self.links_end += links_len as u64;
+        self.put(Section::Graph, &table::linked(&linked))
+    }
+
+    /// Writes the links of transactions, in the order of their numbers.
+    pub(super) fn links(&mut self, links: &[u8]) -> Result<(), SegmentError> {
+        self.head.spans[Section::Links as usize].count += links.len() as u64;
+        self.pages.push(links)
     }
 
     /// Writes the postings of the next stream in byte order.
