@@ -14,8 +14,22 @@ pub(crate) use crate::printable::{plain, plain_name};
 /// Where answers go.
 pub(crate) struct Output {
     json: bool,
-    out: BufWriter<Stdout>,
+    out: BufWriter<Checked>,
     changed: Option<String>,
+}
+
+/// Standard output, which tells of every error.
+struct Checked(Stdout);
+
+impl Write for Checked {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        fs_io::check_stdout()?;
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// An answer that could not be printed.
@@ -45,7 +59,7 @@ impl Output {
     pub(crate) fn new(json: bool) -> Self {
         Self {
             json,
-            out: BufWriter::new(io::stdout()),
+            out: BufWriter::new(Checked(io::stdout())),
             changed: None,
         }
     }
@@ -104,7 +118,7 @@ impl Output {
 
     fn write(
         &mut self,
-        write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>,
+        write: impl FnOnce(&mut BufWriter<Checked>) -> io::Result<()>,
     ) -> anyhow::Result<()> {
         Ok(write(&mut self.out).map_err(NotPrinted)?)
     }

@@ -37,6 +37,7 @@ pub use publish::{
     CreateDirsError, NewFile, PublishError, Published, ReplaceError, Step, SyncPolicy, create_dirs,
     make_all_durable, make_durable, publish, publish_all, replace, replace_knowing_itself,
 };
+pub use real::check_stdout;
 pub use site::{MAX_SITE_BYTES, Ownership, Site};
 pub use system::{Clock, Machine, Random, System};
 pub use watch::{Changed, Deadline, Watch};

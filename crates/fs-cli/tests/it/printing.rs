@@ -152,6 +152,33 @@ fn what_was_done_and_not_printed_has_an_exit_code_of_its_own() {
     }
 }
 
+/// The standard library takes what is written there for printed.
+#[cfg(unix)]
+#[test]
+fn an_output_that_is_open_for_reading_only_prints_nothing() {
+    let here = Here::store();
+    let file = here.path().join("read-only");
+    std::fs::write(&file, "").unwrap();
+    let code = |args: &[&str]| {
+        let out = std::fs::File::open(&file).unwrap();
+        let ended = here.command(args).stdout(out).output().unwrap();
+        ended.status.code()
+    };
+    assert_eq!(code(&["append", "s", "T", "1"]), Some(6), "it is stored");
+    assert_eq!(code(&["read", "s"]), Some(1), "nothing was shown");
+    assert_eq!(
+        code(&["events", "--after", &last_position(&here)]),
+        Some(0),
+        "there was nothing to show"
+    );
+}
+
+#[cfg(unix)]
+fn last_position(here: &Here) -> String {
+    let events = here.lines(&["events"]);
+    events[0]["position"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn a_reader_that_goes_away_is_told_only_what_was_done() {
     let here = Here::store();

@@ -35,6 +35,17 @@ const EACH: usize = 64;
 /// So many syncs are under way at once.
 const THREADS: usize = 16;
 
+/// Checks that standard output is open for writing: the standard library passes over that error, as if all were printed.
+///
+/// One that was closed before the process began cannot be told: the standard library opens `/dev/null` in its place, just as many programs do
+/// for those that they start.
+///
+/// # Errors
+/// What the operating system says to whoever writes there. On Windows there is none.
+pub fn check_stdout() -> io::Result<()> {
+    platform::check_stdout()
+}
+
 /// The disk of this machine.
 #[derive(Debug)]
 pub(crate) struct RealDisk;

@@ -87,6 +87,14 @@ pub(super) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()>
     file.write_all_at(bytes, offset)
 }
 
+pub(super) fn check_stdout() -> io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(io::stdout())?;
+    match flags & OFlags::ACCMODE == OFlags::RDONLY {
+        true => Err(rustix::io::Errno::BADF.into()),
+        false => Ok(()),
+    }
+}
+
 fn nanos(seconds: i64, nanos: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
