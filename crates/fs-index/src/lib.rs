@@ -28,7 +28,7 @@ mod what_if;
 
 pub use error::IndexError;
 pub use index::Index;
-pub use ingest::sweep::sweep_temp;
+pub use ingest::sweep::{PATH_LIST_PREFIX, sweep_temp};
 pub use ingest::vanished::{KeptFile, kept_files};
 pub use layout::Layout;
 pub use links::{Declared, Links};
@@ -47,6 +47,6 @@ pub use stored::Provenance;
 pub use stored::Stored;
 pub use watch::poll::PollOutcome;
 pub use watch::rejected::{Reason, RejectedFile, Remedy};
-pub use watch::scan::Scan;
+pub use watch::scan::{Scan, is_racy};
 pub use watch::working_copy::{Activity, Unconfirmed, activity_around, activity_at};
 pub use what_if::{Foreseen, Incoming, Merged, Preview};

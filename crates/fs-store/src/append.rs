@@ -170,8 +170,8 @@ impl Inner {
 
     /// Takes the write lock and brings everything up to date.
     pub(crate) fn begin(&self) -> Result<Turn<'_>, AppendError> {
-        if let Some(newer) = &self.newer {
-            return Err(AppendError::NewerVersion(newer.clone()));
+        if let Some(newer) = self.look_for_newer_version() {
+            return Err(AppendError::NewerVersion(newer));
         }
         if self.apart.is_some() {
             return Err(AppendError::ReadOnly {

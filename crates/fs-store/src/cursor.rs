@@ -169,8 +169,8 @@ impl FileEventStore {
             name: name.to_owned(),
             root: inner.layout.root().to_owned(),
         };
-        if let Some(newer) = &inner.newer {
-            return Err(CursorError::NewerVersion(newer.clone()));
+        if let Some(newer) = inner.newer_version() {
+            return Err(CursorError::NewerVersion(newer));
         }
         if inner.apart.is_some() {
             // What lies elsewhere goes away with this handle.

@@ -51,6 +51,7 @@ mod group;
 mod identity;
 mod identity_conflict;
 mod lease;
+mod newer;
 mod open;
 mod options;
 mod preview;

@@ -21,6 +21,7 @@ use crate::foreign;
 use crate::git_files;
 use crate::group::Queue;
 use crate::identity::{Found, Identity};
+use crate::newer::NewerCache;
 use crate::options::StoreOptions;
 use crate::requires;
 use crate::shared_index::SharedIndex;
@@ -216,6 +217,7 @@ impl FileEventStore {
                 companions: Companions::default(),
                 apart,
                 newer,
+                newer_cache: NewerCache::default(),
             }),
         };
         // With an index at hand, the directories are compared by the first read; but what cannot be taken in here has to

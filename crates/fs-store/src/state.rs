@@ -159,16 +159,21 @@ pub enum StateError {
     },
 }
 
+/// The kinds of files that keep a place. Command snapshots only save time, and there may be one for each stream; a lease says nothing.
+const PLACES: [Kind; 3] = [Kind::Checkpoint, Kind::Projection, Kind::Consumer];
+
+/// Returns the directories of the files that keep a place.
+pub(crate) fn place_dirs(layout: &Layout) -> [PathBuf; 3] {
+    PLACES.map(|kind| kind.directory(layout))
+}
+
 /// Returns a file that a newer version has written, of those that keep a place, if there is one: by looking alone.
-///
-/// Command snapshots only save time, and are not looked at: there may be one for each stream.
 ///
 /// # Complexity
 /// The first bytes of each such file.
 pub(crate) fn newer_version(system: &System, layout: &Layout) -> Option<NewerVersion> {
-    let kinds = [Kind::Checkpoint, Kind::Projection, Kind::Consumer];
     let disk = system.disk.as_ref();
-    for kind in kinds {
+    for kind in PLACES {
         let directory = kind.directory(layout);
         for entry in disk.list(&directory).unwrap_or_default() {
             let path = directory.join(entry.name);
@@ -217,8 +222,8 @@ impl FileEventStore {
 impl Inner {
     /// Checks that what is saved is found again: where this handle may not write into the store, what it saves goes away with it.
     pub(crate) fn must_keep(&self) -> Result<(), StateError> {
-        match (&self.newer, &self.apart) {
-            (Some(newer), _) => Err(StateError::NewerVersion(newer.clone())),
+        match (self.newer_version(), &self.apart) {
+            (Some(newer), _) => Err(StateError::NewerVersion(newer)),
             (None, Some(_)) => Err(StateError::ReadOnly {
                 root: self.layout.root().to_owned(),
             }),

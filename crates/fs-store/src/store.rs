@@ -21,6 +21,7 @@ use crate::eventcore::LastFailure;
 use crate::git_files::GitFileStamps;
 use crate::group::Queue;
 use crate::identity::Identity;
+use crate::newer::NewerCache;
 use crate::open;
 use crate::options::{Reads, StoreOptions};
 use crate::requires;
@@ -51,8 +52,9 @@ pub(crate) struct Inner {
     pub(crate) companions: Companions,
     /// What a store has that may not be written to.
     pub(crate) apart: Option<Apart>,
-    /// The file of `local/` that a newer version has written, if that is why the store may not be written to.
+    /// The file of `local/` that a newer version had written before the store was opened, if that is why it may not be written to.
     pub(crate) newer: Option<NewerVersion>,
+    pub(crate) newer_cache: NewerCache,
 }
 
 /// What is kept of a store that may not be written to.
@@ -103,9 +105,10 @@ impl FileEventStore {
         self.inner.recovered().clone()
     }
 
-    /// Returns the file of `local/` that a newer version of the program has written, which is why this handle only reads.
-    pub fn newer_version(&self) -> Option<&NewerVersion> {
-        self.inner.newer.as_ref()
+    /// Returns the file of `local/` that a newer version of the program has written, which is why this handle only reads: as it was opened,
+    /// or since the last append.
+    pub fn newer_version(&self) -> Option<NewerVersion> {
+        self.inner.newer_version()
     }
 
     /// Calls `look` with the history as of now.

@@ -189,7 +189,7 @@ pub(crate) fn run(
         vanished: status.vanished,
         accepted: status.accepted.into_iter().map(AcceptedOut::from).collect(),
         moved: status.moved,
-        newer_version: store.newer_version().map(NewerOut::from),
+        newer_version: store.newer_version().as_ref().map(NewerOut::from),
         epoch: status.epoch.map(|epoch| epoch.to_string()),
         topology_generation: status.topology_generation,
     };

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use fs_index::Layout;
+use fs_index::{Layout, PATH_LIST_PREFIX};
 use fs_io::{SyncPolicy, System};
 
 use super::Git;
@@ -108,13 +108,13 @@ impl<'a> Written<'a> {
 
     /// Writes paths into a file of `local/`, and returns its path below the root; `None` where that cannot be.
     ///
-    /// It is called by what it holds, so that no later list gets into a command that was printed before.
+    /// It is called by what it holds, so that no later list gets into a command that was printed before. It lies there for a day.
     fn list(&self, paths: &[String]) -> Option<String> {
         let (system, layout) = (System::real(), Layout::new(self.root));
         let lines: String = paths.iter().map(|path| format!("{path}\n")).collect();
         let mut hasher = DefaultHasher::new();
         lines.hash(&mut hasher);
-        let name = format!("to-commit-{:016x}", hasher.finish());
+        let name = format!("{PATH_LIST_PREFIX}{:016x}", hasher.finish());
         let target = layout.local_item(&name);
         let temp = layout.temp();
         let temp = temp.join(format!("{name}-{}", system.machine.process_id));

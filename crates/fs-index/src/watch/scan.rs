@@ -187,7 +187,7 @@ impl Scanning<'_> {
         let changed_nanos = stamp_of(stat);
         let stamp = Stamp {
             changed_nanos,
-            is_racy: is_racy(changed_nanos, self.now),
+            is_racy: is_racy(stat, self.now),
             listed_nanos: self.now,
             entries: count,
             files: StampSum::default(),
@@ -353,6 +353,8 @@ pub(crate) fn coarseness(stamp: i64) -> i64 {
     }
 }
 
-fn is_racy(stamp: i64, now: i64) -> bool {
+/// Returns whether a file or directory that looks like this now may change once more without looking otherwise.
+pub fn is_racy(stat: &Stat, now: i64) -> bool {
+    let stamp = stamp_of(stat);
     stamp > now.saturating_sub(coarseness(stamp))
 }

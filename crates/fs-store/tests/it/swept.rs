@@ -1,4 +1,4 @@
-//! What killed processes leave in `local/tmp/` does not stay for ever.
+//! What killed processes, and commands that were printed, leave in `local/` does not stay for ever.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use crate::support::{count, numbers};
 
 const DAY_NANOS: i64 = 86_400_000_000_000;
 
-fn left(machine: &Simulation) -> Vec<String> {
-    let names = machine.disk.list(Path::new("/store/local/tmp")).unwrap();
+fn left(machine: &Simulation, directory: &str) -> Vec<String> {
+    let names = machine.disk.list(Path::new(directory)).unwrap();
     names
         .into_iter()
         .map(|entry| entry.name.into_string().unwrap())
@@ -19,7 +19,7 @@ fn left(machine: &Simulation) -> Vec<String> {
 }
 
 fn leave(machine: &Simulation, name: &str) {
-    let path = Path::new("/store/local/tmp").join(name);
+    let path = Path::new("/store/local").join(name);
     let mut file = machine.disk.create_new(&path).unwrap();
     file.append(b"half a transac").unwrap();
 }
@@ -30,7 +30,9 @@ fn check(durability: Durability, what: &str, work: impl FnOnce(&FileEventStore))
     let options = StoreOptions::default().durability(durability);
     let store = options.system(machine.system()).create("/store").unwrap();
     count(&store, "s", 1);
-    leave(&machine, "of a process that was killed");
+    leave(&machine, "tmp/of a process that was killed");
+    leave(&machine, "to-commit-0123456789abcdef");
+    leave(&machine, "of another program");
     let directory = Path::new("/store/local");
     fs_io::create_dirs(
         &machine.disk,
@@ -42,12 +44,22 @@ fn check(durability: Durability, what: &str, work: impl FnOnce(&FileEventStore))
     machine
         .clock
         .set(fs_io::Clock::now_unix_nanos(&machine.clock) + DAY_NANOS + 1);
-    leave(&machine, "being written");
+    leave(&machine, "tmp/being written");
+    leave(&machine, "to-commit-fedcba9876543210");
     work(&store);
     assert_eq!(
-        left(&machine),
+        left(&machine, "/store/local/tmp"),
         ["being written", "kept"],
         "{what}: only what nobody can be writing goes, and no directory"
+    );
+    let lists: Vec<_> = left(&machine, "/store/local")
+        .into_iter()
+        .filter(|name| name.starts_with("to-") || name.starts_with("of "))
+        .collect();
+    assert_eq!(
+        lists,
+        ["of another program", "to-commit-fedcba9876543210"],
+        "{what}: a list of paths goes once nobody types the command any more"
     );
     assert_eq!(numbers(&store, "s")[0], 1, "{what}: nothing else goes");
 }

@@ -311,3 +311,55 @@ fn what_only_the_log_has_is_missed_where_it_cannot_be_written_again() {
     assert_eq!(store.recovered(), [appended.transaction_id]);
     assert!(store.stream_events(&stream("s")).unwrap().is_complete());
 }
+
+/// Makes a file that keeps a place one of a newer version.
+fn newer_place(word: &str) -> Vec<u8> {
+    let (before, body) = (format!("tributary {word} 9 "), "\n\"\"\n{}");
+    let sum = crc32fast::hash(format!("{before}{body}").as_bytes());
+    format!("{before}{sum:08x}{body}").into_bytes()
+}
+
+#[test]
+fn what_a_newer_version_writes_beside_an_open_store_is_met_by_the_next_append() {
+    for (directory, word) in [
+        ("consumers", "consumer"),
+        ("checkpoints", "checkpoint"),
+        ("projections", "projection"),
+        ("", "accepted"),
+    ] {
+        let store = new_store();
+        count(&store, "s", 1);
+        let position = store.ingested_events(None, &fs_store::All, 1).unwrap()[0].position;
+        store.save_checkpoint("mirror", position).unwrap();
+        drop(store.lock_cursor("c").unwrap());
+        count(&store, "s", 2);
+        let name = if directory.is_empty() { word } else { "0123" };
+        let path = store.root().join("local").join(directory).join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, newer_place(word)).unwrap();
+        let before = contents(&store.root().join("local"));
+        for _ in 0..2 {
+            let refused = store.append(counted("s", 3));
+            assert!(
+                matches!(&refused, Err(AppendError::NewerVersion(it)) if it.path == path),
+                "{word}: {refused:?}"
+            );
+        }
+        let met = store.newer_version().expect("the handle tells why");
+        assert_eq!((&met.path, met.format), (&path, 9), "{word}");
+        let refused = store.save_checkpoint("mirror", position);
+        assert!(
+            matches!(&refused, Err(StateError::NewerVersion(it)) if it.path == path),
+            "{word}: what was met changes nothing any more: {refused:?}"
+        );
+        assert_eq!(numbers(&store, "s"), [1, 2], "{word}: reading goes on");
+        assert_eq!(
+            contents(&store.root().join("local")),
+            before,
+            "{word}: nothing in local/ is changed"
+        );
+        fs::remove_file(&path).unwrap();
+        count(&store, "s", 3);
+        assert_eq!(store.newer_version(), None, "{word}: it is gone");
+    }
+}
