@@ -78,7 +78,7 @@ impl Answers {
             );
         }
         Ok(Self {
-            digest: store.digest()?,
+            digest: store.digest()?.into_inner(),
             headers: store.transactions()?.into_inner(),
             streams: streams.into_inner(),
             reads,

@@ -49,7 +49,7 @@ impl Lacks {
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "nothing is done but to answer"]
 pub struct Answer<T> {
     value: T,
@@ -146,7 +146,7 @@ impl FileEventStore {
     /// was missing from an answer is told after the answer, also when it has come back meanwhile.
     ///
     /// Native answers carry this themselves ([`Answer`], [`Appended`](crate::Appended), what crates above read). It is for what has no
-    /// room for it: EventCore's traits, subscriptions, projections, [`with_history`](FileEventStore::with_history).
+    /// room for it: EventCore's traits, [`with_history`](FileEventStore::with_history).
     ///
     /// # Errors
     /// [`RefreshError`].

@@ -4,6 +4,7 @@ use fs_format::{ContentHash, TransactionId};
 use fs_index::Scan;
 use sha2::{Digest as _, Sha256};
 
+use crate::completeness::Answer;
 use crate::error::RefreshError;
 use crate::store::FileEventStore;
 
@@ -29,7 +30,7 @@ impl FileEventStore {
     ///
     /// # Complexity
     /// One look at each file.
-    pub fn digest_of_files(&self) -> Result<Digest, RefreshError> {
+    pub fn digest_of_files(&self) -> Result<Answer<Digest>, RefreshError> {
         self.inner.refresh(Scan::Contents)?;
         self.digest()
     }
@@ -42,8 +43,8 @@ impl FileEventStore {
     ///
     /// # Errors
     /// [`RefreshError`].
-    pub fn digest(&self) -> Result<Digest, RefreshError> {
-        self.with_history(|history| {
+    pub fn digest(&self) -> Result<Answer<Digest>, RefreshError> {
+        self.inner.answer_from_history(|history| {
             let mut by_id: Vec<_> = history
                 .canonical()
                 .map(|(_, member)| (member.id(), member.content_hash()))

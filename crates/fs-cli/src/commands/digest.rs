@@ -34,7 +34,8 @@ pub(crate) fn run(
     let digest = match files {
         Files::Compared => store.digest_of_files()?,
         Files::NotCompared => store.digest()?,
-    };
+    }
+    .into_inner();
     let answer = Answer {
         transactions: digest.transactions,
         set_sha256: digest.set_sha256,

@@ -530,6 +530,11 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
                 }
                 None => self.status.borrow().rate,
             },
+            // A look that fails now fails the next page too.
+            completeness: match self.store.completeness_of_answers() {
+                Ok(found) => found,
+                Err(_) => self.status.borrow().completeness.clone(),
+            },
             set_aside: run.progress.as_ref().map_or(0, |it| it.dead_letters.len()),
             rebuilt: match phase {
                 Phase::Rebuilding(reason) => Some(reason),

@@ -1,6 +1,6 @@
 //! How a runner stands.
 
-use fs_index::Position;
+use fs_index::{Completeness, Position};
 
 use crate::projection::rebuild::Rebuild;
 
@@ -40,6 +40,8 @@ pub struct Status {
     pub rate: f64,
     /// Events that were set aside.
     pub set_aside: usize,
+    /// What is known to be missing from the history that events are taken from, as of the last look.
+    pub completeness: Completeness,
     /// Why the state was built from the first event, the last time this runner did so.
     pub rebuilt: Option<Rebuild>,
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
-use fs_index::Position;
+use fs_index::{Completeness, Position};
 use fs_io::Deadline;
 
 use crate::subscribe::item::{Item, SubscribeError};
@@ -15,8 +15,7 @@ use crate::subscribe::items::Items;
 use crate::subscribe::missed::Missed;
 use crate::subscribe::options::SubscribeOptions;
 use crate::subscribe::progress::{Progress, Step};
-use fs_store::FileEventStore;
-use fs_store::blocking;
+use fs_store::{FileEventStore, RefreshError, blocking};
 
 /// A place in the ingestion order of a store that moves on as events are received.
 ///
@@ -126,6 +125,14 @@ impl Subscription {
     /// Returns where to go on: the place of the last item received, or where the subscription began.
     pub fn position(&self) -> Option<Position> {
         self.progress.received()
+    }
+
+    /// Returns what is known to be missing from the history that is followed, as of the last look at it. What goes missing brings no item.
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub fn completeness(&self) -> Result<Completeness, RefreshError> {
+        self.progress.store().completeness_of_answers()
     }
 
     /// Reads the selected events from `from` to `to`, both included: exactly what an [`Item::Lagged`] stands for.

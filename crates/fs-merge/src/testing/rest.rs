@@ -88,7 +88,7 @@ fn agree(world: &World, replica: usize) -> Result<(), Fault> {
     };
     let digest = |replica: usize| world.store(replica).digest().map_err(Fault::store(replica));
     let (first, other) = (digest(0)?, digest(replica)?);
-    if first == other {
+    if *first == *other {
         return same_state(world, replica);
     }
     let (ours, theirs) = (world.ids(0)?, world.ids(replica)?);

@@ -92,7 +92,7 @@ fn order_and_digests_are_those_of_the_text() {
     let without = Example::new(&["e", "c", "a", "d", "b"]);
     let with = Example::new(&["f", "a", "e", "b", "d", "c"]);
     let rows = [without, with].map(|example| {
-        let digest = example.store.digest().unwrap();
+        let digest = example.store.digest().unwrap().into_inner();
         let order = example.store.transactions().unwrap();
         let order = example.named(order.iter().map(|header| header.transaction_id));
         let rows = [
