@@ -3,6 +3,8 @@
 //! **Invariant**: nothing is written, in the work tree or below `.git`: no command that is run here takes a lock, refreshes
 //! git's index, checks anything out, or fetches. Only `commit` does, and says so.
 
+mod bare;
+mod branches;
 mod commit;
 mod rules;
 mod stamps;
@@ -21,6 +23,8 @@ use fs_io::{FileKind, System};
 
 use crate::outcome::Usage;
 
+pub(crate) use bare::{BareAt, LaidOut};
+pub(crate) use branches::store_elsewhere;
 pub(crate) use commit::Written;
 pub(crate) use rules::{FaultOut, faults, left_out_store};
 pub(crate) use stamps::faults as faults_of;
@@ -51,7 +55,16 @@ fn objects_of_push() -> Option<OsString> {
 
 /// The repository that a store lies in.
 pub(crate) struct Git {
+    /// Where git runs: the root of the store, or a directory of a bare repository.
     root: PathBuf,
+    bare: Option<Bare>,
+}
+
+/// A repository without a work tree.
+struct Bare {
+    git_dir: PathBuf,
+    /// The directory of the store in the trees of commits.
+    store: String,
 }
 
 /// Where git has a version of a file.
@@ -76,6 +89,9 @@ impl Version {
     }
 }
 
+/// What limits a comparison of two trees of the store to the events, wherever git runs.
+const EVENTS: [&str; 2] = ["--", ":(top)events/"];
+
 /// The newest commits that changed a file are looked into, and no more of them.
 const MAX_VERSIONS: &str = "--max-count=64";
 
@@ -95,6 +111,7 @@ impl Git {
     pub(crate) fn around(root: &Path) -> anyhow::Result<Self> {
         let git = Self {
             root: root.to_owned(),
+            bare: None,
         };
         let asked = git.run(&["rev-parse", "--is-inside-work-tree"])?;
         if let Err(said) = &asked {
@@ -124,32 +141,62 @@ impl Git {
 
     /// Returns whether git tracks any file of the store.
     pub(crate) fn tracks_store(&self) -> anyhow::Result<bool> {
+        if self.bare.is_some() {
+            return match self.commit("HEAD") {
+                Ok(head) => self.has_store(&head),
+                Err(_) => Ok(false),
+            };
+        }
         let listed = self.run(&["ls-files", "-z", "--", "events"])?;
         Ok(listed.is_ok_and(|listed| !listed.is_empty()))
     }
 
-    /// Lists the files below `events/` in a commit that are not alike in the present one; all where there is none yet.
+    /// Returns the tree of the store in a commit; that without files where there is none.
+    fn tree(&self, commit: &str) -> anyhow::Result<String> {
+        let store = self.bare.as_ref().map_or("./", |bare| &bare.store);
+        let name = format!("{commit}:{store}");
+        match self.run(&["rev-parse", "--verify", "--quiet", &name])? {
+            Ok(id) => Ok(String::from_utf8_lossy(id.trim_ascii()).into_owned()),
+            Err(_) => self.empty_tree(),
+        }
+    }
+
+    /// Returns the tree of the store in the present commit; that without files where there is no commit yet.
+    fn present_tree(&self) -> anyhow::Result<String> {
+        match self.commit("HEAD") {
+            Ok(head) => self.tree(&head),
+            Err(_) => self.empty_tree(),
+        }
+    }
+
+    /// Lists the files below `events/` that a merge with a commit would bring: those that are not alike in the present one, and not what
+    /// they were when the two parted; all where there is no commit yet.
     ///
     /// # Complexity
-    /// Git compares the trees of the two commits, and passes over those that are the same.
+    /// Git compares the trees of the commits, and passes over those that are the same.
     pub(crate) fn list_new(&self, commit: &str) -> anyhow::Result<Vec<Entry>> {
-        // A tree that git knows everywhere stands for no commit yet.
-        let head = match self.commit("HEAD") {
-            Ok(head) => head,
-            Err(_) => self.empty_tree()?,
-        };
-        let mut args = vec![
-            "diff-tree",
-            "-r",
-            "-z",
-            "--raw",
-            "--no-renames",
-            "--relative",
-        ];
-        args.extend(["--diff-filter=AMT", &head, commit, "--", "events/"]);
+        let there = self.tree(commit)?;
+        let mut entries = self.list_changed(&self.present_tree()?, &there)?;
+        // What the other side left as it was stays what it is here.
+        let bases = self.merge_bases(commit)?;
+        let mut changed = HashSet::new();
+        for base in &bases {
+            let since = self.list_changed(&self.tree(base)?, &there)?;
+            changed.extend(since.into_iter().map(|entry| entry.path));
+        }
+        if !bases.is_empty() {
+            entries.retain(|entry| changed.contains(&entry.path));
+        }
+        Ok(entries)
+    }
+
+    /// Lists the files below `events/` that a tree of the store has, and another has not or otherwise.
+    fn list_changed(&self, before: &str, after: &str) -> anyhow::Result<Vec<Entry>> {
+        let args = ["diff-tree", "-r", "-z", "--raw", "--no-renames"];
+        let args = [&args[..], &["--diff-filter=AMT", before, after], &EVENTS].concat();
         let listed = match self.run(&args)? {
             Ok(listed) => listed,
-            Err(said) => bail!("git cannot compare {commit} with the present commit: {said}"),
+            Err(said) => bail!("git cannot compare the events of two commits: {said}"),
         };
         let mut words = listed.split(|byte| *byte == 0);
         let mut entries = Vec::new();
@@ -160,13 +207,22 @@ impl Git {
         Ok(entries)
     }
 
+    /// Returns the newest commits that are below both the present one and another; none where the histories have nothing in common.
+    fn merge_bases(&self, commit: &str) -> anyhow::Result<Vec<String>> {
+        let Ok(bases) = self.run(&["merge-base", "--all", "HEAD", commit])? else {
+            return Ok(Vec::new());
+        };
+        let bases = String::from_utf8_lossy(&bases).into_owned();
+        Ok(bases.lines().map(str::to_owned).collect())
+    }
+
     /// Lists the files below `events/` that the present commit has and the work tree has not, whether they were removed or a sparse
     /// checkout leaves them out.
     ///
     /// # Complexity
     /// One `stat` for each file, unless git is told of changes by a monitor.
     pub(crate) fn absent(&self) -> anyhow::Result<Vec<String>> {
-        if self.commit("HEAD").is_err() {
+        if self.bare.is_some() || self.commit("HEAD").is_err() {
             return Ok(Vec::new());
         }
         let args = [
@@ -193,33 +249,23 @@ impl Git {
 
     /// Lists the files below `events/` that the present commit has and a merge with another would remove.
     pub(crate) fn removed_by(&self, commit: &str) -> anyhow::Result<Vec<String>> {
-        let Ok(Ok(base)) = self.run(&["merge-base", "HEAD", commit]) else {
+        let bases = self.merge_bases(commit)?;
+        let Some(base) = bases.first() else {
             // Of histories that have nothing in common, neither removes anything.
             return Ok(Vec::new());
         };
-        let base = String::from_utf8_lossy(&base).trim().to_owned();
+        let there = self.tree(commit)?;
         let removed = |from: &str| {
-            let args = [
-                "diff-tree",
-                "-r",
-                "-z",
-                "--name-only",
-                "--no-renames",
-                "--relative",
-            ];
+            let args = ["diff-tree", "-r", "-z", "--name-only", "--no-renames"];
             self.events_listed_by(
-                &[
-                    &args[..],
-                    &["--diff-filter=D", from, commit, "--", "events/"],
-                ]
-                .concat(),
+                &[&args[..], &["--diff-filter=D", from, &there], &EVENTS].concat(),
             )
         };
-        let by_them = removed(&base)?;
+        let by_them = removed(&self.tree(base)?)?;
         if by_them.is_empty() {
             return Ok(by_them);
         }
-        let from_here: HashSet<String> = removed("HEAD")?.into_iter().collect();
+        let from_here: HashSet<String> = removed(&self.present_tree()?)?.into_iter().collect();
         let both = by_them.into_iter().filter(|path| from_here.contains(path));
         Ok(both.collect())
     }
@@ -281,13 +327,16 @@ impl Git {
 
     /// Returns whether a commit has any file of the store.
     pub(crate) fn has_store(&self, commit: &str) -> anyhow::Result<bool> {
-        let listed = self.run(&["ls-tree", "-z", commit, "events/"])?;
+        let tree = self.tree(commit)?;
+        let listed = self.run(&["ls-tree", "-z", "--full-tree", &tree, "events/"])?;
         Ok(listed.is_ok_and(|listed| !listed.is_empty()))
     }
 
     /// Checks that this version would know all that the store asks for, were the commit merged.
     pub(crate) fn check_requires(&self, commit: &str) -> anyhow::Result<()> {
-        let Ok(listed) = self.run(&["ls-tree", "-z", commit, "requires"])? else {
+        let tree = self.tree(commit)?;
+        let listed = self.run(&["ls-tree", "-z", "--full-tree", &tree, "requires"])?;
+        let Ok(listed) = listed else {
             return Ok(());
         };
         let listed = String::from_utf8_lossy(&listed).into_owned();
@@ -353,6 +402,9 @@ impl Git {
         }
         if let Some(objects) = objects_of_push() {
             command.env(ALTERNATES, objects);
+        }
+        if let Some(bare) = &self.bare {
+            command.env("GIT_DIR", &bare.git_dir);
         }
         command
             .current_dir(&self.root)

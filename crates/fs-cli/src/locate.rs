@@ -23,7 +23,7 @@ pub(crate) fn not_opened(error: OpenError) -> anyhow::Error {
             } else {
                 match found {
                     NoStore::Nothing | NoStore::NoEvents => {
-                        left_out(&root, None).unwrap_or_else(|| create(&root))
+                        in_git(&root, None).unwrap_or_else(|| create(&root))
                     }
                     _ => "move that away".to_owned(),
                 }
@@ -34,7 +34,7 @@ pub(crate) fn not_opened(error: OpenError) -> anyhow::Error {
             )
         }
         OpenError::NoneAbove { from } => {
-            let create = left_out(&from, Some(STORE_DIR));
+            let create = in_git(&from, Some(STORE_DIR));
             let create = create.unwrap_or_else(|| "run `trib init` to create one".to_owned());
             anyhow!(
                 "there is no {STORE_DIR} store in {} or above; {create}, or name one with --store DIR",
@@ -45,9 +45,10 @@ pub(crate) fn not_opened(error: OpenError) -> anyhow::Error {
     }
 }
 
-/// Says how to get a store that git has and a sparse checkout leaves out.
-fn left_out(root: &Path, name: Option<&str>) -> Option<String> {
-    git::left_out_store(root, name).map(|fault| fault.to_string())
+/// Says how to get a store that git has, which a sparse checkout leaves out or another branch has.
+fn in_git(root: &Path, name: Option<&str>) -> Option<String> {
+    let left_out = git::left_out_store(root, name).map(|fault| fault.to_string());
+    left_out.or_else(|| git::store_elsewhere(root, name).map(|found| found.to_string()))
 }
 
 /// Says how a store is created at a root.

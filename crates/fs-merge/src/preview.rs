@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use fs_dag::TxIx;
 use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_index::{Incoming, Merged, Omission, OmissionKind, RejectedFile};
-use fs_store::{FileEventStore, OpenError, Progress};
+use fs_store::{FileEventStore, OpenError, Progress, StateError};
 
 use crate::detect::{ForkId, Shape, shapes};
 use crate::quiet;
@@ -33,6 +34,8 @@ pub struct MergePreview {
     pub is_partial: bool,
     /// What is missing here or below what would arrive, and may be in conflict with what would arrive.
     pub in_the_way: Vec<Omission>,
+    /// Why it cannot be told what was accepted to be missing, so that all of it counts as missing.
+    pub unread_acceptance: Option<Arc<StateError>>,
 }
 
 /// A fork without its events.
@@ -90,7 +93,10 @@ pub fn preview_merge(
 ) -> Result<MergePreview, OpenError> {
     let preview = FileEventStore::preview(root, incoming, progress)?;
     let is_quiet = quiet::is_quiet_in(&preview)?;
-    let accepted = preview.accepted()?;
+    let (accepted, unread_acceptance) = match preview.accepted() {
+        Ok(accepted) => (accepted, None),
+        Err(error) => (BTreeSet::new(), Some(Arc::new(error))),
+    };
     let foreseen = preview.load(is_quiet)?;
     let now = foreseen.history();
     let present: Vec<Present> = shapes(now)
@@ -147,6 +153,7 @@ pub fn preview_merge(
             .iter()
             .any(|trouble| trouble.may_hide(&merged.history)),
         in_the_way: in_the_way(&merged),
+        unread_acceptance,
         troubles: merged.rejected_files,
     })
 }

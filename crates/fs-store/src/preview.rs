@@ -16,6 +16,7 @@ use crate::accepted;
 use crate::answer;
 use crate::error::{OpenError, RefreshError};
 use crate::open::{check_requires, layout_of, must_be_there};
+use crate::state::StateError;
 use crate::store::FileEventStore;
 
 /// A store that was looked at and not opened, and files that may come to it.
@@ -73,9 +74,9 @@ impl Preview {
     /// Returns the transactions that are missing and not to be missed any more.
     ///
     /// # Errors
-    /// [`RefreshError`].
-    pub fn accepted(&self) -> Result<BTreeSet<TransactionId>, RefreshError> {
-        Ok(accepted::read(self.system.disk.as_ref(), &self.layout)?)
+    /// [`StateError`]; an answer takes it then that nothing was accepted.
+    pub fn accepted(&self) -> Result<BTreeSet<TransactionId>, StateError> {
+        accepted::read(self.system.disk.as_ref(), &self.layout)
     }
 
     /// As [`fs_index::Preview::load`].

@@ -1,8 +1,10 @@
 //! `trib read`, `trib events`, `trib streams`
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use fs_feed::{Feed as _, Gap, Item, SubscribeError, SubscribeOptions};
 use fs_format::{EventId, Json, ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_index::Position;
@@ -135,10 +137,73 @@ fn unknown(store: &FileEventStore, stream: &str) -> anyhow::Result<anyhow::Error
     ))
 }
 
+/// Events of one type.
+struct OfType<'a>(&'a str);
+
+impl Select for OfType<'_> {
+    fn stream(&self, _: &str) -> bool {
+        true
+    }
+
+    fn event_type(&self, event_type: &str) -> bool {
+        event_type == self.0
+    }
+
+    fn event_types(&self) -> Option<Vec<&str>> {
+        Some(vec![self.0])
+    }
+}
+
+/// Wants no event, and notes the types of all.
+#[derive(Default)]
+struct TypeNames(RefCell<BTreeSet<String>>);
+
+impl Select for TypeNames {
+    fn stream(&self, _: &str) -> bool {
+        true
+    }
+
+    fn event_type(&self, event_type: &str) -> bool {
+        let mut names = self.0.borrow_mut();
+        if !names.contains(event_type) {
+            names.insert(event_type.to_owned());
+        }
+        false
+    }
+}
+
+/// Returns the types of all events that there are.
+///
+/// # Complexity
+/// Looks at every event.
+pub(crate) fn event_types(store: &FileEventStore) -> anyhow::Result<BTreeSet<String>> {
+    let names = TypeNames::default();
+    let found = store.ingested_events(None, &names, 1)?;
+    debug_assert!(found.is_empty(), "no event is wanted");
+    Ok(names.0.into_inner())
+}
+
+/// Returns the error for an event type of which there is no event, with those that may be meant.
+fn unknown_type(store: &FileEventStore, event_type: &str) -> anyhow::Result<anyhow::Error> {
+    let types = event_types(store)?;
+    let name = plain_name(event_type);
+    if types.is_empty() {
+        return Ok(anyhow!(
+            "there is no event of type {name}; the store holds none yet"
+        ));
+    }
+    let meant = did_you_mean(event_type, types.iter().map(String::as_str));
+    Ok(anyhow!(
+        "there is no event of type {name}{meant}; `trib schema-check` lists the types that there are"
+    ))
+}
+
 /// Says which part of the question nothing in the store answers to, where no event was shown.
 ///
+/// What only lies before a position is there.
+///
 /// # Errors
-/// For a stream that is named in full and is not there.
+/// For a stream that is named in full, or a type, of which there is nothing.
 fn check_filter(
     store: &FileEventStore,
     filter: &Filter,
@@ -153,7 +218,29 @@ fn check_filter(
                 return Err(unknown(store, name)?);
             }
             output.note(&format!("no stream matches {} yet", plain_name(name)));
+            return Ok(());
         }
+    }
+    let Some(event_type) = &filter.event_type else {
+        return Ok(());
+    };
+    if store
+        .ingested_events(None, &OfType(event_type), 1)?
+        .is_empty()
+    {
+        if !follows {
+            bail!(unknown_type(store, event_type)?);
+        }
+        let name = plain_name(event_type);
+        output.note(&format!("there is no event of type {name} yet"));
+    } else if let Some(pattern) = &filter.stream
+        && store.ingested_events(None, filter, 1)?.is_empty()
+    {
+        output.note(&format!(
+            "there is no event of type {} in a stream that matches {} yet",
+            plain_name(event_type),
+            plain_name(pattern.as_str())
+        ));
     }
     Ok(())
 }

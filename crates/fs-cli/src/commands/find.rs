@@ -1,10 +1,13 @@
 //! Finding the open forks that a name on the command line means.
 
+use std::collections::BTreeSet;
+
 use fs_format::StreamId;
 use fs_merge::{BlockedFork, ForkContext, Raw, open_forks, typed_forks};
 use fs_store::{FileEventStore, RefreshError};
 
 use crate::outcome::Usage;
+use crate::similar::did_you_mean;
 
 /// The open forks: those that can be shown, and those that damage blocks.
 pub(crate) struct Open {
@@ -41,6 +44,7 @@ pub(crate) const UNBLOCK: &str = "the files in events/ are untouched by it: dele
 pub(crate) fn named(open: Open, name: &str) -> anyhow::Result<Open> {
     let Open { forks, blocked } = open;
     let stream_id = StreamId::new(name).ok();
+    let alike = alike(&forks, name);
     let is_meant = |fork: &ForkContext| match &stream_id {
         _ if fork.id.as_str() == name => true,
         Some(stream_id) => fork.involves(stream_id),
@@ -63,13 +67,21 @@ pub(crate) fn named(open: Open, name: &str) -> anyhow::Result<Open> {
             count => format!(", with {count} that damage blocks"),
         };
         anyhow::bail!(
-            "no open fork is called {name:?} or involves such a stream; `trib forks` lists the open ones{blocked}"
+            "no open fork is called {name:?} or involves such a stream{alike}; `trib forks` lists the open ones{blocked}"
         );
     }
     Ok(Open {
         forks: found,
         blocked: meant,
     })
+}
+
+/// Returns the forks and streams whose names are like one that is not there.
+fn alike(forks: &[ForkContext], name: &str) -> String {
+    let ids = forks.iter().map(|fork| fork.id.as_str());
+    let streams = forks.iter().flat_map(|fork| &fork.streams);
+    let streams: BTreeSet<&str> = streams.map(|it| it.stream_id.as_str()).collect();
+    did_you_mean(name, ids.chain(streams))
 }
 
 /// Finds the one fork that is meant, by its id or by a stream that it alone involves.

@@ -27,6 +27,7 @@ pub(crate) fn run(
     if created && let Some(fault) = git::left_out_store(&root, None) {
         bail!("git has a store at {}: {fault}", root.display());
     }
+    let elsewhere = git::store_elsewhere(&root, None).filter(|_| created);
     let store = FileEventStore::create(&root)?;
     if created {
         output.changed("the store is created");
@@ -50,6 +51,11 @@ pub(crate) fn run(
         },
     )?;
     output.flush()?;
+    if let Some(elsewhere) = elsewhere {
+        output.note(&format!(
+            "this store is a new one, and {elsewhere}; a merge unites the events of both"
+        ));
+    }
     for fault in git::faults(store.root()) {
         output.note(&fault.to_string());
     }

@@ -2,19 +2,19 @@
 //!
 //! Here is what the present commit has and what is not committed; there is what the present commit does not have and the
 //! revision has, also where a merge under way has put it into the work tree. So a hook of a merge gets the answer that it
-//! would have got before.
+//! would have got before. In a bare repository, here is what the present commit has.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::bail;
 use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
 use fs_index::{Omission, OmissionKind};
 use fs_merge::{BranchOutline, ForkId, ForkOutline, MergePreview, preview_merge};
-use fs_store::FileEventStore;
+use fs_store::{FileEventStore, report};
 use serde::Serialize;
 
 use crate::commands::forks::MissingOut;
-use crate::git::Git;
+use crate::git::{BareAt, Git, LaidOut};
 use crate::listing::{Listing, MAX_ITEMS, joined};
 use crate::locate;
 use crate::outcome::Ending;
@@ -59,18 +59,38 @@ struct FileOut {
     reason: String,
 }
 
-pub(crate) fn run(root: &Path, revision: &str, output: &mut Output) -> anyhow::Result<Ending> {
-    FileEventStore::look_for(root).map_err(locate::not_opened)?;
-    let git = Git::around(root)?;
+pub(crate) fn run(
+    store: Option<&Path>,
+    revision: &str,
+    output: &mut Output,
+) -> anyhow::Result<Ending> {
+    let (git, root) = find(store)?;
     let commit = git.commit(revision)?;
-    ensure!(
-        git.has_store(&commit)? || git.tracks_store()?,
-        "git tracks no file of the store {}; commit its events/ directory first",
-        root.display()
-    );
+    if !git.has_store(&commit)? && !git.tracks_store()? {
+        match git.path_of_store() {
+            Some(path) => bail!(
+                "no commit that is asked about has events in {path}; name the directory of the store in this repository with --store DIR"
+            ),
+            None => bail!(
+                "git tracks no file of the store {}; commit its events/ directory first",
+                root.path().display()
+            ),
+        }
+    }
     git.check_requires(&commit)?;
     let incoming = git.read(git.list_new(&commit)?)?;
-    let mut preview = preview_merge(root, incoming, &git.absent()?, progress::bar())?;
+    let mut preview = preview_merge(root.path(), incoming, &git.absent()?, progress::bar())?;
+    if let Some(error) = &preview.unread_acceptance {
+        output.note(&format!(
+            "what was accepted to be missing counts as missing: {}",
+            report(error.as_ref())
+        ));
+    }
+    if let Root::LaidOut(laid_out) = &root {
+        preview
+            .in_the_way
+            .extend(laid_out.omissions.iter().cloned());
+    }
     let removed = git.removed_by(&commit)?;
     preview.in_the_way.extend(removed.into_iter().map(|path| {
         Omission {
@@ -89,6 +109,43 @@ pub(crate) fn run(root: &Path, revision: &str, output: &mut Output) -> anyhow::R
     };
     let printed = output.answer(&answer, || text(revision, &answer));
     ending.once_printed(printed, output)
+}
+
+/// The store that is asked about.
+enum Root {
+    InWorkTree(PathBuf),
+    LaidOut(LaidOut),
+}
+
+impl Root {
+    fn path(&self) -> &Path {
+        match self {
+            Self::InWorkTree(path) => path,
+            Self::LaidOut(laid_out) => laid_out.root(),
+        }
+    }
+}
+
+/// Finds the store and its repository; in a bare one, the store that the present commit has.
+fn find(store: Option<&Path>) -> anyhow::Result<(Git, Root)> {
+    let bare = |at| {
+        let git = Git::of_bare(at, store)?;
+        let laid_out = |git: Git| Ok((git.lay_out()?, git));
+        let found: anyhow::Result<_> = git.map(laid_out).transpose();
+        anyhow::Ok(found?.map(|(laid_out, git)| (git, Root::LaidOut(laid_out))))
+    };
+    let is_here = store.is_some_and(|store| FileEventStore::look_for(store).is_ok());
+    if !is_here && let Some(found) = bare(BareAt::Here)? {
+        return Ok(found);
+    }
+    let there = locate::root(store).and_then(|root| {
+        FileEventStore::look_for(&root).map_err(locate::not_opened)?;
+        Ok(root)
+    });
+    match there {
+        Ok(root) => Ok((Git::around(&root)?, Root::InWorkTree(root))),
+        Err(error) => bare(BareAt::Environment)?.ok_or(error),
+    }
 }
 
 impl Answer {

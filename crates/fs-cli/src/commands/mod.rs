@@ -100,7 +100,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> anyhow::Result<Ending> {
         Command::Forks { fork, all } => forks::run(&open()?, fork.as_deref(), all, output),
         Command::Resolve(args) => resolve::run(&open()?, args, output),
         Command::MergeCheck { revision } => {
-            merge_check::run(&locate::root(cli.store.as_deref())?, &revision, output)
+            merge_check::run(cli.store.as_deref(), &revision, output)
         }
         Command::Restore {
             transactions,

@@ -98,3 +98,58 @@ fn a_store_beside_the_one_that_was_named_is_told() {
     );
     assert_eq!(names(&here, "events"), ["mine.txt"]);
 }
+
+#[test]
+fn a_store_that_another_branch_has_is_told_and_a_new_one_is_not_proposed() {
+    let here = Here::empty();
+    here.git(&["init", "--quiet"]);
+    put(&here, "deep/er/readme");
+    here.commit();
+    here.git(&["switch", "--quiet", "--create", "topic"]);
+    here.fine(&["init"]);
+    here.work("s", "Opened");
+    here.git(&["switch", "--quiet", "main"]);
+    for (directory, args) in [
+        ("", &["read", "s"][..]),
+        ("", &["append", "s", "T", "1"]),
+        ("", &["merge-check", "topic"]),
+        ("deep/er", &["status"]),
+        ("deep", &["--store", "../.tributary", "log"]),
+        ("", &["--store", ".tributary", "log"]),
+    ] {
+        let mut command = here.command(args);
+        command.current_dir(here.path().join(directory));
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        let is_told = said.contains("branch topic has one") && said.contains("git merge topic");
+        let is_outer = args.contains(&"../.tributary");
+        assert!(
+            is_outer || (is_told && !said.contains("trib init")),
+            "{args:?}: {said}"
+        );
+    }
+    let clone = here.cloned();
+    let said = clone.refused(&["streams"], 1);
+    assert!(said.contains("git merge origin/topic"), "{said}");
+    let (_, note) = here.noted(&["init"]);
+    assert!(
+        note.contains("a new one") && note.contains("branch topic has one"),
+        "{note}"
+    );
+    here.fine(&["init"]);
+}
+
+#[test]
+fn a_store_that_was_deleted_from_the_work_tree_is_told_as_that() {
+    let here = Here::repository();
+    here.work("s", "Opened");
+    fs::remove_dir_all(here.path().join(".tributary")).unwrap();
+    let said = here.refused(&["read", "s"], 1);
+    assert!(
+        said.contains("`git checkout HEAD -- ':/.tributary'`"),
+        "{said}"
+    );
+    here.git(&["checkout", "--quiet", "HEAD", "--", ":/.tributary"]);
+    assert_eq!(here.lines(&["read", "s"]).len(), 1);
+}

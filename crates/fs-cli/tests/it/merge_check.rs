@@ -506,3 +506,157 @@ fn a_pre_receive_hook_sees_what_is_pushed() {
         "{said}"
     );
 }
+
+/// A merge with an ancestor brings nothing, whatever was changed on top of it.
+#[test]
+fn what_the_other_side_left_as_it_was_does_not_arrive() {
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let damaged = here.work("s", "Damaged");
+    let there = here.cloned();
+    let file = format!(
+        ".tributary/events/{}/{}/{damaged}.jsonl",
+        &damaged[..4],
+        &damaged[4..6]
+    );
+    fs::write(here.path().join(&file), "damage").unwrap();
+    here.commit();
+    let answer = check(&here, "HEAD~1", 0);
+    assert_eq!(answer["arriving"], 0, "{answer}");
+    there.work("t", "Theirs");
+    here.fetch(&there);
+    let answer = check(&here, "FETCH_HEAD", 4);
+    assert_eq!(
+        (
+            &answer["arriving"],
+            answer["missing"].as_array().unwrap().len()
+        ),
+        (&json!(1), 1),
+        "git keeps what is here: {answer}"
+    );
+
+    here.git(&["rm", "--quiet", &file]);
+    here.commit();
+    let answer = check(&here, "HEAD~2", 0);
+    assert_eq!(answer["arriving"], 0, "nor what was removed: {answer}");
+}
+
+#[test]
+fn what_a_newer_version_has_accepted_counts_as_missing() {
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let there = here.cloned();
+    there.work("s", "Theirs");
+    let lost = here.work("s", "Lost");
+    let path = format!("events/{}/{}/{lost}.jsonl", &lost[..4], &lost[4..6]);
+    fs::write(here.path().join(".tributary").join(path), "").unwrap();
+    here.run(&["forget", &lost]);
+    here.fetch(&there);
+    check(&here, "FETCH_HEAD", 0);
+    let (before, body) = ("tributary accepted 9 ", "\n\"\"\n{}");
+    let sum = crc32fast::hash(format!("{before}{body}").as_bytes());
+    let accepted = here.path().join(".tributary/local/accepted");
+    fs::write(&accepted, format!("{before}{sum:08x}{body}")).unwrap();
+    let answer = check(&here, "FETCH_HEAD", 4);
+    assert_eq!(answer["missing"].as_array().unwrap().len(), 1, "{answer}");
+    let said = here.run(&["merge-check", "FETCH_HEAD"]).stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert!(
+        said.contains("counts as missing") && said.contains("newer version"),
+        "{said}"
+    );
+}
+
+/// A bare repository that a clone pushes to.
+fn bare(from: &Here) -> Here {
+    let bare = Here::empty();
+    let url = from.path().to_str().unwrap();
+    bare.git(&["clone", "--quiet", "--bare", url, "."]);
+    bare
+}
+
+#[test]
+fn a_bare_repository_is_asked_like_any_other() {
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let there = here.cloned();
+    here.work("s", "Ours");
+    let server = bare(&here);
+    there.work("s", "Theirs");
+    let push = |from: &Here, to: &str| {
+        let url = server.path().to_str().unwrap();
+        from.git(&["push", "--quiet", url, &format!("HEAD:{to}")]);
+    };
+    push(&there, "topic");
+    here.git(&["fetch", "--quiet", server.path().to_str().unwrap(), "topic"]);
+    let expected = check(&here, "FETCH_HEAD", 4);
+    assert_eq!(check(&server, "topic", 4), expected, "as in a work tree");
+    assert_eq!(check(&server, "main", 0)["arriving"], 0);
+    assert_eq!(check(&server, "main~1", 0)["arriving"], 0);
+    let message = server.refused(&["merge-check", "nowhere"], 1);
+    assert!(message.contains("knows no commit"), "{message}");
+    let message = server.refused(&["--store", "data", "merge-check", "topic"], 1);
+    assert!(
+        message.contains("has events in data") && message.contains("--store"),
+        "{message}"
+    );
+    server.refused(&["--store", "../data", "merge-check", "topic"], 2);
+
+    let file = here.first_file();
+    fs::write(&file, "").unwrap();
+    here.commit();
+    push(&here, "main");
+    let expected = check(&here, "FETCH_HEAD", 4);
+    assert_eq!(expected["missing"].as_array().unwrap().len(), 1);
+    assert_eq!(check(&server, "topic", 4), expected, "also with damage");
+}
+
+#[test]
+fn a_store_elsewhere_in_a_bare_repository_is_named() {
+    let here = Here::empty();
+    here.git(&["init", "--quiet"]);
+    fs::create_dir(here.path().join("data")).unwrap();
+    here.fine(&["--store", "data/log", "init"]);
+    here.fine(&["--store", "data/log", "append", "s", "Opened", "1"]);
+    here.commit();
+    let server = bare(&here);
+    here.fine(&["--store", "data/log", "append", "s", "Ours", "1"]);
+    here.commit();
+    let url = server.path().to_str().unwrap();
+    here.git(&["push", "--quiet", url, "HEAD:topic"]);
+    let said = server.fine(&["--store", "./data/log/", "merge-check", "topic"]);
+    assert!(said.starts_with("1 transaction(s) would arrive"), "{said}");
+}
+
+/// git keeps what is pushed apart, and names the repository in its environment.
+#[cfg(unix)]
+#[test]
+fn a_hook_of_a_bare_repository_sees_what_is_pushed() {
+    use std::os::unix::fs::PermissionsExt;
+    let here = Here::repository();
+    here.work("s", "Opened");
+    let server = bare(&here);
+    let there = here.cloned();
+    for clone in [&here, &there] {
+        clone.git(&["remote", "add", "server", server.path().to_str().unwrap()]);
+    }
+    let hook = server.path().join("hooks/pre-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/merging.md");
+    let guide = fs::read_to_string(guide).unwrap();
+    let (_, script) = guide.split_once("```sh\n#!/bin/sh\nwhile").unwrap();
+    let (script, _) = script.split_once("```").unwrap();
+    let trib = Path::new(env!("CARGO_BIN_EXE_trib")).parent().unwrap();
+    let script = format!("#!/bin/sh\nPATH='{}':$PATH\nwhile{script}", trib.display());
+    fs::write(&hook, script).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    here.work("s", "Ours");
+    here.git(&["push", "--quiet", "server", "HEAD"]);
+    there.work("s", "Theirs");
+    let refused = there.git_output(&["push", "server", "HEAD:refs/heads/topic"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("1 new fork"),
+        "{said}"
+    );
+}

@@ -17,6 +17,7 @@ use crate::commands::schema_check::contract::{Contract, Misfit};
 use crate::commands::schema_check::shape::{FieldOut, Shape};
 use crate::outcome::Ending;
 use crate::output::{Output, counted, plain_name};
+use crate::similar::did_you_mean;
 
 /// How many events are read at a time.
 const PAGE: usize = 1000;
@@ -104,6 +105,7 @@ pub(crate) fn run(
             fields_left_out: shape.leaves_out(),
         });
     let types: Vec<_> = types.collect();
+    note_unused(&named, &types, output);
     let answer = Answer {
         ok: types.iter().all(|it| it.known && it.failed == 0),
         events: types.iter().map(|it| it.events).sum(),
@@ -118,6 +120,23 @@ pub(crate) fn run(
     };
     let printed = output.answer(&answer, || text(&answer));
     ending.once_printed(printed, output)
+}
+
+/// Says which types were named as known of which there is no event, where one that is not known may be meant.
+fn note_unused(named: &BTreeSet<&str>, types: &[TypeOut], output: &Output) {
+    let unknown = types.iter().filter(|it| !it.known);
+    let unknown: Vec<_> = unknown.map(|it| it.event_type.as_str()).collect();
+    for name in named {
+        if types.iter().all(|it| it.event_type != *name) {
+            let meant = did_you_mean(name, unknown.iter().copied());
+            if !meant.is_empty() {
+                output.note(&format!(
+                    "there is no event of type {}{meant}",
+                    plain_name(name)
+                ));
+            }
+        }
+    }
 }
 
 fn text(answer: &Answer) -> String {
