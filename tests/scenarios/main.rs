@@ -37,6 +37,7 @@ mod recorded;
 mod replicas;
 mod reset;
 mod restored;
+mod rewritten;
 mod runner;
 mod settle;
 mod switching;

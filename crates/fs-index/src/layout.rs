@@ -10,6 +10,8 @@
 
 use std::path::{Path, PathBuf};
 
+use fs_format::TransactionId;
+
 /// The format of the index: counted up whenever a file of it is written otherwise. Programs of other formats have directories of their own
 /// and leave this one alone, as this one does theirs; so none builds its index anew because the other ran.
 const INDEX_FORMAT: u32 = 6;
@@ -116,5 +118,10 @@ impl Layout {
     /// Returns the directory that keeps the bytes of vanished transactions.
     pub fn vanished(&self) -> PathBuf {
         self.local_item("vanished")
+    }
+
+    /// Returns the file that keeps the content of a transaction that this working copy saw first, where that is not what its file holds now.
+    pub fn vanished_first(&self, id: TransactionId) -> PathBuf {
+        self.vanished().join(id.file_name())
     }
 }

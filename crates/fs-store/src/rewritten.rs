@@ -1,10 +1,13 @@
 //! Transactions whose files hold another content than they held before.
 //!
 //! A file under its name never changes; one that does was rewritten by somebody, and sealed anew. The history takes what is
-//! there now, as a fresh clone would, and the index keeps what was read before in `local/vanished/`. So what is kept of a
-//! transaction that is in the history with another content tells that it was rewritten, until the user lets go of it.
+//! there now, as a fresh clone would, and the index keeps what was read before in `local/vanished/`, the content that was seen
+//! first under a name of its own. A transaction in the history with another content than that was rewritten, until the user
+//! lets go of it, or puts the first content back; what its file held in between is kept, and tells nothing.
 //!
 //! *Not done here*: finding out (fs-index), and what children have to say (the Merkle rule of `docs/format.md`).
+
+use std::path::PathBuf;
 
 use fs_format::{ContentHash, TransactionId};
 use fs_index::History;
@@ -19,7 +22,7 @@ pub struct Rewritten {
     pub transaction_id: TransactionId,
     /// The path of its file below `events/`.
     pub path: String,
-    /// The hash of the content that it had, and that is kept until it is [forgotten](crate::FileEventStore::forget).
+    /// The hash of the content that this working copy saw first, and that is kept until it is [forgotten](crate::FileEventStore::forget).
     pub old_hash: ContentHash,
     /// The hash of the content that its file has now.
     pub new_hash: ContentHash,
@@ -36,14 +39,23 @@ impl Inner {
             let Some(member) = history.find(transaction_id) else {
                 continue;
             };
-            let new_hash = member.content_hash();
+            let first = self.layout.vanished_first(transaction_id);
+            if !paths.contains(&first) {
+                continue;
+            }
             // What cannot be read there is an obstacle to restoring it, and says nothing of the file.
-            let kept = paths.iter().filter_map(|path| {
+            let hash_of = |path: &PathBuf| {
                 let kept = self.read_kept(transaction_id, path).ok()?;
                 Some(kept.ok()?.content_hash)
+            };
+            let new_hash = member.content_hash();
+            // Where the first is damaged, that the file held something else is known still.
+            let old_hash = hash_of(&first).or_else(|| {
+                let mut others = paths.iter().filter_map(hash_of);
+                others.find(|old_hash| *old_hash != new_hash)
             });
-            let others = kept.filter(|old_hash| *old_hash != new_hash);
-            rewritten.extend(others.map(|old_hash| Rewritten {
+            let old_hash = old_hash.filter(|old_hash| *old_hash != new_hash);
+            rewritten.extend(old_hash.map(|old_hash| Rewritten {
                 transaction_id,
                 path: member.relative_path(),
                 old_hash,

@@ -4,8 +4,9 @@
 //! that is brought back arrives like any other: it gets a new position, and its parents may be missing still.
 //!
 //! **Invariant**: nothing is published that does not decode as the transaction that its name says, and nothing in
-//! `events/` is replaced but a damaged file of the same transaction, whose bytes stay in `local/vanished/`. Where one of
-//! several transactions is refused, all stay as they are.
+//! `events/` is replaced but a file of the same transaction that is damaged, or that its children contradict as they
+//! confirm what is kept; its bytes stay in `local/vanished/`. Where one of several transactions is refused, all stay as
+//! they are.
 //!
 //! *Not done here*: keeping the bytes (fs-index).
 
@@ -65,10 +66,12 @@ pub enum Obstacle {
         /// The files that keep them.
         paths: Vec<PathBuf>,
     },
-    /// Something else than a damaged file of it stands under its name.
-    #[error("another file stands in its place, {path}; move that away first")]
+    /// Something else than a damaged file of it stands under its name, or in the place of one of its directories.
+    #[error("{found} stands in its place, {path}; move that out of events/ first")]
     Occupied {
-        /// The file.
+        /// What stands there, with an article.
+        found: String,
+        /// Where.
         path: PathBuf,
     },
 }
@@ -166,21 +169,26 @@ pub enum ForgetError {
 
 /// What is kept of one transaction.
 struct Kept {
-    paths: Vec<PathBuf>,
+    /// The files that keep nothing else, once it is back.
+    spent: Vec<PathBuf>,
     whole: Option<Whole>,
     obstacle: Option<Obstacle>,
-    /// The file is in `events/` again.
+    /// The file is in `events/` again, and nothing else is kept.
     is_back: bool,
 }
 
+/// Kept files of one transaction, by what they hold.
+type Contents = BTreeMap<ContentHash, (Whole, PathBuf)>;
+
 /// What stands in the place of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Occupant {
     Nothing,
     Itself,
-    /// Bytes that are no transaction.
+    /// Bytes that are no transaction, or not what its children recorded as they did what is kept.
     Damaged,
-    Another,
+    /// Something else, which has an article.
+    Another(String),
 }
 
 /// Kept bytes that are the transaction that their name says.
@@ -230,8 +238,7 @@ impl FileEventStore {
             let paths = all
                 .remove(&transaction_id)
                 .ok_or(RestoreError::NotKept { transaction_id })?;
-            let kept = self.inner.look_at_kept(transaction_id, paths);
-            let kept = kept.map_err(VanishedError::from)?;
+            let kept = self.inner.look_at_kept(transaction_id, paths)?;
             match (kept.obstacle, kept.whole) {
                 (Some(obstacle), _) => {
                     return Err(RestoreError::Refused {
@@ -239,7 +246,7 @@ impl FileEventStore {
                         obstacle,
                     });
                 }
-                (None, Some(whole)) => restored.push((whole, kept.paths)),
+                (None, Some(whole)) => restored.push((whole, kept.spent)),
                 (None, None) => return Err(RestoreError::NotKept { transaction_id }),
             }
         }
@@ -320,8 +327,12 @@ impl Inner {
     }
 
     /// Reads what is kept of one transaction, and looks at what stands in its place.
-    fn look_at_kept(&self, id: TransactionId, paths: Vec<PathBuf>) -> Result<Kept, ReadError> {
-        let mut whole: BTreeMap<ContentHash, (Whole, PathBuf)> = BTreeMap::new();
+    fn look_at_kept(
+        &self,
+        id: TransactionId,
+        mut paths: Vec<PathBuf>,
+    ) -> Result<Kept, VanishedError> {
+        let mut contents = Contents::new();
         let mut damaged = None;
         for path in &paths {
             let read = match self.read_kept(id, path) {
@@ -330,34 +341,101 @@ impl Inner {
                 read => read?,
             };
             match read {
-                Ok(found) => _ = whole.insert(found.content_hash, (found, path.clone())),
+                Ok(found) => _ = contents.insert(found.content_hash, (found, path.clone())),
                 Err(reason) => {
                     let path = path.clone();
                     damaged = Some(Obstacle::Damaged { path, reason });
                 }
             }
         }
-        let mut kept = Kept {
-            paths,
-            whole: None,
-            obstacle: damaged,
-            is_back: false,
+        let kept = |spent, whole, obstacle, is_back| Kept {
+            spent,
+            whole,
+            obstacle,
+            is_back,
         };
-        if whole.len() > 1 {
-            let paths = whole.into_values().map(|(_, path)| path).collect();
-            kept.obstacle = Some(Obstacle::Several { paths });
-        } else if let Some((_, (whole, _))) = whole.pop_first() {
-            let path = self.layout.event_file(&whole.relative_path());
-            let there = match self.system.disk.read(&path, limits::MAX_FILE_BYTES) {
-                Err(ReadError::NotFound { .. }) => Occupant::Nothing,
-                Err(ReadError::TooLarge { .. } | ReadError::NotAFile { .. }) => Occupant::Another,
-                read => whole.compare(&read?),
-            };
-            kept.is_back = there == Occupant::Itself;
-            kept.obstacle = (there == Occupant::Another).then_some(Obstacle::Occupied { path });
-            kept.whole = Some(whole);
+        let Some((whole, _)) = self.choose(id, &mut contents)? else {
+            return Ok(match contents.is_empty() {
+                true => kept(paths, None, damaged, false),
+                false => {
+                    let paths = contents.into_values().map(|(_, path)| path).collect();
+                    let several = Obstacle::Several { paths };
+                    kept(Vec::new(), None, Some(several), false)
+                }
+            });
+        };
+        let target = self.layout.event_file(&whole.relative_path());
+        let there = self.occupant_of(&whole, &target)?;
+        if !contents.is_empty() {
+            // What was seen first tells that it is, as long as another content is kept.
+            let first = self.layout.vanished_first(id);
+            let others: Vec<_> = contents.into_values().map(|(_, path)| path).collect();
+            paths.retain(|it| *it != first && !others.contains(it));
         }
-        Ok(kept)
+        let is_back = there == Occupant::Itself;
+        let obstacle = match there {
+            Occupant::Another(found) => Some(Obstacle::Occupied {
+                found,
+                path: self.blocker_of(id).unwrap_or(target),
+            }),
+            _ => None,
+        };
+        Ok(kept(paths, Some(whole), obstacle, is_back))
+    }
+    /// Takes out what is to be brought back of contents that are kept: the only one of those that children confirm, or else of all, but for
+    /// what the file holds; `None` where there is none, or where it cannot be told.
+    fn choose(
+        &self,
+        id: TransactionId,
+        contents: &mut Contents,
+    ) -> Result<Option<(Whole, PathBuf)>, VanishedError> {
+        let recorded = self.recorded_hashes(id)?;
+        let hashes = contents.keys().copied();
+        let mut candidates: Vec<_> = hashes.filter(|it| recorded.contains(it)).collect();
+        if candidates.is_empty() {
+            candidates.extend(contents.keys());
+        }
+        if candidates.len() > 1 {
+            let mut left = Vec::new();
+            for hash in candidates {
+                let (whole, _) = &contents[&hash];
+                let target = self.layout.event_file(&whole.relative_path());
+                if self.occupant_of(whole, &target)? != Occupant::Itself {
+                    left.push(hash);
+                }
+            }
+            candidates = left;
+        }
+        match candidates[..] {
+            [only] => Ok(contents.remove(&only)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns what children recorded of a transaction, as of the last look at the files.
+    fn recorded_hashes(&self, id: TransactionId) -> Result<BTreeSet<ContentHash>, RefreshError> {
+        self.ask_present(|snapshot| snapshot.recorded_hashes(id))
+    }
+
+    /// Looks at what stands in the place of a transaction's file.
+    fn occupant_of(&self, whole: &Whole, target: &Path) -> Result<Occupant, VanishedError> {
+        match self.system.disk.read(target, limits::MAX_FILE_BYTES) {
+            Err(ReadError::NotFound { .. }) => Ok(match self.blocker_of(whole.id()) {
+                Some(_) => Occupant::Another("a file that is no directory".to_owned()),
+                None => Occupant::Nothing,
+            }),
+            Err(ReadError::TooLarge { .. }) => {
+                Ok(Occupant::Another("a file that is too large".to_owned()))
+            }
+            Err(ReadError::NotAFile { kind, .. }) => Ok(Occupant::Another(kind.to_string())),
+            read => Ok(whole.compare(&read?, &self.recorded_hashes(whole.id())?)),
+        }
+    }
+
+    /// Returns what is known to stand in the place of a directory of a transaction.
+    fn blocker_of(&self, id: TransactionId) -> Option<PathBuf> {
+        let blocker = self.snapshot().blocker_of(id);
+        blocker.map(|path| self.layout.event_file(&path))
     }
 
     /// Reads a kept file; the inner error says what is wrong with it.
@@ -401,17 +479,21 @@ impl Inner {
         match fs_io::publish(disk, &temp, &target, &whole.bytes, SyncPolicy::Durable) {
             Ok(_) => Ok(()),
             // It is there with other line ends, or damaged, or else something came in between.
-            Err(PublishError::Occupied { path }) => {
-                let there = disk.read(&path, limits::MAX_FILE_BYTES).ok();
-                match there.map(|there| (whole.compare(&there), there)) {
-                    Some((Occupant::Itself, _)) => Ok(()),
-                    Some((Occupant::Damaged, there)) => self.replace_damaged(whole, &path, &there),
-                    _ => Err(RestoreError::Refused {
-                        transaction_id,
-                        obstacle: Obstacle::Occupied { path },
-                    }),
-                }
-            }
+            Err(PublishError::Occupied { path }) => match self.occupant_of(whole, &path)? {
+                Occupant::Itself => Ok(()),
+                Occupant::Damaged => self.replace_damaged(whole, &path),
+                Occupant::Nothing => Err(RestoreError::Refused {
+                    transaction_id,
+                    obstacle: Obstacle::Occupied {
+                        found: "something that came and went".to_owned(),
+                        path,
+                    },
+                }),
+                Occupant::Another(found) => Err(RestoreError::Refused {
+                    transaction_id,
+                    obstacle: Obstacle::Occupied { found, path },
+                }),
+            },
             Err(source) => Err(RestoreError::Publish {
                 transaction_id,
                 source,
@@ -420,14 +502,11 @@ impl Inner {
     }
 
     /// Puts a transaction in the place of its damaged file, whose bytes are kept aside unless they are a part of it.
-    fn replace_damaged(
-        &self,
-        whole: &Whole,
-        target: &Path,
-        damaged: &[u8],
-    ) -> Result<(), RestoreError> {
+    fn replace_damaged(&self, whole: &Whole, target: &Path) -> Result<(), RestoreError> {
         let transaction_id = whole.id();
         let disk = self.system.disk.as_ref();
+        let damaged = disk.read(target, limits::MAX_FILE_BYTES);
+        let damaged = &damaged.map_err(VanishedError::from)?;
         let temp = self.layout.temp().join(format!("damaged-{transaction_id}"));
         if !whole.bytes.starts_with(damaged) {
             let hash = ContentHash::of_lines([damaged]).to_string();
@@ -467,17 +546,22 @@ impl Whole {
         }
     }
 
-    /// Tells what stands in the place of its file.
-    fn compare(&self, file: &[u8]) -> Occupant {
+    /// Tells what stands in the place of its file, of which children recorded these hashes.
+    fn compare(&self, file: &[u8], recorded: &BTreeSet<ContentHash>) -> Occupant {
+        let is_recorded = |hash| recorded.contains(&hash);
         match fs_format::decode(file) {
-            Ok(there)
-                if there.header.transaction_id == self.id()
-                    && there.content_hash == self.content_hash =>
-            {
-                Occupant::Itself
+            Ok(there) if there.header.transaction_id != self.id() => {
+                Occupant::Another("a file of another transaction".to_owned())
             }
-            Err(error) if !error.is_newer() => Occupant::Damaged,
-            _ => Occupant::Another,
+            Ok(there) if there.content_hash == self.content_hash => Occupant::Itself,
+            Ok(there) if is_recorded(self.content_hash) && !is_recorded(there.content_hash) => {
+                Occupant::Damaged
+            }
+            Ok(_) => Occupant::Another("another content of it".to_owned()),
+            Err(error) if error.is_newer() => {
+                Occupant::Another("a file that a newer version wrote".to_owned())
+            }
+            Err(_) => Occupant::Damaged,
         }
     }
 

@@ -219,9 +219,7 @@ impl Index {
         );
         journaled?;
         self.start_from(state, directories, journal, segments, entries)?;
-        returned.for_each(|stored| {
-            vanished::release(self.system.disk.as_ref(), &self.layout, stored);
-        });
+        vanished::release(self.system.disk.as_ref(), &self.layout, returned);
         Ok(true)
     }
 
@@ -268,9 +266,7 @@ impl Index {
         payloads.push(record::directories(&changes.stamps));
         payloads.extend(plan.arrived.iter().map(Stored::record));
         self.write(&payloads, SyncPolicy::Durable)?;
-        for stored in returned {
-            vanished::release(self.system.disk.as_ref(), &self.layout, &stored);
-        }
+        vanished::release(self.system.disk.as_ref(), &self.layout, &returned);
         Ok(())
     }
 }

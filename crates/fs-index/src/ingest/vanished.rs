@@ -1,11 +1,20 @@
 //! The bytes of transactions whose files went away, kept in `local/vanished/` until the user lets go of them.
+//!
+//! ```text
+//! <id>.jsonl               the content that this working copy saw first
+//! <id>-<hash>.jsonl        another content that it saw since
+//! ```
+//!
+//! **Invariant**: of a transaction, what is kept as `<id>.jsonl` was seen before everything else that is kept of it, and before what its
+//! file holds now. So it stays when its content comes back, as long as another is kept; where there is none, what the file holds now
+//! was seen first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use fs_format::TransactionId;
+use fs_format::{TransactionId, limits};
 use fs_io::{Disk, PublishError, SyncPolicy};
 
 use crate::error::IndexError;
@@ -22,30 +31,38 @@ pub(crate) fn keep(
     layout: &Layout,
     stored: &Stored,
 ) -> Result<PathBuf, IndexError> {
-    let name = stored.id().file_name();
-    let temp = layout.temp().join(format!("vanished-{name}"));
+    let temp = layout
+        .temp()
+        .join(format!("vanished-{}", stored.id().file_name()));
     let (bytes, sync) = (stored.file_bytes(), SyncPolicy::None);
     let failed = |path: &PathBuf, source: Box<dyn Error + Send + Sync>| IndexError::KeepVanished {
         path: path.clone(),
         source,
     };
-    let first = layout.vanished().join(&name);
+    let replace = |path: PathBuf| match fs_io::replace(disk, &temp, &path, bytes, sync) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(failed(&path, Box::new(source))),
+    };
+    let first = layout.vanished_first(stored.id());
     match fs_io::publish(disk, &temp, &first, bytes, sync) {
         Ok(_) => return Ok(first),
+        // A power cut tore it before what it keeps had left the history: this is it again.
+        Err(PublishError::Occupied { .. }) if is_torn(disk, &first) => return replace(first),
         Err(PublishError::Occupied { .. }) => {}
         Err(source) => return Err(failed(&first, Box::new(source))),
     }
     let other = layout.vanished().join(other_name(stored));
     match fs_io::publish(disk, &temp, &other, bytes, sync) {
-        Ok(_) => {}
+        Ok(_) => Ok(other),
         // This name holds the hash of the content, so what is there was torn by a power cut.
-        Err(PublishError::Occupied { .. }) => {
-            fs_io::replace(disk, &temp, &other, bytes, sync)
-                .map_err(|source| failed(&other, Box::new(source)))?;
-        }
-        Err(source) => return Err(failed(&other, Box::new(source))),
+        Err(PublishError::Occupied { .. }) => replace(other),
+        Err(source) => Err(failed(&other, Box::new(source))),
     }
-    Ok(other)
+}
+
+fn is_torn(disk: &dyn Disk, path: &Path) -> bool {
+    let read = disk.read(path, limits::MAX_FILE_BYTES);
+    read.is_ok_and(|bytes| fs_format::decode(&bytes).is_err_and(|error| error.is_incomplete()))
 }
 
 /// Makes kept files durable; a checkout may have taken many away, and one sync is enough for all.
@@ -65,15 +82,40 @@ pub(crate) fn make_durable(
     })
 }
 
-/// Removes the kept bytes of a transaction that is back with the same content; what cannot be removed stays.
-pub(crate) fn release(disk: &dyn Disk, layout: &Layout, stored: &Stored) {
-    for name in [stored.id().file_name(), other_name(stored)] {
-        let path = layout.vanished().join(name);
-        let same = disk
-            .read(&path, fs_format::limits::MAX_FILE_BYTES)
-            .is_ok_and(|kept| kept == stored.file_bytes());
-        if same {
-            let _ = disk.remove_file(&path);
+/// Removes the kept bytes of transactions that are back with the same content, but for what was seen first of one that has others; what cannot
+/// be removed stays.
+///
+/// # Complexity
+/// Lists what is kept, and reads what is kept of these; nothing where there are none.
+pub(crate) fn release<'a>(
+    disk: &dyn Disk,
+    layout: &Layout,
+    returned: impl IntoIterator<Item = &'a Stored>,
+) {
+    let mut returned = returned.into_iter().peekable();
+    if returned.peek().is_none() {
+        return;
+    }
+    let mut kept: BTreeMap<TransactionId, Vec<PathBuf>> = BTreeMap::new();
+    for file in kept_files(disk, layout).unwrap_or_default() {
+        kept.entry(file.transaction_id).or_default().push(file.path);
+    }
+    for stored in returned {
+        let paths = kept.remove(&stored.id()).unwrap_or_default();
+        let holds_it = |path: &PathBuf| {
+            let read = disk.read(path, limits::MAX_FILE_BYTES);
+            read.is_ok_and(|kept| {
+                let decoded = || fs_format::decode(&kept).ok();
+                kept == stored.file_bytes()
+                    || decoded().is_some_and(|it| it.content_hash == stored.content_hash)
+            })
+        };
+        let (same, others): (Vec<_>, Vec<_>) = paths.into_iter().partition(holds_it);
+        let first = layout.vanished_first(stored.id());
+        for path in same {
+            if others.is_empty() || path != first {
+                let _ = disk.remove_file(&path);
+            }
         }
     }
 }

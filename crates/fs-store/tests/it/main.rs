@@ -26,6 +26,7 @@ mod readers;
 mod repairs;
 mod repeated_commands;
 mod rewritten;
+mod rewritten_in_turn;
 mod runner;
 mod schema;
 mod several;

@@ -129,9 +129,17 @@ impl Rebuild {
         if !payloads.is_empty() {
             let offsets = self.journal.append(&payloads, SyncPolicy::Durable)?;
             self.place(&joined, &payloads, &offsets);
+            self.release(&joined);
         }
         self.list_rejected();
         Ok(())
+    }
+
+    /// Lets go of the kept bytes of what is back, which the journal has now.
+    fn release(&self, joined: &[Arc<Stored>]) {
+        let joined = joined.iter().map(Arc::as_ref);
+        let returned = joined.filter(|stored| self.once_vanished.contains(&stored.id()));
+        vanished::release(self.system.disk.as_ref(), &self.layout, returned);
     }
 
     /// Takes note of where the last payloads of a batch, the records of `joined`, were written.
@@ -185,6 +193,7 @@ impl Rebuild {
             .replace(&self.layout, id, &payloads, SyncPolicy::Durable)?;
         let offsets = Journal::offsets_in_new(&payloads);
         self.place(&settled.joined, &payloads, &offsets);
+        self.release(&settled.joined);
         self.list_rejected();
         Ok(())
     }
@@ -194,9 +203,6 @@ impl Rebuild {
         self.keep_gone(&plan.dropped)?;
         let settled = self.change(plan);
         for stored in &settled.joined {
-            if self.once_vanished.contains(&stored.id()) {
-                vanished::release(self.system.disk.as_ref(), &self.layout, stored);
-            }
             if stored.origin == Origin::Appended {
                 let header = &stored.header;
                 self.enter(header.replica_id, header.replica_seq, stored.id());
