@@ -342,7 +342,8 @@ impl Inner {
 
     /// Takes in what came or went.
     ///
-    /// A transaction that went away leaves the log before the index says that it is gone: after that, no power cut brings it back.
+    /// A transaction that went away leaves the log before the index says that it is gone: after that, no power cut brings it back. An index
+    /// that is built anew has no bytes of what went away or was spoiled before, so that the log's are kept first.
     /// What is missing while version control is at work stays in both.
     fn ingest(
         &self,
@@ -350,10 +351,13 @@ impl Inner {
         scan: Scan,
         lock: &LockGuard,
     ) -> Result<(), RefreshError> {
+        let epoch = self.snapshot().epoch();
+        if epoch.is_none() {
+            writer.log(|wal| wal.keep_what_differs(lock))?;
+        }
         if !self.index.lock().is_unconfirmed(lock)? {
             writer.log(|wal| wal.drop_missing(lock))?;
         }
-        let epoch = self.snapshot().epoch();
         self.index.lock_to_ingest().ingest(scan, lock)?;
         self.drop_accepted(lock)?;
         if self.snapshot().epoch() != epoch {

@@ -274,7 +274,7 @@ impl FileEventStore {
     /// # Errors
     /// [`ForgetError`].
     pub fn forget(&self, ids: &[TransactionId]) -> Result<Vec<Omission>, ForgetError> {
-        let turn = self.inner.begin()?;
+        let mut turn = self.inner.begin()?;
         let all = self.inner.kept_paths()?;
         let snapshot = self.inner.snapshot();
         let omissions = snapshot.omissions().map_err(RefreshError::from)?;
@@ -293,6 +293,9 @@ impl FileEventStore {
         }
         let missed = accepted.iter().filter_map(|it| it.transaction_id);
         self.inner.accept(missed, &turn.lock)?;
+        let ids = ids.iter().copied().collect();
+        let let_go = turn.writer.log(|wal| wal.let_go(&ids, &turn.lock));
+        let_go.map_err(|error| AppendError::NotFlushed(error.into_unknown()))?;
         for path in paths {
             match self.inner.system.disk.remove_file(path) {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => {

@@ -3,9 +3,11 @@
 //! **Invariant**: a log appears under its name whole and durable, or not at all; bytes of one generation are written once, after all that were
 //! there before. Only the holder of the write lock calls anything here.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use fs_format::TransactionId;
 use fs_index::Layout;
 use fs_io::{Disk, File, FileId, Site, Stat, Step, System};
 use sha2::{Digest, Sha256};
@@ -50,6 +52,8 @@ pub(super) struct Log {
     pub(super) published: usize,
     /// How many there were before the newest frame.
     pub(super) newest_frame: usize,
+    /// Transactions whose records stand for nothing any more.
+    pub(super) let_go: BTreeSet<TransactionId>,
 }
 
 impl Log {
@@ -74,6 +78,7 @@ impl Log {
             bytes: 0,
             published: 0,
             newest_frame: 0,
+            let_go: BTreeSet::new(),
         })
     }
 
@@ -146,6 +151,7 @@ impl Log {
         self.bytes = 0;
         self.published = 0;
         self.newest_frame = 0;
+        self.let_go.clear();
     }
 
     /// Reads the frames that follow those that are known.
@@ -261,7 +267,6 @@ impl Log {
     }
 }
 
-/// Returns where the log of a store lies.
 /// Returns the frames of the newest generation in the bytes of a log; every slot is looked at, since a power cut may have spared any.
 pub(super) fn newest_frames_in(bytes: &[u8], head: Option<Generation>) -> Vec<Frame> {
     let (mut frames, mut slot) = (Vec::new(), FIRST_FRAME);
@@ -279,6 +284,7 @@ pub(super) fn newest_frames_in(bytes: &[u8], head: Option<Generation>) -> Vec<Fr
     frames
 }
 
+/// Returns where the log of a store lies.
 pub(super) fn path_of(layout: &Layout) -> PathBuf {
     layout.local_item("log")
 }

@@ -28,6 +28,10 @@
 //! by `cp -r` or restored from a backup. Whether a file that is missing beside a copy was lost or removed nobody knows: the bytes are kept in
 //! `local/vanished/`. The same goes for a log both of whose heads are damaged. A file that is there and cut off is written again in any case.
 //!
+//! # Files that are spoiled in the same session
+//! The index keeps the bytes of what goes away or is spoiled. A new one, in the place of one that was deleted or cannot be read, has none: so the
+//! bytes of records whose files are not the same are kept in `local/vanished/` before it looks, and before a record is dropped.
+//!
 //! # Limitations
 //! A file that is removed while no process looks, and before the power is cut, comes back. Deleting `local/` takes the log along: a handle that
 //! is open notices and syncs the files it knew of, but until then they are as durable as the system has made them.
@@ -38,6 +42,7 @@ mod frame;
 mod log;
 mod recover;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use fs_format::TransactionId;
@@ -205,6 +210,9 @@ impl Wal {
                 log.begin(head);
             }
             log.read_on()?;
+            if !log.live.is_empty() && self.is_index_gone() {
+                self.keep_what_differs(lock)?;
+            }
             return self.drop_unpublished(lock);
         }
         // Where one boot is not told from the next, an empty log is as good as a current one.
@@ -212,6 +220,12 @@ impl Wal {
             return Ok(());
         }
         self.recover(&here, front)
+    }
+
+    /// Returns whether somebody has deleted the index, so that nobody but the log has the bytes of files that are not what they were.
+    fn is_index_gone(&self) -> bool {
+        let stat = self.system.disk.stat(&self.layout.journal());
+        matches!(stat, Ok(None))
     }
 
     /// Returns where the store is now.
@@ -299,6 +313,43 @@ impl Wal {
             self.restart(&here, 0)?;
         }
         Ok(())
+    }
+
+    /// Lets go of the records of transactions that nobody is to miss: their bytes are written nowhere any more.
+    ///
+    /// # Errors
+    /// As [`Wal::catch_up`].
+    pub(crate) fn let_go(
+        &mut self,
+        ids: &BTreeSet<TransactionId>,
+        _lock: &LockGuard,
+    ) -> Result<(), LogError> {
+        let Some(log) = &mut self.log else {
+            return Ok(());
+        };
+        let is_held = log.live.iter().any(|live| ids.contains(&live.record.id));
+        if !is_held {
+            return Ok(());
+        }
+        log.let_go.extend(ids);
+        let here = self.site()?;
+        self.restart(&here, 0)
+    }
+
+    /// Keeps the bytes of records whose files are not the same in `local/vanished/`, where the index does not: nothing becomes of log and files.
+    ///
+    /// To be called before the index looks at the files, if it knows nothing of those that there were.
+    ///
+    /// # Complexity
+    /// Reads the file and the bytes of each record.
+    ///
+    /// # Errors
+    /// As [`Wal::catch_up`].
+    pub(crate) fn keep_what_differs(&self, _lock: &LockGuard) -> Result<(), LogError> {
+        match &self.log {
+            Some(log) => self.keep_all_that_differs(log),
+            None => Ok(()),
+        }
     }
 
     fn is_due(&self, transactions: &[Body<'_>], now: i64) -> bool {
@@ -393,7 +444,12 @@ impl Wal {
 
     /// Makes durable what the records of a log stand for: the files that are there, and the bytes of records whose files are not what they were.
     fn settle(&self, log: &Log) -> Result<(), LogError> {
-        self.put_right(log, &log.live, Since::SameSession, Trust::Sound)?;
+        let held = log
+            .live
+            .iter()
+            .filter(|live| !log.let_go.contains(&live.record.id));
+        let held: Vec<_> = held.copied().collect();
+        self.put_right(log, &held, Since::SameSession, Trust::Sound)?;
         self.sync_files(&log.live)
     }
 

@@ -211,6 +211,17 @@ impl Wal {
         Ok(lost)
     }
 
+    /// Keeps the bytes of all records of a log whose files are not the same, durably.
+    pub(super) fn keep_all_that_differs(&self, log: &Log) -> Result<(), LogError> {
+        for Live { record, .. } in &log.live {
+            let bytes = log.bytes_of(record)?;
+            if self.look_at(record, &bytes)? != FileState::Same {
+                self.keep(record, &bytes)?;
+            }
+        }
+        Ok(())
+    }
+
     fn look_at(&self, record: &Record, bytes: &[u8]) -> Result<FileState, LogError> {
         let target = file_of(&self.layout, record.id);
         let there = match self.system.disk.read(&target, limits::MAX_FILE_BYTES) {

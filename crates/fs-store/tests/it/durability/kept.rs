@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use fs_format::TransactionId;
 use fs_io::Disk as _;
 use fs_io::sim::{SimRandom, Simulation};
-use fs_store::{Durability, FileEventStore, StoreOptions};
+use fs_store::{AppendError, Durability, ExpectedVersion, FileEventStore, StoreOptions};
 
-use crate::support::{counted, numbers};
+use crate::support::{counted, numbers, stream};
 
 const STORE: &str = "/store";
 
@@ -116,4 +116,111 @@ fn a_whole_file_is_not_replaced_by_a_record_after_a_restart() {
     );
     assert!(reopened.recovered().is_empty());
     let _ = id;
+}
+
+/// Deletes the index, as anybody may at any moment.
+fn delete_index(machine: &Simulation) {
+    let index = fs_index::Layout::new(STORE).index();
+    for entry in machine.disk.list(&index).unwrap() {
+        machine.disk.remove_file(&index.join(entry.name)).unwrap();
+    }
+}
+
+#[test]
+fn what_only_the_log_has_is_kept_before_a_new_index_looks() {
+    for is_open in [true, false] {
+        for what in [
+            "missing",
+            "empty",
+            "cut",
+            "damaged",
+            "marked",
+            "newer",
+            "a directory",
+        ] {
+            let machine = Simulation::new(1);
+            let mut store = open(&machine);
+            store.append(counted("s", 0)).unwrap();
+            let id = store.append(counted("s", 1)).unwrap().transaction_id;
+            store.append(counted("u", 2)).unwrap();
+            let path = path_of(id);
+            let bytes = machine.disk.read(&path, 1 << 20).unwrap();
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            match what {
+                "missing" => machine.disk.remove_file(&path).unwrap(),
+                "empty" => put(&machine, &path, b""),
+                "cut" => put(&machine, &path, &bytes[..bytes.len() / 2]),
+                "damaged" => put(
+                    &machine,
+                    &path,
+                    text.replace("Counted", "Kounted").as_bytes(),
+                ),
+                "marked" => put(&machine, &path, format!("<<<<<<< HEAD\n{text}").as_bytes()),
+                "newer" => {
+                    let newer = text.replace("\"format_version\":3", "\"format_version\":4");
+                    put(&machine, &path, newer.as_bytes());
+                }
+                _ => {
+                    machine.disk.remove_file(&path).unwrap();
+                    machine.disk.create_dir(&path).unwrap();
+                }
+            }
+            machine.clock.advance(std::time::Duration::from_secs(5));
+            delete_index(&machine);
+            if !is_open {
+                store = open(&machine);
+            }
+            let checked = counted("s", 9).expect(stream("s"), ExpectedVersion::Exact(1));
+            let refused = store.append(checked);
+            assert!(
+                matches!(refused, Err(AppendError::Hole { missing, .. }) if missing == id),
+                "{what}: it is known what is missing: {refused:?}"
+            );
+            let kept = store.vanished().unwrap();
+            assert_eq!(kept.len(), 1, "{what}: {kept:?}");
+            assert_eq!(kept[0].transaction_id, id, "{what}");
+            let is_in_the_way = ["newer", "a directory"].contains(&what);
+            let obstacle = &kept[0].obstacle;
+            assert_eq!(obstacle.is_some(), is_in_the_way, "{what}: {obstacle:?}");
+            match what {
+                "newer" => machine.disk.remove_file(&path).unwrap(),
+                "a directory" => machine.disk.remove_dir(&path).unwrap(),
+                _ => {}
+            }
+            assert_eq!(store.restore(&[id]).unwrap(), [id], "{what}");
+            store.flush().unwrap();
+            assert_eq!(numbers(&store, "s"), [0, 1], "{what}");
+            let status = store.status().unwrap();
+            assert!(
+                status.is_clean() && store.vanished().unwrap().is_empty(),
+                "{what}: {status:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_was_removed_with_the_index_stays_removed_and_can_be_brought_back() {
+    let machine = Simulation::new(1);
+    let store = open(&machine);
+    store.append(counted("s", 0)).unwrap();
+    let id = store.append(counted("s", 1)).unwrap().transaction_id;
+    machine.disk.remove_file(&path_of(id)).unwrap();
+    machine.clock.advance(std::time::Duration::from_secs(5));
+    delete_index(&machine);
+    let store = open(&machine);
+    let status = store.status().unwrap();
+    assert_eq!(
+        (status.is_clean(), status.vanished),
+        (true, 1),
+        "nobody names it, and its bytes are kept: {status:?}"
+    );
+    let checked = counted("s", 9).expect(stream("s"), ExpectedVersion::Exact(1));
+    store.append(checked).unwrap();
+    store.flush().unwrap();
+    machine.disk.crash(&mut |options| options - 1);
+    let store = open(&machine);
+    assert_eq!(numbers(&store, "s"), [0, 9], "no power cut brings it back");
+    store.restore(&[id]).unwrap();
+    assert_eq!(numbers(&store, "s").len(), 3, "who asked for it has it");
 }
