@@ -144,7 +144,7 @@ impl Dag {
     /// What is left out of the order is nobody's ancestor and has none.
     ///
     /// # Complexity
-    /// O(1).
+    /// O(log c) for c chains, to the base of 32.
     pub fn is_ancestor(&self, a: TxIx, b: TxIx) -> bool {
         a != b && self.clocks.covers(b, a)
     }
@@ -214,10 +214,8 @@ impl Dag {
         self.clocks.highest(of, chain)
     }
 
-    /// Returns the chains of which `of` or an ancestor of it is a member, each with how many of it are, from its beginning.
-    ///
-    /// # Complexity
-    /// O(c) for the chains up to the highest number among them; the chain of `of` itself does not count.
+    /// Returns the chains of which `of` or an ancestor of it is a member, each with how many of it are, from its beginning: that of `of` itself
+    /// first, then the others, ascending.
     pub fn seen_chains(&self, of: TxIx) -> impl Iterator<Item = (u32, u32)> {
         self.clocks.seen(of)
     }

@@ -17,15 +17,20 @@
 mod arrival;
 mod bases;
 mod clock;
+mod covers;
 mod dag;
 mod insert;
 mod linearize;
+mod lowest;
 mod node;
+mod prefixes;
 mod sort;
 mod stamp;
 
 pub use arrival::Arrival;
 pub use clock::{ChainPosition, Cover};
+pub use covers::{Covers, Holding};
 pub use dag::Dag;
 pub use linearize::linearize;
+pub use lowest::Lowest;
 pub use node::{Key, Node, TxIx};

@@ -89,13 +89,3 @@ impl Chains {
         })
     }
 }
-
-/// Returns how many transactions of `chain`, from its beginning, are ancestors of `ix`.
-pub(crate) fn below(dag: &Dag, ix: TxIx, chain: u32) -> u32 {
-    match dag.chain(ix) {
-        Some(own) if own.chain == chain => own.position,
-        _ => dag
-            .highest_on_chain(ix, chain)
-            .map_or(0, |highest| highest + 1),
-    }
-}

@@ -105,7 +105,7 @@ impl Conflicts {
     /// `heads` are those of what it settles ([`settled_heads`](crate::participants::settled_heads)), if it does.
     ///
     /// # Complexity
-    /// O(log c) for c chains, taken over all arrivals; O(h c) for one that settles h heads.
+    /// O(log c) for c chains, taken over all arrivals; for one that settles h heads, what these have not in common beside.
     pub(crate) fn take_in(
         &mut self,
         dag: &Dag,
@@ -137,9 +137,9 @@ impl Conflicts {
     /// Returns who is in an unsettled conflict.
     ///
     /// # Complexity
-    /// With c chains of w participants, s settlers that cover h heads together and none of which covers what another does,
-    /// and k results: O(k (s + log k) + c (h + s + log w)), and O(c (e + s)) more when s > 1 or some of e chains with exposed
-    /// participants are marked. What was marked and is not exposed any more is gone through once.
+    /// With w participants on c chains and k results: O(k log k + c log w) and what it takes to find out what the settlers cover ([`Settlers::new`]), and, of
+    /// what the first exposed and the last covered participant of each chain have seen or are settled with, what they do not have in common. What was
+    /// marked and is not exposed any more is gone through once.
     pub(crate) fn members(&mut self, dag: &Dag) -> BTreeSet<TxIx> {
         let Some(settling) = &mut self.settling else {
             return self.marked.iter().copied().collect();

@@ -51,36 +51,23 @@ impl<'a> Nearest<'a> {
     /// Returns the newest transactions of the fork that `ix`, one of them, descends from, in canonical order.
     ///
     /// # Complexity
-    /// O(c log m + k c) for m transactions of the fork that are below another, on c chains, k of them nearest.
+    /// O(c log m) for m transactions of the fork that are below another, and the chains that these stand on or that `ix` has seen of, whichever are fewer,
+    /// and as [`Dag::maximal`] for what is found on these.
     pub(crate) fn below(&self, ix: TxIx) -> Vec<TransactionId> {
         let dag = self.history.dag();
-        let newest_of = |(chain, members): (&u32, &Vec<(u32, TxIx)>)| {
-            let highest = dag.highest_on_chain(ix, *chain)?;
-            let known = members.partition_point(|(position, _)| *position <= highest);
-            let below = members
-                .get(..known)?
-                .iter()
-                .rev()
-                .map(|(_, member)| *member);
-            below.into_iter().find(|member| *member != ix)
-        };
-        self.maximal(self.inner.iter().filter_map(newest_of).collect())
+        let seen = dag.seen_chains(ix);
+        let length = |chain: u32| dag.highest_on_chain(ix, chain).map_or(0, |it| it + 1);
+        self.maximal(newest_of(&self.inner, seen, length, Some(ix)))
     }
 
     /// Returns the newest transactions of the fork among some and their ancestors, in canonical order.
     ///
     /// # Complexity
-    /// O(h c) for h of them, and as [`Nearest::below`].
+    /// As [`Nearest::below`].
     pub(crate) fn at_or_below(&self, heads: &[TxIx]) -> Vec<TransactionId> {
         let cover = self.history.dag().cover(heads);
-        let newest_of = |(chain, members): (&u32, &Vec<(u32, TxIx)>)| {
-            let length = cover.length(*chain);
-            let covered = members.partition_point(|(position, _)| *position < length);
-            members
-                .get(covered.checked_sub(1)?)
-                .map(|(_, member)| *member)
-        };
-        self.maximal(self.by_chain.iter().filter_map(newest_of).collect())
+        let length = |chain: u32| cover.length(chain);
+        self.maximal(newest_of(&self.by_chain, cover.chains(), length, None))
     }
 
     fn maximal(&self, candidates: Vec<TxIx>) -> Vec<TransactionId> {
@@ -88,4 +75,28 @@ impl<'a> Nearest<'a> {
         let nearest = dag.maximal(&candidates);
         nearest.into_iter().map(|ix| dag.id(ix)).collect()
     }
+}
+
+/// Returns the highest of each chain that lies within a prefix of it and is not `but`; `seen` are the prefixes that are not empty.
+fn newest_of(
+    of: &ByChain,
+    seen: impl Iterator<Item = (u32, u32)>,
+    length: impl Fn(u32) -> u32,
+    but: Option<TxIx>,
+) -> Vec<TxIx> {
+    let newest = |(on_chain, length): (&Vec<(u32, TxIx)>, u32)| {
+        let within = on_chain.partition_point(|(position, _)| *position < length);
+        let mut newest = on_chain[..within].iter().rev().map(|(_, ix)| *ix);
+        newest.find(|ix| Some(*ix) != but)
+    };
+    let seen: Vec<_> = seen.take(of.len() + 1).collect();
+    if seen.len() > of.len() {
+        let all = of.iter();
+        return all
+            .filter_map(|(chain, on_chain)| newest((on_chain, length(*chain))))
+            .collect();
+    }
+    let seen = seen.into_iter();
+    seen.filter_map(|(chain, length)| newest((of.get(&chain)?, length)))
+        .collect()
 }

@@ -80,8 +80,8 @@ impl<'a> Missing<'a> {
             let children = children.unwrap_or_default();
             let latest_millis = latest_millis(omission);
             let dated = children.iter().map(|child| {
-                let created_at = history.get(*child).created_at();
-                created_at.unix_millis()
+                let created_at = date(history.get(*child));
+                created_at.map_or(u64::MAX, |it| it.unix_millis())
             });
             Known {
                 reach: dated.max().unwrap_or(0).max(latest_millis),
@@ -233,11 +233,14 @@ impl<'a> Stream<'a> {
 
     /// Returns those that a missing parent of `child` may stand on: on each chain the newest, as it is below the fewest.
     fn candidates(&self, child: TxIx) -> Vec<TxIx> {
-        let created_at = self.history.get(child).created_at();
+        let latest = date(self.history.get(child));
         let may_be_below = |ix: TxIx| {
             let is_above = child == ix || self.dag.is_ancestor(child, ix);
             let earliest = Member::of(self.history, ix).created_at;
-            !is_above && earliest.is_none_or(|earliest| earliest <= created_at)
+            let is_later = earliest
+                .zip(latest)
+                .is_some_and(|(own, latest)| own > latest);
+            !is_above && !is_later
         };
         let newest = self.chains.iter().filter_map(|(_, on_chain)| {
             let count = on_chain.partition_point(|member| may_be_below(member.ix));
@@ -277,19 +280,20 @@ impl<'a> Stream<'a> {
 impl Member {
     fn of(history: &History, ix: TxIx) -> Self {
         let it = history.get(ix);
-        let is_dated = it.format_version() == FormatVersion::V3;
-        let millis = it.created_at().unix_millis();
+        let created_at = date(it);
+        // Writers that take the id from another clock than `created_at` are not known; this costs nothing.
+        let millis = created_at.map(|at| at.unix_millis().min(it.id().unix_millis()));
         Self {
             ix,
-            created_at: is_dated.then_some(it.created_at()),
-            // Writers that take the id from another clock than `created_at` are not known; this costs nothing.
-            millis: if is_dated {
-                millis.min(it.id().unix_millis())
-            } else {
-                0
-            },
+            created_at,
+            millis: millis.unwrap_or(0),
         }
     }
+}
+
+/// Returns a time that is later than those of all parents; `None` where clocks may run backwards.
+fn date(of: fs_index::Member<'_>) -> Option<Timestamp> {
+    (of.format_version() == FormatVersion::V3).then_some(of.created_at())
 }
 
 /// Returns the last millisecond that the id of a missing transaction can have.

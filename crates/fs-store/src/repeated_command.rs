@@ -12,9 +12,9 @@
 //!
 //! **Invariant**: a function of the files alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use fs_dag::{Dag, TxIx};
+use fs_dag::{Lowest, TxIx};
 use fs_format::{CommandId, TransactionId};
 use fs_index::History;
 
@@ -45,7 +45,7 @@ pub(crate) fn repeated_commands(
         let uses = uses.into_iter().filter_map(|id| dag.index_of(id));
         let mut uses: Vec<TxIx> = uses.filter(|ix| dag.rank(*ix).is_some()).collect();
         uses.sort_unstable_by_key(|ix| dag.rank(*ix));
-        let mut earlier = FirstUses::default();
+        let mut earlier = Lowest::default();
         for again in uses {
             if let Some(first) = earlier.first_below(dag, again) {
                 let both = [first, again].map(|ix| history.get(ix));
@@ -55,48 +55,8 @@ pub(crate) fn repeated_commands(
                     paths: both.map(|it| it.relative_path()),
                 });
             }
-            earlier.add(dag, again);
+            earlier.push(dag, again);
         }
     }
     found
-}
-
-/// The first use of a command id on each chain.
-#[derive(Default)]
-struct FirstUses {
-    /// In canonical order.
-    in_order: Vec<TxIx>,
-    /// By chain, the place in that.
-    by_chain: HashMap<u32, usize>,
-}
-
-impl FirstUses {
-    /// Adds a use; uses come in canonical order.
-    fn add(&mut self, dag: &Dag, ix: TxIx) {
-        if let Some(at) = dag.chain(ix)
-            && !self.by_chain.contains_key(&at.chain)
-        {
-            self.by_chain.insert(at.chain, self.in_order.len());
-            self.in_order.push(ix);
-        }
-    }
-
-    /// Returns the first in canonical order that `ix` descends from.
-    fn first_below(&self, dag: &Dag, ix: TxIx) -> Option<TxIx> {
-        let is_below = |first: &TxIx| dag.is_ancestor(*first, ix);
-        let mut in_order = self.in_order.iter();
-        let mut first_place = None;
-        // Both ways lead to the same answer, and one of them may be very long.
-        for (chain, _) in dag.seen_chains(ix) {
-            match in_order.next() {
-                None => return None,
-                Some(first) if is_below(first) => return Some(*first),
-                Some(_) => {}
-            }
-            let place = self.by_chain.get(&chain).copied();
-            let place = place.filter(|place| is_below(&self.in_order[*place]));
-            first_place = first_place.into_iter().chain(place).min();
-        }
-        first_place.map(|place| self.in_order[place])
-    }
 }

@@ -8,3 +8,4 @@ mod histories;
 mod laws;
 mod real;
 mod shapes;
+mod wide;

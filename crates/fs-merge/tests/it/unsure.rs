@@ -167,6 +167,29 @@ fn what_is_missing_elsewhere_may_settle_what_is_older() {
 }
 
 /// ```text
+///   A {s} -- (P) -- C {s}      C is of format 2 and dated before A, since its writer's clock ran backwards
+/// ```
+#[test]
+fn who_names_what_is_missing_may_be_dated_before_what_is_below_it() {
+    let mut model = Model::default();
+    let mut add = |parents: &[usize], name: &str, format_version, ahead| {
+        model.add(Draft {
+            replica: 0,
+            parents: parents.iter().copied().collect(),
+            streams: [(stream(name), 1)].into(),
+            resolves: BTreeSet::new(),
+            listed: None,
+            format_version,
+            ahead,
+        })
+    };
+    let a = add(&[], "s", FormatVersion::V3, 60_000_000_000);
+    let p = add(&[a], "other", FormatVersion::V3, 0);
+    add(&[p], "s", FormatVersion::V2, -40_000_000_000);
+    assert_eq!(unsure_without(&model, p), [vec![p]]);
+}
+
+/// ```text
 ///   A {s} -- (P)              M lists P and B and settles A/B, if P stands on A
 ///              `-- M {s}
 ///   B {s} -----'
@@ -261,10 +284,10 @@ proptest! {
             let newest_missing = known.iter().map(|index| whole.transactions[*index].created_at).max();
             let oldest = (0..count).filter(|index| is_member(*index)).map(|index| whole.transactions[index].created_at).min();
             let is_earlier = newest_missing.is_none_or(|newest| oldest.is_some_and(|oldest| newest.unix_millis() < oldest.unix_millis()));
-            // Who names it may be dated much later; then it is taken for later itself.
+            // Who names it may be dated much later, or not at all; then it is taken for later itself.
             let names_later = present.iter().any(|it| {
                 let tx = &whole.transactions[*it];
-                tx.parents.iter().any(|parent| removed.contains(parent)) && oldest.is_some_and(|oldest| tx.created_at >= oldest)
+                tx.parents.iter().any(|parent| removed.contains(parent)) && (tx.format_version != FormatVersion::V3 || oldest.is_some_and(|oldest| tx.created_at >= oldest))
             });
             if is_all_3 && is_earlier && !names_later {
                 prop_assert_eq!(&fork.unsure, &[], "all that is missing was written before all of the fork");
