@@ -7,7 +7,7 @@ use std::path::Path;
 
 use fs_format::ReplicaId;
 use fs_io::{Site, System};
-use fs_store::{AdoptError, FileEventStore, Standing, StoreOptions};
+use fs_store::{AdoptError, ConflictState, FileEventStore, StoreOptions};
 use scenarios::answers::copy_dir;
 use scenarios::{World, append, numbers};
 
@@ -52,10 +52,10 @@ fn take_over(from: &FileEventStore, to: &FileEventStore) {
     copy_dir(&from.root().join("events"), &to.root().join("events"));
 }
 
-fn standings(store: &FileEventStore) -> Vec<Standing> {
+fn standings(store: &FileEventStore) -> Vec<ConflictState> {
     let status = store.status().unwrap();
     let conflicts = status.replica_conflicts.iter();
-    conflicts.map(|conflict| conflict.standing).collect()
+    conflicts.map(|conflict| conflict.state).collect()
 }
 
 fn replica_of_last(store: &FileEventStore) -> ReplicaId {
@@ -81,7 +81,7 @@ fn working_copies_that_share_an_identity_part_by_adopting_new_ones() {
     let shared = replica_of_last(&one);
 
     take_over(&other, &one);
-    assert_eq!(standings(&one), [Standing::Ours]);
+    assert_eq!(standings(&one), [ConflictState::Ours]);
     assert!(!one.status().unwrap().is_clean());
 
     let adopted = one.adopt().unwrap();
@@ -89,7 +89,7 @@ fn working_copies_that_share_an_identity_part_by_adopting_new_ones() {
     assert_ne!(adopted.replica_id, shared);
     assert_eq!(
         standings(&one),
-        [Standing::Past],
+        [ConflictState::Past],
         "what was written stays written, and nothing is left to do here"
     );
     assert!(one.status().unwrap().is_clean());
@@ -102,7 +102,7 @@ fn working_copies_that_share_an_identity_part_by_adopting_new_ones() {
     take_over(&other, &one);
     assert_eq!(
         (standings(&one), standings(&other)),
-        (vec![Standing::Past], vec![Standing::Ours]),
+        (vec![ConflictState::Past], vec![ConflictState::Ours]),
         "the other cannot know that the first one has given the identity up"
     );
     other.adopt().unwrap();
@@ -141,10 +141,10 @@ fn a_third_clone_hears_of_it_until_somebody_has_gone_on_with_both() {
     take_over(&one, &third);
     assert_eq!(standings(&third), [], "one line is no conflict");
     take_over(&other, &third);
-    assert_eq!(standings(&third), [Standing::Theirs]);
+    assert_eq!(standings(&third), [ConflictState::Theirs]);
     assert!(!third.status().unwrap().is_clean());
     append(&third, "issue", 4);
-    assert_eq!(standings(&third), [Standing::Past]);
+    assert_eq!(standings(&third), [ConflictState::Past]);
 
     append(&other, "right", 5);
     append(&one, "left", 6);
@@ -152,7 +152,7 @@ fn a_third_clone_hears_of_it_until_somebody_has_gone_on_with_both() {
     take_over(&other, &third);
     assert_eq!(
         standings(&third),
-        [Standing::Theirs],
+        [ConflictState::Theirs],
         "they go on, and that shows again"
     );
 }

@@ -11,7 +11,7 @@ pub(crate) const PAGE: usize = 256;
 
 /// As of when something was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct IndexSnapshotId {
     pub(crate) epoch: Option<Epoch>,
     pub(crate) generation: u64,
     /// The number of the last transaction. Numbers of transactions that went away are given to no other.
@@ -20,11 +20,11 @@ pub(crate) struct Standing {
     pub(crate) end: Option<Position>,
 }
 
-impl Standing {
+impl IndexSnapshotId {
     /// Returns as of when something would be read now.
     pub(crate) fn now(store: &FileEventStore) -> Result<Self, RefreshError> {
-        let standing = store.ask(|snapshot| Ok(Self::of_snapshot(snapshot)))?;
-        Ok(standing.into_inner())
+        let snapshot_id = store.ask(|snapshot| Ok(Self::of_snapshot(snapshot)))?;
+        Ok(snapshot_id.into_inner())
     }
 
     fn of_snapshot(snapshot: &Snapshot) -> Self {
@@ -55,7 +55,7 @@ pub(crate) struct Page {
     pub(crate) through: Option<Position>,
     /// Whether that was the end.
     pub(crate) is_last: bool,
-    pub(crate) standing: Standing,
+    pub(crate) snapshot_id: IndexSnapshotId,
     /// What is known to be missing from the history that it was read from.
     pub(crate) completeness: Completeness,
 }
@@ -70,22 +70,22 @@ impl Page {
     ) -> Result<Self, ReadError> {
         let read = |snapshot: &Snapshot| {
             let events = StoredEvent::ingested(snapshot, after, select, limit)?;
-            Ok((events, Standing::of_snapshot(snapshot)))
+            Ok((events, IndexSnapshotId::of_snapshot(snapshot)))
         };
         let answer = store.ask(read)?;
         let completeness = answer.completeness().clone();
-        let (events, standing) = answer.into_inner();
+        let (events, snapshot_id) = answer.into_inner();
         let is_last = events.len() < limit;
         let through = match events.last() {
             Some(last) if !is_last => Some(last.position),
-            _ if is_last => standing.end,
+            _ if is_last => snapshot_id.end,
             _ => after,
         };
         Ok(Self {
             events,
             through,
             is_last,
-            standing,
+            snapshot_id,
             completeness,
         })
     }

@@ -57,7 +57,7 @@ impl<E: std::error::Error, A: Into<AppendError>> From<A> for SettleError<E> {
 }
 
 /// The writer of this process together with the lock of all processes; the index is up to date.
-pub(crate) struct Turn<'a> {
+pub(crate) struct WriteTxn<'a> {
     pub(crate) inner: &'a Inner,
     pub(crate) writer: MutexGuard<'a, Writer>,
     pub(crate) lock: LockGuard,
@@ -169,7 +169,7 @@ impl Inner {
     }
 
     /// Takes the write lock and brings everything up to date.
-    pub(crate) fn begin(&self) -> Result<Turn<'_>, AppendError> {
+    pub(crate) fn begin(&self) -> Result<WriteTxn<'_>, AppendError> {
         if let Some(newer) = self.look_for_newer_version() {
             return Err(AppendError::NewerVersion(newer));
         }
@@ -182,7 +182,7 @@ impl Inner {
         writer.refuse_when_poisoned()?;
         let lock = self.lock_on_what_is_there(&mut writer, Scan::Throttled)?;
         self.renew_git_files(&mut writer);
-        Ok(Turn {
+        Ok(WriteTxn {
             inner: self,
             writer,
             lock,
@@ -283,7 +283,7 @@ struct Answers {
     encoded: Vec<Stored>,
 }
 
-impl Turn<'_> {
+impl WriteTxn<'_> {
     /// Decides and commits appends in the given order, each on the history with all those before it, and returns their answers.
     pub(crate) fn serve(&mut self, group: Vec<Append>) -> Vec<Result<Appended, AppendError>> {
         let mut answers = Answers {

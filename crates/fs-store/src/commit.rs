@@ -12,7 +12,7 @@ use fs_format::TransactionId;
 use fs_index::{Scan, Stored};
 use fs_io::{NewFile, PublishError, Published, SyncPolicy};
 
-use crate::append::Turn;
+use crate::append::WriteTxn;
 use crate::draft::Ahead;
 use crate::error::AppendError;
 use crate::options::Durability;
@@ -21,7 +21,7 @@ use crate::wal::LogError;
 /// So many transactions are committed together at most.
 pub(crate) const MOST_TOGETHER: usize = 128;
 
-impl Turn<'_> {
+impl WriteTxn<'_> {
     /// Returns whether a transaction is to be committed by itself: one that is too large for the log among others that are not.
     pub(crate) fn goes_alone(&self, encoded: &Stored) -> bool {
         self.inner.options.durability == Durability::Log && !self.writer.wal.takes(encoded)

@@ -12,7 +12,7 @@ use fs_format::{
 };
 use fs_index::{Snapshot, Stored};
 
-use crate::append::Turn;
+use crate::append::WriteTxn;
 use crate::command;
 use crate::completeness::Lacks;
 use crate::error::{AppendError, RefreshError};
@@ -85,7 +85,7 @@ impl Ahead {
     }
 }
 
-impl Turn<'_> {
+impl WriteTxn<'_> {
     /// Finds the first result of the same command, which has to be of the same content.
     pub(crate) fn replayed(&self, append: &Append) -> Result<Option<Appended>, AppendError> {
         let Some(command_id) = append.command_id.as_ref() else {

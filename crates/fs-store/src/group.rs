@@ -34,18 +34,18 @@ type Answer = Result<Appended, AppendError>;
 /// Appends that wait for their turn, in the order in which they came.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    line: Mutex<Line>,
+    waiters: Mutex<Waiters>,
 }
 
 #[derive(Debug, Default)]
-struct Line {
-    waiting: VecDeque<Arc<Seat>>,
+struct Waiters {
+    waiting: VecDeque<Arc<Waiter>>,
     is_led: bool,
 }
 
 /// One caller.
 #[derive(Debug)]
-struct Seat {
+struct Waiter {
     state: Mutex<State>,
     changed: Condvar,
     /// Where a task runs; a thread has none.
@@ -56,12 +56,12 @@ struct Seat {
 enum State {
     /// With what is to be woken, once a task has asked.
     Waiting(Append, Option<Waker>),
-    /// The one who sits here is to lead.
-    Called(Append),
+    /// The one who waits here is to lead.
+    ToLead(Append),
     /// A leader is at work on it.
-    Served(Option<Waker>),
+    InProgress(Option<Waker>),
     Answered(Box<Answer>),
-    Left,
+    Taken,
 }
 
 /// Who leads next.
@@ -77,31 +77,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Queue {
-    /// Gets in line; returns whether the caller is to lead, or to find somebody who does.
-    fn enter(&self, append: Append, runtime: Option<Runtime>) -> (Arc<Seat>, bool) {
-        let seat = Arc::new(Seat {
+    /// Joins those who wait; returns whether the caller is to lead, or to find somebody who does.
+    fn enter(&self, append: Append, runtime: Option<Runtime>) -> (Arc<Waiter>, bool) {
+        let waiter = Arc::new(Waiter {
             state: Mutex::new(State::Waiting(append, None)),
             changed: Condvar::new(),
             runtime,
         });
-        let mut line = lock(&self.line);
-        line.waiting.push_back(seat.clone());
-        let leads = !std::mem::replace(&mut line.is_led, true);
-        (seat, leads)
+        let mut waiters = lock(&self.waiters);
+        waiters.waiting.push_back(waiter.clone());
+        let leads = !std::mem::replace(&mut waiters.is_led, true);
+        (waiter, leads)
     }
 
-    /// Takes the front of the line.
-    fn take(&self) -> Vec<Arc<Seat>> {
-        let mut line = lock(&self.line);
-        let count = line.waiting.len().min(MOST_TOGETHER);
-        line.waiting.drain(..count).collect()
+    /// Takes those who have waited longest.
+    fn take(&self) -> Vec<Arc<Waiter>> {
+        let mut waiters = lock(&self.waiters);
+        let count = waiters.waiting.len().min(MOST_TOGETHER);
+        waiters.waiting.drain(..count).collect()
     }
 
     /// Lets the caller lead who has waited longest; without one, the next that comes leads.
     fn hand_over(&self) -> Next {
-        let mut line = lock(&self.line);
-        let Some(next) = line.waiting.front() else {
-            line.is_led = false;
+        let mut waiters = lock(&self.waiters);
+        let Some(next) = waiters.waiting.front() else {
+            waiters.is_led = false;
             return Next::Settled;
         };
         match &next.runtime {
@@ -114,11 +114,11 @@ impl Queue {
     }
 }
 
-impl Seat {
+impl Waiter {
     fn call(&self) {
         let mut state = lock(&self.state);
-        *state = match std::mem::replace(&mut *state, State::Left) {
-            State::Waiting(append, _) => State::Called(append),
+        *state = match std::mem::replace(&mut *state, State::Taken) {
+            State::Waiting(append, _) => State::ToLead(append),
             other => other,
         };
         self.changed.notify_one();
@@ -126,13 +126,13 @@ impl Seat {
 
     fn take_append(&self) -> Option<Append> {
         let mut state = lock(&self.state);
-        match std::mem::replace(&mut *state, State::Left) {
+        match std::mem::replace(&mut *state, State::Taken) {
             State::Waiting(append, waker) => {
-                *state = State::Served(waker);
+                *state = State::InProgress(waker);
                 Some(append)
             }
-            State::Called(append) => {
-                *state = State::Served(None);
+            State::ToLead(append) => {
+                *state = State::InProgress(None);
                 Some(append)
             }
             other => {
@@ -146,7 +146,7 @@ impl Seat {
         let answered = State::Answered(Box::new(answer));
         let before = std::mem::replace(&mut *lock(&self.state), answered);
         match before {
-            State::Waiting(_, Some(waker)) | State::Served(Some(waker)) => waker.wake(),
+            State::Waiting(_, Some(waker)) | State::InProgress(Some(waker)) => waker.wake(),
             _ => self.changed.notify_one(),
         }
     }
@@ -155,10 +155,10 @@ impl Seat {
     fn wait(&self) -> Option<Answer> {
         let mut state = lock(&self.state);
         loop {
-            match std::mem::replace(&mut *state, State::Left) {
+            match std::mem::replace(&mut *state, State::Taken) {
                 State::Answered(answer) => return Some(*answer),
-                State::Called(append) => {
-                    *state = State::Called(append);
+                State::ToLead(append) => {
+                    *state = State::ToLead(append);
                     return None;
                 }
                 other => *state = other,
@@ -173,12 +173,12 @@ impl Seat {
     #[cfg(feature = "eventcore")]
     fn poll(&self, context: &Context<'_>) -> Poll<Answer> {
         let mut state = lock(&self.state);
-        match std::mem::replace(&mut *state, State::Left) {
+        match std::mem::replace(&mut *state, State::Taken) {
             State::Answered(answer) => return Poll::Ready(*answer),
             State::Waiting(append, _) => {
                 *state = State::Waiting(append, Some(context.waker().clone()));
             }
-            State::Served(_) => *state = State::Served(Some(context.waker().clone())),
+            State::InProgress(_) => *state = State::InProgress(Some(context.waker().clone())),
             other => *state = other,
         }
         Poll::Pending
@@ -188,7 +188,7 @@ impl Seat {
 /// The right to lead one group, and the duty to answer everybody in it and to hand over, whatever happens.
 struct Leader<'a> {
     inner: &'a Arc<Inner>,
-    served: Vec<Arc<Seat>>,
+    served: Vec<Arc<Waiter>>,
     has_handed_over: bool,
 }
 
@@ -201,35 +201,35 @@ impl Leader<'_> {
 
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
-        for seat in self.served.drain(..) {
+        for waiter in self.served.drain(..) {
             let reason =
                 "the thread that worked for this append panicked, and its outcome is unknown";
-            seat.answer(Err(AppendError::Poisoned {
+            waiter.answer(Err(AppendError::Poisoned {
                 reason: reason.to_owned(),
             }));
         }
         if !self.has_handed_over
             && let Next::TaskOf(runtime) = self.inner.queue.hand_over()
         {
-            Duty::of(Arc::clone(self.inner), &runtime);
+            LeadOnDrop::of(Arc::clone(self.inner), &runtime);
         }
     }
 }
 
 /// The duty to lead while tasks wait; dropping it fulfils it, since a runtime that shuts down drops what it was given.
-struct Duty {
+struct LeadOnDrop {
     inner: Arc<Inner>,
 }
 
-impl Duty {
+impl LeadOnDrop {
     /// Lets a thread of a runtime lead.
     fn of(inner: Arc<Inner>, runtime: &Runtime) {
-        let duty = Duty { inner };
-        runtime.run(move || drop(duty));
+        let lead_on_drop = LeadOnDrop { inner };
+        runtime.run(move || drop(lead_on_drop));
     }
 }
 
-impl Drop for Duty {
+impl Drop for LeadOnDrop {
     fn drop(&mut self) {
         while let Next::TaskOf(_) = self.inner.lead() {}
     }
@@ -238,14 +238,15 @@ impl Drop for Duty {
 impl Inner {
     /// Appends, together with those who come at the same time; blocks.
     pub(crate) fn append(self: &Arc<Self>, append: Append) -> Answer {
-        let (seat, leads) = self.queue.enter(append, None);
-        if !leads && let Some(answer) = seat.wait() {
+        let (waiter, leads) = self.queue.enter(append, None);
+        if !leads && let Some(answer) = waiter.wait() {
             return answer;
         }
         if let Next::TaskOf(runtime) = self.lead() {
-            Duty::of(Arc::clone(self), &runtime);
+            LeadOnDrop::of(Arc::clone(self), &runtime);
         }
-        seat.wait()
+        waiter
+            .wait()
             .expect("the leader is the first of the group that it serves")
     }
 
@@ -255,11 +256,11 @@ impl Inner {
         let Some(runtime) = Runtime::current() else {
             return self.append(append);
         };
-        let (seat, leads) = self.queue.enter(append, Some(runtime.clone()));
+        let (waiter, leads) = self.queue.enter(append, Some(runtime.clone()));
         if leads {
-            Duty::of(self, &runtime);
+            LeadOnDrop::of(self, &runtime);
         }
-        poll_fn(|context| seat.poll(context)).await
+        poll_fn(|context| waiter.poll(context)).await
     }
 
     /// Serves one group.
@@ -274,7 +275,10 @@ impl Inner {
         leader.served = self.queue.take();
         let answers = match begun {
             Ok(mut turn) => {
-                let appends = leader.served.iter().filter_map(|seat| seat.take_append());
+                let appends = leader
+                    .served
+                    .iter()
+                    .filter_map(|waiter| waiter.take_append());
                 turn.serve(appends.collect())
             }
             Err(error) => {
@@ -288,8 +292,8 @@ impl Inner {
                 answers
             }
         };
-        for (seat, answer) in leader.served.drain(..).zip(answers) {
-            seat.answer(answer);
+        for (waiter, answer) in leader.served.drain(..).zip(answers) {
+            waiter.answer(answer);
         }
         leader.hand_over()
     }

@@ -104,7 +104,7 @@ pub use schema::{
     Chain, EventDecodeError, Schema, SchemaFailure, SchemaReport, TypeReport, UpcastError, Upcasted,
 };
 pub use state::StateError;
-pub use status::{ClockAhead, Dangling, ReplicaIdentityConflict, Standing, StoreStatus};
+pub use status::{ClockAhead, ConflictState, Dangling, ReplicaIdentityConflict, StoreStatus};
 pub use store::FileEventStore;
 pub use vanished::{ForgetError, Obstacle, RestoreError, Vanished, VanishedError, VanishedSummary};
 pub use verify::{Problem, Verification};

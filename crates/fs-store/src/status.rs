@@ -84,12 +84,12 @@ pub struct ReplicaIdentityConflict {
     /// The two transactions, in canonical order.
     pub transactions: [TransactionId; 2],
     /// Whether anything is to be done about it.
-    pub standing: Standing,
+    pub state: ConflictState,
 }
 
 /// How a replica identity conflict stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ConflictState {
     /// This working copy still appends as the replica, as another does or did:
     /// [`adopt`](FileEventStore::adopt) ends that.
     Ours,
@@ -124,7 +124,7 @@ impl StoreStatus {
             && self
                 .replica_conflicts
                 .iter()
-                .all(|conflict| conflict.standing == Standing::Past)
+                .all(|conflict| conflict.state == ConflictState::Past)
     }
 }
 
@@ -238,21 +238,21 @@ fn replica_conflicts(history: &History, replicas: &Replicas) -> Vec<ReplicaIdent
     let mut found = Vec::new();
     for (replica_id, pairs) in identity_conflicts(history) {
         let mut conflicts = pairs.into_iter().map(|Pair { earlier, later }| {
-            let standing = if replicas.own.contains(&replica_id) {
-                Standing::Ours
+            let state = if replicas.own.contains(&replica_id) {
+                ConflictState::Ours
             } else if replicas.retired.contains(&replica_id) || is_known_to_some([earlier, later]) {
-                Standing::Past
+                ConflictState::Past
             } else {
-                Standing::Theirs
+                ConflictState::Theirs
             };
             ReplicaIdentityConflict {
                 replica_id,
                 transactions: [dag.id(earlier), dag.id(later)],
-                standing,
+                state,
             }
         });
         let first = conflicts.next();
-        let is_settled = |conflict: &ReplicaIdentityConflict| conflict.standing == Standing::Past;
+        let is_settled = |conflict: &ReplicaIdentityConflict| conflict.state == ConflictState::Past;
         let pressing = match &first {
             Some(first) if is_settled(first) => conflicts.find(|it| !is_settled(it)),
             _ => None,

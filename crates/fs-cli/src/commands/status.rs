@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fs_format::{ReplicaId, Timestamp, TransactionId};
 use fs_index::RejectedFile;
 use fs_merge::{ForkId, OpenFork, StaleRead, open_forks, stale_reads};
-use fs_store::{FileEventStore, NewerVersion, OmissionKind, Standing};
+use fs_store::{ConflictState, FileEventStore, NewerVersion, OmissionKind};
 use serde::Serialize;
 
 use crate::advice::Adviser;
@@ -172,7 +172,7 @@ pub(crate) fn run(
             .map(|conflict| ConflictOut {
                 replica_id: conflict.replica_id,
                 transactions: conflict.transactions,
-                standing: standing(conflict.standing),
+                standing: conflict_state(conflict.state),
             })
             .collect(),
         clock_ahead: status
@@ -202,11 +202,11 @@ pub(crate) fn run(
     ending.once_printed(printed, output)
 }
 
-fn standing(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Ours => OURS,
-        Standing::Theirs => THEIRS,
-        Standing::Past => "past",
+fn conflict_state(state: ConflictState) -> &'static str {
+    match state {
+        ConflictState::Ours => OURS,
+        ConflictState::Theirs => THEIRS,
+        ConflictState::Past => "past",
     }
 }
 

@@ -19,7 +19,7 @@ use fs_index::{Completeness, Position, StalePosition};
 pub use error::ConsumerError;
 pub use options::ConsumerOptions;
 
-use crate::page::{Page, Standing, check_holds};
+use crate::page::{IndexSnapshotId, Page, check_holds};
 use fs_store::{Cursor, CursorLock, FileEventStore, ReadError, StoredEvent};
 
 /// A named consumer of a working copy's ingestion order; its cursor survives restarts.
@@ -252,8 +252,8 @@ impl Consumer {
     /// Returns where a new consumer begins.
     fn start(&self) -> Result<Option<Position>, ConsumerError> {
         if self.options.from_now {
-            let standing = Standing::now(&self.store).map_err(ReadError::from)?;
-            Ok(standing.end)
+            let snapshot_id = IndexSnapshotId::now(&self.store).map_err(ReadError::from)?;
+            Ok(snapshot_id.end)
         } else {
             Ok(None)
         }

@@ -4,7 +4,7 @@
 
 use std::error::Error;
 
-use crate::projection::letter::DeadLetter;
+use crate::projection::dead_letter::DeadLetter;
 use crate::projection::model::{CommitError, ReadModel};
 use crate::projection::policy::OnUnknown;
 use crate::projection::progress::Progress;
@@ -74,7 +74,7 @@ pub(crate) fn apply<P: Projection, M: ReadModel<State = P::State>>(
             }
             next.applied += 1;
         }
-        next.move_to(page.end, page.standing.epoch);
+        next.move_to(page.end, page.snapshot_id.epoch);
         Ok(next)
     });
     committed.map_err(|error| match error {
@@ -122,6 +122,6 @@ pub(crate) fn set_aside(
         attempts,
         report(fault.source.as_ref()),
     ));
-    next.move_to(page.end, page.standing.epoch);
+    next.move_to(page.end, page.snapshot_id.epoch);
     next
 }

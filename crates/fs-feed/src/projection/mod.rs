@@ -19,9 +19,9 @@
 //! the named consumers, which are at least once.
 
 mod batch;
+mod dead_letter;
 mod error;
 mod idle;
-mod letter;
 mod model;
 mod policy;
 mod progress;
@@ -36,8 +36,8 @@ mod sqlite;
 mod status;
 mod wait;
 
+pub use dead_letter::DeadLetter;
 pub use error::ProjectionError;
-pub use letter::DeadLetter;
 pub use model::{CommitError, ReadModel};
 pub use policy::{OnFailure, OnUnknown, Retry};
 pub use progress::Progress;

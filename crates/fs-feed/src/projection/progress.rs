@@ -4,8 +4,8 @@ use fs_index::{Epoch, Position};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::page::Standing;
-use crate::projection::letter::DeadLetter;
+use crate::page::IndexSnapshotId;
+use crate::projection::dead_letter::DeadLetter;
 use crate::projection::projector::Order;
 
 /// How far a projection has come: what a read model keeps beside its state, and changes with it.
@@ -42,11 +42,11 @@ pub(crate) enum Cursor {
 
 impl Progress {
     /// Returns the beginning.
-    pub(crate) fn new(version: u32, order: Order, standing: &Standing) -> Self {
+    pub(crate) fn new(version: u32, order: Order, snapshot_id: &IndexSnapshotId) -> Self {
         Self {
             version,
-            epoch: standing.epoch.map(Epoch::as_u64),
-            generation: standing.generation,
+            epoch: snapshot_id.epoch.map(Epoch::as_u64),
+            generation: snapshot_id.generation,
             order,
             cursor: match order {
                 Order::Ingestion => Cursor::Ingested(None),

@@ -2,7 +2,7 @@
 
 use fs_index::Epoch;
 
-use crate::page::Standing;
+use crate::page::IndexSnapshotId;
 use crate::projection::progress::Progress;
 use crate::projection::projector::Order;
 
@@ -41,7 +41,7 @@ impl Rebuild {
         progress: Option<&Progress>,
         version: u32,
         order: Order,
-        standing: &Standing,
+        snapshot_id: &IndexSnapshotId,
     ) -> Option<Self> {
         let Some(progress) = progress else {
             return Some(Self::First);
@@ -54,14 +54,14 @@ impl Rebuild {
             return Some(Self::Order);
         }
         let is_untouched = progress.applied == 0 && progress.epoch().is_none();
-        if progress.epoch() != standing.epoch && !is_untouched {
+        if progress.epoch() != snapshot_id.epoch && !is_untouched {
             let from = progress.epoch();
             return Some(Self::Epoch { from });
         }
-        if order == Order::Canonical && progress.generation != standing.generation {
+        if order == Order::Canonical && progress.generation != snapshot_id.generation {
             return Some(Self::Topology {
                 from: progress.generation,
-                to: standing.generation,
+                to: snapshot_id.generation,
             });
         }
         None

@@ -12,7 +12,7 @@ use fs_index::Select;
 use fs_io::Deadline;
 use tokio::sync::watch;
 
-use crate::page::Standing;
+use crate::page::IndexSnapshotId;
 use crate::projection::batch::{self, Failure, Fault, Source};
 use crate::projection::error::ProjectionError;
 use crate::projection::model::{CommitError, ReadModel};
@@ -47,7 +47,7 @@ pub(super) struct Run {
     trouble: Option<(u32, ExponentialBackoff)>,
     /// When the runner began to apply, and how many events ago.
     began: Option<(i64, u64)>,
-    standing: Option<Standing>,
+    snapshot_id: Option<IndexSnapshotId>,
     /// What was read ahead behind a cursor.
     read_ahead: Option<(Cursor, Result<Page, ReadError>)>,
     pub(super) subscription: Option<Subscription>,
@@ -122,7 +122,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
             failing: None,
             trouble: None,
             began: None,
-            standing: None,
+            snapshot_id: None,
             read_ahead: None,
             subscription: None,
         };
@@ -187,31 +187,31 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
             _ => Page::behind(&self.store, cursor, &run.select, self.batch),
         };
         let looked = match read {
-            Ok(page) => Ok((page.standing, Some(page))),
-            Err(ReadError::StalePosition(_)) => match Standing::now(&self.store) {
-                Ok(standing) => Ok((standing, None)),
+            Ok(page) => Ok((page.snapshot_id, Some(page))),
+            Err(ReadError::StalePosition(_)) => match IndexSnapshotId::now(&self.store) {
+                Ok(snapshot_id) => Ok((snapshot_id, None)),
                 Err(error) => Err(error.into()),
             },
             Err(error) => Err(error),
         };
-        let (standing, page) = match looked {
+        let (snapshot_id, page) = match looked {
             Ok(looked) => looked,
             Err(source) => {
                 let name = self.projection.name().to_owned();
                 return self.in_trouble(run, ProjectionError::Read { name, source });
             }
         };
-        run.standing = Some(standing);
-        if let Some(reason) = self.rebuild_needed(run, &standing) {
-            return self.reset(run, reason, &standing);
+        run.snapshot_id = Some(snapshot_id);
+        if let Some(reason) = self.rebuild_needed(run, &snapshot_id) {
+            return self.reset(run, reason, &snapshot_id);
         }
         let Some(page) = page else {
             let from = run.progress.as_ref().and_then(Progress::epoch);
-            return self.reset(run, Rebuild::Epoch { from }, &standing);
+            return self.reset(run, Rebuild::Epoch { from }, &snapshot_id);
         };
         if page.events.is_empty() {
             run.ahead = run.progress.clone().map(|mut ahead| {
-                ahead.move_to(page.end, page.standing.epoch);
+                ahead.move_to(page.end, page.snapshot_id.epoch);
                 ahead
             });
             run.trouble = None;
@@ -221,12 +221,12 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         self.apply(run, page)
     }
 
-    fn rebuild_needed(&self, run: &Run, standing: &Standing) -> Option<Rebuild> {
+    fn rebuild_needed(&self, run: &Run, snapshot_id: &IndexSnapshotId) -> Option<Rebuild> {
         if self.wants_rebuild {
             return Some(Rebuild::Asked);
         }
         let (version, order) = (self.projection.version(), self.projection.order());
-        Rebuild::needed(run.progress.as_ref(), version, order, standing)
+        Rebuild::needed(run.progress.as_ref(), version, order, snapshot_id)
     }
 
     /// Makes the state empty.
@@ -234,7 +234,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         &mut self,
         run: &mut Run,
         reason: Rebuild,
-        standing: &Standing,
+        snapshot_id: &IndexSnapshotId,
     ) -> Result<Step, ProjectionError> {
         tracing::info!(?reason, "the state is built from the first event");
         let name = self.projection.name().to_owned();
@@ -242,7 +242,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         let projection = &mut self.projection;
         let committed = self.model.commit(&name, run.progress.as_ref(), |state| {
             projection.reset(state)?;
-            Ok(Progress::new(version, order, standing))
+            Ok(Progress::new(version, order, snapshot_id))
         });
         match committed {
             Ok(progress) => {
@@ -519,8 +519,8 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
         let status = Status {
             position: run.progress.as_ref().and_then(Progress::position),
             applied,
-            lag: match (run.standing, cursor) {
-                (Some(standing), Some(cursor)) => standing.lag(cursor),
+            lag: match (run.snapshot_id, cursor) {
+                (Some(snapshot_id), Some(cursor)) => snapshot_id.lag(cursor),
                 _ => 0,
             },
             rate: match run.began {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use fs_index::{Position, Select, Sequence, Snapshot, StalePosition};
 
-use crate::page::{self, Standing};
+use crate::page::{self, IndexSnapshotId};
 use crate::projection::progress::Cursor;
 use fs_store::{Answer, FileEventStore, ReadError, StoredEvent};
 
-impl Standing {
+impl IndexSnapshotId {
     /// Returns the place behind everything.
     fn end(&self) -> Cursor {
         Cursor::Ingested(self.end.map(Position::to_uuid))
@@ -44,7 +44,7 @@ pub(crate) struct Page {
     pub(crate) end: Cursor,
     /// Whether there was nothing more.
     pub(crate) is_last: bool,
-    pub(crate) standing: Standing,
+    pub(crate) snapshot_id: IndexSnapshotId,
 }
 
 impl Page {
@@ -106,7 +106,7 @@ impl Page {
             events: page.events.into_iter().map(with_cursor).collect(),
             end: Cursor::Ingested(page.through.map(Position::to_uuid)),
             is_last: page.is_last,
-            standing: page.standing,
+            snapshot_id: page.snapshot_id,
         })
     }
 
@@ -118,7 +118,7 @@ impl Page {
         limit: usize,
     ) -> Result<Page, ReadError> {
         let history = store.ask(Snapshot::history)?.into_inner();
-        let standing = Standing::of_history(&history);
+        let snapshot_id = IndexSnapshotId::of_history(&history);
         if let Some(position) = known
             && !history.holds(position)
         {
@@ -126,12 +126,12 @@ impl Page {
             return Err(StalePosition { position, epoch }.into());
         }
         // What came since sorts behind, or the generation is another one.
-        let known = standing.end.map(Position::to_uuid);
+        let known = snapshot_id.end.map(Position::to_uuid);
         let mut page = Page {
             events: Vec::new(),
-            end: standing.end(),
+            end: snapshot_id.end(),
             is_last: false,
-            standing,
+            snapshot_id,
         };
         for (nth, (ix, member)) in history.canonical().enumerate().skip(transactions) {
             let done = if nth == transactions { events } else { 0 };

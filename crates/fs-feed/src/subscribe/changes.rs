@@ -10,11 +10,11 @@ use std::sync::atomic::AtomicBool;
 
 use fs_index::{Position, Select};
 
-use crate::page::Standing;
+use crate::page::IndexSnapshotId;
 use crate::subscribe::follower::Member;
 use crate::subscribe::item::SubscribeError;
 use crate::subscribe::options::{Filter, SubscribeOptions};
-use crate::subscribe::queue::{self, Queue};
+use crate::subscribe::queue::{Queue, QueueState};
 use crate::subscribe::tail::Tail;
 use fs_store::FileEventStore;
 use fs_store::blocking;
@@ -44,10 +44,10 @@ impl Select for Nothing {
 
 impl Changes {
     pub(crate) fn new(store: &FileEventStore) -> Result<Self, SubscribeError> {
-        let standing = Standing::now(store).map_err(unread)?;
+        let snapshot_id = IndexSnapshotId::now(store).map_err(unread)?;
         Ok(Self {
             store: store.clone(),
-            known: standing.end,
+            known: snapshot_id.end,
             queue: None,
         })
     }
@@ -64,14 +64,14 @@ impl Changes {
     pub async fn next(&mut self) -> Result<(), SubscribeError> {
         loop {
             let store = self.store.clone();
-            let standing = blocking(move || Standing::now(&store)).await;
-            let end = standing.map_err(unread)?.end;
+            let snapshot_id = blocking(move || IndexSnapshotId::now(&store)).await;
+            let end = snapshot_id.map_err(unread)?.end;
             if end != self.known {
                 self.known = end;
                 return Ok(());
             }
             match &self.queue {
-                Some(queue) if !matches!(queue.standing(), queue::Standing::Dismissed { .. }) => {
+                Some(queue) if !matches!(queue.state(), QueueState::Dismissed { .. }) => {
                     queue.changed().await;
                 }
                 _ => self.join()?,

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use fs_index::Position;
 
-use crate::page::{self, PAGE, Page};
+use crate::page::{IndexSnapshotId, PAGE, Page};
 use crate::subscribe::options::Filter;
-use crate::subscribe::places::Places;
-use crate::subscribe::queue::{Queue, Standing};
+use crate::subscribe::queue::{Queue, QueueState};
 use crate::subscribe::signal::Signal;
+use crate::subscribe::watched_dirs::WatchedDirs;
 use fs_index::Select;
 use fs_store::FileEventStore;
 use fs_store::ReadError;
@@ -55,11 +55,11 @@ impl Member {
     }
 
     fn is_live(&self) -> bool {
-        matches!(self.queue.standing(), Standing::Live { .. })
+        matches!(self.queue.state(), QueueState::Live { .. })
     }
 
     fn dismiss(&self, at: Option<Position>) {
-        self.queue.set_standing(Standing::Dismissed { at });
+        self.queue.set_state(QueueState::Dismissed { at });
     }
 }
 
@@ -117,12 +117,12 @@ impl Follower {
     /// Follows the store until it is stopped or nobody is left.
     pub(crate) fn run(&self, store: &FileEventStore) {
         let clock = &store.system().clock;
-        let mut places = Places::new(store.system(), store.layout(), &self.signal);
+        let mut watched_dirs = WatchedDirs::new(store.system(), store.layout(), &self.signal);
         let mut cursor = None;
         while !self.signal.is_stopped() {
             // First the watches, then the look: what comes after the look is hinted at.
             let began = clock.now_unix_nanos();
-            places.follow();
+            watched_dirs.follow();
             if let Err(error) = self.look(store, &mut cursor) {
                 tracing::debug!(%error, "the store cannot be followed for now");
                 // The members meet the error themselves, no more often than this.
@@ -145,7 +145,7 @@ impl Follower {
     /// Hands out what is new, and takes in those who wait for it.
     fn look(&self, store: &FileEventStore, cursor: &mut Option<Position>) -> Result<(), ReadError> {
         let live: Vec<_> = self.members(|member| member.is_live());
-        let end = page::Standing::now(store)?.end;
+        let end = IndexSnapshotId::now(store)?.end;
         if live.is_empty() {
             *cursor = end;
         }
@@ -169,7 +169,7 @@ impl Follower {
             }
         }
         for member in self.members(|member| !member.is_live()) {
-            member.queue.set_standing(Standing::Live { from: *cursor });
+            member.queue.set_state(QueueState::Live { from: *cursor });
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ pub enum Item {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// The end: the places that were read mean nothing any more, because events went away (`git reset`, `git switch`), the index was
+    /// The end: the watched_dirs that were read mean nothing any more, because events went away (`git reset`, `git switch`), the index was
     /// rebuilt, or the store was put back to an earlier state. The consumer forgets what it derived and subscribes from the beginning.
     #[error(transparent)]
     StalePosition(#[from] StalePosition),

@@ -25,12 +25,12 @@ mod item;
 mod items;
 mod missed;
 mod options;
-mod places;
 mod progress;
 mod queue;
 mod signal;
 mod subscription;
 mod tail;
+mod watched_dirs;
 
 pub use changes::Changes;
 pub use item::{Item, SubscribeError};

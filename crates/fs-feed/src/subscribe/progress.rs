@@ -20,7 +20,7 @@ use crate::page::{PAGE, Page};
 use crate::subscribe::follower::Member;
 use crate::subscribe::item::{Item, SubscribeError};
 use crate::subscribe::options::{Filter, SubscribeOptions};
-use crate::subscribe::queue::{Next, Queue, Standing};
+use crate::subscribe::queue::{Next, Queue, QueueState};
 use crate::subscribe::tail::Tail;
 use fs_store::FileEventStore;
 use fs_store::ReadError;
@@ -54,7 +54,7 @@ impl Phase {
 pub(crate) enum Step {
     Item(Item),
     Read(Pull),
-    Wait(Arc<Queue>, Standing),
+    Wait(Arc<Queue>, QueueState),
     Pause,
 }
 
@@ -146,10 +146,10 @@ impl Progress {
             }
             match self.phase.clone() {
                 Phase::History => return Ok(Step::Read(self.pull())),
-                Phase::Joining(queue) => match queue.standing() {
-                    standing @ Standing::Joining => return Ok(Step::Wait(queue, standing)),
-                    Standing::Live { from } => self.phase = self.after_joining(queue, from),
-                    Standing::Dismissed { .. } => self.phase = Phase::History,
+                Phase::Joining(queue) => match queue.state() {
+                    state @ QueueState::Joining => return Ok(Step::Wait(queue, state)),
+                    QueueState::Live { from } => self.phase = self.after_joining(queue, from),
+                    QueueState::Dismissed { .. } => self.phase = Phase::History,
                 },
                 Phase::Backlog(..) => return Ok(Step::Read(self.pull())),
                 Phase::Live(queue) => match queue.take() {
@@ -161,7 +161,7 @@ impl Progress {
                         (self.after, self.received) = (Some(reached), Some(reached));
                         return Ok(Step::Item(item));
                     }
-                    Next::Nothing => return Ok(Step::Wait(queue.clone(), queue.standing())),
+                    Next::Nothing => return Ok(Step::Wait(queue.clone(), queue.state())),
                     Next::Dismissed(at) => {
                         self.after = self.after.max(at);
                         self.phase = Phase::History;

@@ -15,7 +15,7 @@ use fs_store::StoredEvent;
 
 /// How a subscriber stands to the thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum QueueState {
     /// It waits to be taken in.
     Joining,
     /// Every selected event after this place is put in.
@@ -36,32 +36,32 @@ pub(crate) enum Next {
 
 #[derive(Debug)]
 pub(crate) struct Queue {
-    state: Mutex<State>,
+    queued: Mutex<Queued>,
     blocked: Condvar,
     awaiting: Notify,
     capacity: usize,
 }
 
 #[derive(Debug)]
-struct State {
-    standing: Standing,
+struct Queued {
+    state: QueueState,
     gap: Option<(Position, Position)>,
     events: VecDeque<Arc<StoredEvent>>,
 }
 
-impl State {
+impl Queued {
     fn has_news(&self) -> bool {
         self.gap.is_some()
             || !self.events.is_empty()
-            || matches!(self.standing, Standing::Dismissed { .. })
+            || matches!(self.state, QueueState::Dismissed { .. })
     }
 }
 
 impl Queue {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            state: Mutex::new(State {
-                standing: Standing::Joining,
+            queued: Mutex::new(Queued {
+                state: QueueState::Joining,
                 gap: None,
                 events: VecDeque::new(),
             }),
@@ -73,59 +73,59 @@ impl Queue {
 
     /// Puts in the next event and drops the oldest when there is no room.
     pub(crate) fn push(&self, event: Arc<StoredEvent>) {
-        let mut state = self.state();
-        if state.events.len() >= self.capacity
-            && let Some(oldest) = state.events.pop_front()
+        let mut queued = self.lock();
+        if queued.events.len() >= self.capacity
+            && let Some(oldest) = queued.events.pop_front()
         {
-            let from = state.gap.map_or(oldest.position, |(from, _)| from);
-            state.gap = Some((from, oldest.position));
+            let from = queued.gap.map_or(oldest.position, |(from, _)| from);
+            queued.gap = Some((from, oldest.position));
         }
-        state.events.push_back(event);
-        drop(state);
+        queued.events.push_back(event);
+        drop(queued);
         self.tell();
     }
 
-    pub(crate) fn set_standing(&self, standing: Standing) {
-        self.state().standing = standing;
+    pub(crate) fn set_state(&self, state: QueueState) {
+        self.lock().state = state;
         self.tell();
     }
 
-    pub(crate) fn standing(&self) -> Standing {
-        self.state().standing
+    pub(crate) fn state(&self) -> QueueState {
+        self.lock().state
     }
 
     /// Takes out what is next.
     pub(crate) fn take(&self) -> Next {
-        let mut state = self.state();
-        if let Some((from, to)) = state.gap.take() {
+        let mut queued = self.lock();
+        if let Some((from, to)) = queued.gap.take() {
             return Next::Item(Item::Lagged { from, to });
         }
-        match (state.events.pop_front(), state.standing) {
+        match (queued.events.pop_front(), queued.state) {
             (Some(event), _) => Next::Item(Item::Event(Arc::unwrap_or_clone(event))),
-            (None, Standing::Dismissed { at }) => Next::Dismissed(at),
-            (None, Standing::Joining | Standing::Live { .. }) => Next::Nothing,
+            (None, QueueState::Dismissed { at }) => Next::Dismissed(at),
+            (None, QueueState::Joining | QueueState::Live { .. }) => Next::Nothing,
         }
     }
 
-    /// Waits until there is something to take, or until the standing is another than it was.
-    pub(crate) fn wait(&self, before: Standing, deadline: Option<Deadline>) {
-        let mut state = self.state();
-        while !state.has_news() && state.standing == before {
-            state = match deadline.and_then(Deadline::left) {
+    /// Waits until there is something to take, or until the state is another than it was.
+    pub(crate) fn wait(&self, before: QueueState, deadline: Option<Deadline>) {
+        let mut queued = self.lock();
+        while !queued.has_news() && queued.state == before {
+            queued = match deadline.and_then(Deadline::left) {
                 Some(left) if left.is_zero() => return,
                 Some(left) => self
                     .blocked
-                    .wait_timeout(state, left)
-                    .map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state),
+                    .wait_timeout(queued, left)
+                    .map_or_else(|poisoned| poisoned.into_inner().0, |(queued, _)| queued),
                 None => self
                     .blocked
-                    .wait(state)
+                    .wait(queued)
                     .unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
 
-    /// Completes after something was put in or the standing changed, at once when that was since the last call.
+    /// Completes after something was put in or the state changed, at once when that was since the last call.
     pub(crate) async fn changed(&self) {
         self.awaiting.notified().await;
     }
@@ -136,7 +136,7 @@ impl Queue {
         self.awaiting.notify_one();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queued> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -148,7 +148,7 @@ impl Subscription {
                 Step::Item(item) => return Ok(Some(item)),
                 Step::Read(pull) => self.progress.absorb(pull.run())?,
                 Step::Wait(..) | Step::Pause if is_over() => return Ok(None),
-                Step::Wait(queue, standing) => queue.wait(standing, deadline),
+                Step::Wait(queue, state) => queue.wait(state, deadline),
                 Step::Pause => {
                     let interval = self.progress.pause();
                     let left = deadline.and_then(Deadline::left);

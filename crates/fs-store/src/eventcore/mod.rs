@@ -68,7 +68,7 @@ impl EventStore for FileEventStore {
             stream_id,
             found,
             next: 0,
-            turns: Turns::default(),
+            budget: CoopBudget::default(),
             naming: None,
             event: PhantomData::<fn() -> E>,
         }))
@@ -146,7 +146,7 @@ struct Slice<E> {
     stream_id: eventcore_types::StreamId,
     found: RawEvents,
     next: usize,
-    turns: Turns,
+    budget: CoopBudget,
     /// Says what is wrong with the event before the next one.
     naming: Option<BoxFuture<'static, String>>,
     event: PhantomData<fn() -> E>,
@@ -169,7 +169,7 @@ impl<E: Event> Stream for Slice<E> {
             let Some(event) = slice.found.get(slice.next) else {
                 return Poll::Ready(None);
             };
-            if slice.turns.is_over() {
+            if slice.budget.is_over() {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -207,7 +207,7 @@ impl EventReader for FileEventStore {
             .after_position()
             .map(|position| Position::from_uuid(position.into_inner()));
         let filter = Arc::new(Filter::new(filter, self.schema()));
-        let mut turns = Turns::default();
+        let mut budget = CoopBudget::default();
         let mut decoded = Vec::new();
         while decoded.len() < limit {
             let missing = limit - decoded.len();
@@ -221,7 +221,7 @@ impl EventReader for FileEventStore {
             let found = read.await?;
             decoded.reserve(found.len());
             for nth in 0..found.len() {
-                if turns.is_over() {
+                if budget.is_over() {
                     tokio::task::yield_now().await;
                 }
                 let Some(event) = found.get(nth) else { break };
@@ -248,9 +248,9 @@ impl EventReader for FileEventStore {
 /// Decoding is done by the task that asked, since memory that one thread allocates and another frees costs more than the
 /// decoding.
 #[derive(Default)]
-struct Turns(usize);
+struct CoopBudget(usize);
 
-impl Turns {
+impl CoopBudget {
     /// So many events are decoded in a turn, which takes less than 100 µs.
     const EVENTS: usize = 128;
 

@@ -24,7 +24,7 @@ const LOWER: usize = 64;
 
 /// The watch of one store.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct WatchedDirs {
     disk: Arc<dyn Disk>,
     layout: Layout,
     watch: Option<Box<dyn Watch>>,
@@ -33,7 +33,7 @@ pub(crate) struct Places {
     stamps: Vec<(PathBuf, Option<Stat>)>,
 }
 
-impl Places {
+impl WatchedDirs {
     pub(crate) fn new(system: &System, layout: &Layout, signal: &Arc<Signal>) -> Self {
         let signal = Arc::clone(signal);
         let watch = system.disk.watch(Arc::new(move || signal.wake()));
