@@ -6,11 +6,11 @@
 //! **Invariant**: no command is advised that would not bring back the transaction.
 
 use std::cell::{Cell, OnceCell};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use fs_format::TransactionId;
 use fs_index::Remedy;
-use fs_store::{Candidate, FileEventStore};
+use fs_store::{Candidate, FileEventStore, Obstacle};
 
 use crate::git::{Git, Version};
 
@@ -20,71 +20,114 @@ const MAX_FILES_ASKED_OF_GIT: u32 = 32;
 /// Answers what is to be done about damage, for one command.
 pub(crate) struct Adviser<'a> {
     store: &'a FileEventStore,
-    /// Transactions that can be restored, once somebody has asked: all that is kept is read for that.
-    restorable: OnceCell<BTreeSet<TransactionId>>,
+    /// What is kept, with what keeps it from being restored, once somebody has asked: all of it is read for that.
+    kept: OnceCell<BTreeMap<TransactionId, Option<Obstacle>>>,
     /// The repository around the store; `None` where there is none.
     git: OnceCell<Option<Git>>,
     asked: Cell<u32>,
+}
+
+/// Who has the good bytes of a file.
+enum Source {
+    /// The store keeps them, and this keeps them from being restored as things are.
+    Kept(Option<Obstacle>),
+    /// Git has them, and this command brings them back.
+    Git(String),
 }
 
 impl<'a> Adviser<'a> {
     pub(crate) fn new(store: &'a FileEventStore) -> Self {
         Self {
             store,
-            restorable: OnceCell::new(),
+            kept: OnceCell::new(),
             git: OnceCell::new(),
             asked: Cell::new(0),
         }
     }
 
-    fn is_restorable(&self, id: TransactionId) -> anyhow::Result<bool> {
-        if let Some(restorable) = self.restorable.get() {
-            return Ok(restorable.contains(&id));
-        }
-        let vanished = self.store.vanished()?.into_iter();
-        let restorable = vanished.filter(|it| it.obstacle.is_none());
-        let restorable: BTreeSet<_> = restorable.map(|it| it.transaction_id).collect();
-        Ok(self.restorable.get_or_init(|| restorable).contains(&id))
-    }
-
     /// Says what mends something.
     pub(crate) fn advise(&self, remedy: &Remedy) -> anyhow::Result<String> {
-        match remedy {
-            Remedy::GoodBytes { path } => {
-                self.find_bytes(path, "copy its file from a clone that has it")
+        let (path, is_in_the_way, steps) = match remedy {
+            Remedy::GoodBytes { path } => (path, false, None),
+            Remedy::InTheWay { path, steps } => (path, true, *steps),
+            other => return Ok(other.to_string()),
+        };
+        let Ok(location) = fs_format::check_name(path) else {
+            return Ok(remedy.to_string());
+        };
+        let id = location.transaction_id();
+        let after_moving = |command: &str| {
+            format!("move it out of events/, and bring the transaction back with {command}")
+        };
+        let restore = format!("`trib restore {id}`");
+        let known = match self.source_of(id, path)? {
+            Some(Source::Kept(None)) => format!("bring it back with {restore}"),
+            Some(Source::Kept(Some(Obstacle::Occupied { .. }))) => after_moving(&restore),
+            Some(Source::Kept(Some(obstacle))) => format!("{obstacle}; then {restore}"),
+            Some(Source::Git(checkout)) if is_in_the_way => after_moving(&checkout),
+            Some(Source::Git(checkout)) => format!("bring it back with {checkout}"),
+            None => {
+                let copy = match is_in_the_way {
+                    true => "move it out of events/, and copy the file from a clone that has it",
+                    false => "copy its file from a clone that has it",
+                };
+                return Ok(steps.map_or_else(|| or_forget(copy, id), str::to_owned));
             }
-            other => Ok(other.to_string()),
-        }
+        };
+        Ok(match steps {
+            Some(steps) => format!("{steps}, or {known}"),
+            None => known,
+        })
     }
 
     /// Says how the transaction comes that is missing at `path` below `events/`.
     pub(crate) fn bring_back(&self, path: &str) -> anyhow::Result<String> {
-        let elsewhere = "bring it with `git pull` or `git merge` from a clone that has it";
-        self.find_bytes(path, elsewhere)
-    }
-
-    /// Says where the bytes of a file are, and what to do when that is `elsewhere`.
-    fn find_bytes(&self, path: &str, elsewhere: &str) -> anyhow::Result<String> {
         let Ok(location) = fs_format::check_name(path) else {
-            return Ok(Remedy::GoodBytes {
-                path: path.to_owned(),
-            }
-            .to_string());
+            let path = path.to_owned();
+            return Ok(Remedy::GoodBytes { path }.to_string());
         };
         let id = location.transaction_id();
-        if self.is_restorable(id)? {
-            return Ok(format!("bring it back with `trib restore {id}`"));
+        Ok(match self.source_of(id, path)? {
+            Some(Source::Kept(None)) => format!("bring it back with `trib restore {id}`"),
+            Some(Source::Kept(Some(obstacle))) => format!("{obstacle}; then `trib restore {id}`"),
+            Some(Source::Git(checkout)) => format!("bring it back with {checkout}"),
+            None => {
+                let pull = "bring it with `git pull` or `git merge` from a clone that has it";
+                or_forget(pull, id)
+            }
+        })
+    }
+
+    /// Returns who has the good bytes of a file.
+    ///
+    /// What is kept comes first, and what cannot be restored as things are only where git has nothing.
+    fn source_of(&self, id: TransactionId, path: &str) -> anyhow::Result<Option<Source>> {
+        let kept = self.kept(id)?;
+        if matches!(kept, Some(None | Some(Obstacle::Occupied { .. }))) {
+            return Ok(kept.map(Source::Kept));
         }
         let is_good = |found| matches!(found, Candidate::Whole | Candidate::Converted);
         Ok(match self.version_in_git(id, path, is_good)? {
-            Some(version) => format!(
-                "bring it back with `git {} events/{path}` in the store's directory",
+            Some(version) => Some(Source::Git(format!(
+                "`git {} events/{path}` in the store's directory",
                 version.checkout()
-            ),
-            None => format!(
-                "{elsewhere}; if nobody has it any more, accept that with `trib forget {id}`"
-            ),
+            ))),
+            None => kept.map(Source::Kept),
         })
+    }
+
+    /// Returns what keeps a transaction from being restored, where anything is kept of it.
+    fn kept(&self, id: TransactionId) -> anyhow::Result<Option<Option<Obstacle>>> {
+        let kept = match self.kept.get() {
+            Some(kept) => kept,
+            None => {
+                let vanished = self.store.vanished()?.into_iter();
+                let kept = vanished.map(|it| (it.transaction_id, it.obstacle));
+                let kept: BTreeMap<_, _> = kept.collect();
+                self.kept.get_or_init(|| kept)
+            }
+        };
+        Ok(kept.get(&id).cloned())
     }
 
     /// Says how a file gets its own line ends back; `None` where git does not have them.
@@ -123,4 +166,9 @@ impl<'a> Adviser<'a> {
         }
         Ok(None)
     }
+}
+
+/// Says what to do where nobody here has the bytes of a transaction.
+fn or_forget(elsewhere: &str, id: TransactionId) -> String {
+    format!("{elsewhere}; if nobody has it any more, accept that with `trib forget {id}`")
 }

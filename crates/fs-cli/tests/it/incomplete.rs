@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{Here, assert_keys};
 
 /// A repository with one event of `u` and three of `s`, committed one by one; returns the transaction of the first of `s`.
-fn chain() -> (Here, String) {
+pub(crate) fn chain() -> (Here, String) {
     let here = Here::repository();
     here.work("u", "Below");
     let first = here.work("s", "One");
@@ -17,11 +17,11 @@ fn chain() -> (Here, String) {
     (here, first)
 }
 
-fn relative(id: &str) -> String {
+pub(crate) fn relative(id: &str) -> String {
     format!("events/{}/{}/{id}.jsonl", &id[..4], &id[4..6])
 }
 
-fn file(here: &Here, id: &str) -> PathBuf {
+pub(crate) fn file(here: &Here, id: &str) -> PathBuf {
     here.path().join(".tributary").join(relative(id))
 }
 
@@ -39,7 +39,7 @@ fn damage(here: &Here, id: &str) {
 }
 
 /// Deletes what the store keeps, so that nobody but git has the bytes.
-fn forget_kept_bytes(here: &Here) {
+pub(crate) fn forget_kept_bytes(here: &Here) {
     here.run(&["status"]);
     let kept = here.path().join(".tributary/local/vanished");
     fs::remove_dir_all(kept).unwrap();

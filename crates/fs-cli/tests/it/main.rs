@@ -13,6 +13,7 @@ mod consuming;
 mod creating;
 mod follow;
 mod git_rules;
+mod good_bytes;
 mod incomplete;
 mod input;
 mod merge_check;

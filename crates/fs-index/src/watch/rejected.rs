@@ -63,6 +63,13 @@ pub enum Remedy {
         /// The path of the file below `events/`.
         path: String,
     },
+    /// The bytes that a file had, in the place of what stands there now, which is moved away first.
+    InTheWay {
+        /// The path below `events/`.
+        path: String,
+        /// What helps as well.
+        steps: Option<&'static str>,
+    },
     /// What the text says.
     Steps(String),
 }
@@ -74,6 +81,13 @@ impl fmt::Display for Remedy {
                 f,
                 "bring back the bytes that events/{path} had, from version control, a backup or another clone"
             ),
+            Remedy::InTheWay { path, steps: None } => write!(
+                f,
+                "move it out of events/, and bring back the bytes that events/{path} had, from version control, a backup or another clone"
+            ),
+            Remedy::InTheWay {
+                steps: Some(steps), ..
+            } => f.write_str(steps),
             Remedy::Steps(steps) => f.write_str(steps),
         }
     }
@@ -87,6 +101,10 @@ impl Reason {
 
     /// Returns what mends it; `path` is the file's below `events/`.
     pub fn remedy(&self, path: &str) -> Remedy {
+        let in_the_way = |steps| Remedy::InTheWay {
+            path: path.to_owned(),
+            steps,
+        };
         let steps = match self {
             Reason::Incomplete(_) | Reason::Content(_) | Reason::Altered { .. } => {
                 return Remedy::GoodBytes {
@@ -99,13 +117,17 @@ impl Reason {
             Reason::Name(_) => {
                 "give it back the name it was written under, or move it out of events/"
             }
-            Reason::NotAFile(_) => "move it away; what is missing then is told with what to do",
-            Reason::LfsPointer => {
-                "get the file with `git lfs pull`, and let events/ be stored without git LFS"
+            Reason::NotAFile(_) if fs_format::check_name(path).is_err() => {
+                "move it away; what is missing then is told with what to do"
             }
-            Reason::Newer(_) => "read it with a newer version of this program",
-            Reason::TooLarge { .. } => {
-                "move it out of events/, since no version writes one so large"
+            Reason::NotAFile(_) | Reason::TooLarge { .. } => return in_the_way(None),
+            Reason::LfsPointer => {
+                return in_the_way(Some(
+                    "get the file with `git lfs pull`, and let events/ be stored without git LFS",
+                ));
+            }
+            Reason::Newer(_) => {
+                return in_the_way(Some("read it with a newer version of this program"));
             }
             Reason::Unreadable(_) => "see that this user may read it",
             Reason::Duplicate { .. } => "delete this copy",
