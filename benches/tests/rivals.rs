@@ -10,7 +10,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use eventcore_fs::FileEventStore;
 use eventcore_types::{Event, EventStore, StreamId, StreamVersion, StreamWrites, collect_events};
@@ -127,19 +126,8 @@ async fn eventcore_fs_does_not_open_with_an_empty_file() {
 fn git_cannot_merge_two_versions_of_a_database_file() {
     let world = tempfile::tempdir().unwrap();
     let git = |args: &[&str]| {
-        let mut command = Command::new("git");
+        let mut command = fs_testing::git();
         command.current_dir(world.path());
-        command
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env_remove("GIT_DIR");
-        for setting in [
-            "user.name=Rival",
-            "user.email=rival@localhost",
-            "init.defaultBranch=main",
-            "commit.gpgsign=false",
-        ] {
-            command.args(["-c", setting]);
-        }
         command.args(args).output().unwrap().status.success()
     };
     let commit = |content: &str| {

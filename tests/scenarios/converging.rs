@@ -3,9 +3,9 @@
 use std::error::Error;
 
 use fs_format::StreamId;
-use fs_merge::testing::{Action, Convergence};
 use fs_merge::{ForkContext, Outcome, Resolution};
 use fs_store::{Append, ExpectedVersion, FileEventStore};
+use fs_testing::{Action, Convergence};
 use proptest::prelude::*;
 
 /// Moves money from one account to another, unless there is too little.

@@ -10,7 +10,8 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use fs_store::{Activity, AppendError, FileEventStore, OpenError, StoreOptions};
-use scenarios::{World, append, git, stream_id};
+use fs_testing::git;
+use scenarios::{World, append, stream_id};
 
 /// A git that waits in the middle of a checkout.
 struct Stopped {

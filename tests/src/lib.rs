@@ -23,6 +23,7 @@ use fs_format::StreamId;
 use fs_index::Position;
 use fs_merge::{ForkContext, forks};
 use fs_store::{All, Append, Appended, ExpectedVersion, FileEventStore, StoredEvent};
+use fs_testing::git;
 use tempfile::TempDir;
 
 /// A directory of repositories that goes away with it.
@@ -232,35 +233,6 @@ pub fn ingested(store: &FileEventStore, after: Option<Position>) -> Vec<StoredEv
 /// Returns a stream id.
 pub fn stream_id(text: &str) -> StreamId {
     StreamId::new(text).unwrap()
-}
-
-/// Returns a git command that knows nothing of this machine.
-pub fn git() -> Command {
-    let mut command = Command::new("git");
-    for name in [
-        "GIT_DIR",
-        "GIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_COMMON_DIR",
-        "GIT_PREFIX",
-    ] {
-        command.env_remove(name);
-    }
-    command.env("GIT_CONFIG_NOSYSTEM", "1").env(
-        "GIT_CONFIG_GLOBAL",
-        if cfg!(windows) { "NUL" } else { "/dev/null" },
-    );
-    for setting in [
-        "user.name=Scenario",
-        "user.email=scenario@localhost",
-        "init.defaultBranch=main",
-        "commit.gpgsign=false",
-        "protocol.file.allow=always",
-    ] {
-        command.args(["-c", setting]);
-    }
-    command
 }
 
 fn succeed(command: &mut Command) -> Output {

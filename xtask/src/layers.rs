@@ -3,6 +3,7 @@
 //! ```text
 //! fs-cli -+-> fs-merge -+-> fs-store -> fs-index -> fs-dag -> fs-format
 //!         '-> fs-feed --'        \___________\-> fs-io
+//! fs-testing -> fs-merge
 //! ```
 //!
 //! **Invariant**: a crate that breaks this picture does not pass, whatever its clippy attributes say. Only what a manifest and
@@ -25,7 +26,7 @@ pub(crate) struct Layer {
 }
 
 /// The layers, lowest first.
-pub(crate) const LAYERS: [Layer; 8] = [
+pub(crate) const LAYERS: [Layer; 9] = [
     Layer {
         name: "fs-format",
         below: &[],
@@ -66,7 +67,14 @@ pub(crate) const LAYERS: [Layer; 8] = [
             "fs-io",
         ],
     },
+    Layer {
+        name: KIT,
+        below: &["fs-merge", "fs-store", "fs-format", "fs-io"],
+    },
 ];
+
+/// What tests are written with; only the tests of other members depend on it.
+const KIT: &str = "fs-testing";
 
 /// The only layer that touches files, clocks and randomness.
 const SEAM: &str = "fs-io";

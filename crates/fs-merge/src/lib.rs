@@ -2,7 +2,7 @@
 //!
 //! Streams that were written concurrently are forks. [`forks`] shows them as an application needs to see them;
 //! [`reconcile`] asks the application's [`Resolver`] and records each decision as a merge transaction. [`policy`] has
-//! resolvers to choose from. With the feature `testing`, the module of that name tests resolvers.
+//! resolvers to choose from. The crate `fs-testing` tests resolvers.
 //!
 //! **Invariant**: this crate never picks a winner by itself, and everything it says depends on the set of
 //! transactions only.
@@ -13,11 +13,6 @@
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
-
-/// Runs the examples of the guide to testing resolvers.
-#[cfg(all(doctest, feature = "testing"))]
-#[doc = include_str!("../../../docs/guide/testing-resolvers.md")]
-struct TestingResolvers;
 
 mod above;
 mod chains;
@@ -48,8 +43,6 @@ mod resolver;
 mod run;
 mod shape;
 mod stale;
-#[cfg(feature = "testing")]
-pub mod testing;
 mod unsure;
 
 pub use above::descends_from_all;

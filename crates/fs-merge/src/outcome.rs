@@ -213,7 +213,10 @@ impl Outcome {
     }
 
     /// Returns the metadata of the merge transaction: author, reason, then the other members as they were given.
-    pub(crate) fn header_metadata(&self) -> Result<Json<'static>, JsonError> {
+    ///
+    /// # Errors
+    /// [`JsonError`] when they are nested too deeply.
+    pub fn header_metadata(&self) -> Result<Json<'static>, JsonError> {
         #[derive(Serialize)]
         struct Own<'a> {
             #[serde(skip_serializing_if = "Option::is_none")]

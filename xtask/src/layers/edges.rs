@@ -4,7 +4,7 @@
 
 use cargo_metadata::DependencyKind;
 
-use super::LAYERS;
+use super::{KIT, LAYERS};
 
 /// Members that are no part of the product: they may depend on any layer, and nothing depends on them.
 const HARNESS: [&str; 3] = ["scenarios", "tributary-benches", "xtask"];
@@ -211,6 +211,8 @@ pub(super) fn check(members: &[Member]) -> Vec<String> {
                 violations.push(format!("{edge}: nothing depends on an example"));
             } else if dependency.name == member.name {
                 // Only tests can, to turn on features of the crate that they test.
+            } else if dependency.name == KIT && dependency.kind == DependencyKind::Development {
+                // Cargo builds it from the crate that is tested.
             } else if let Some(layer) = layer
                 && members.iter().any(|other| other.name == dependency.name)
                 && !layer.below.contains(&dependency.name.as_str())
@@ -287,6 +289,9 @@ mod tests {
         for (index, layer) in LAYERS.iter().enumerate() {
             for other in &LAYERS[index + 1..] {
                 for kind in [Normal, Build, Development] {
+                    if other.name == KIT && kind == Development {
+                        continue;
+                    }
                     assert_eq!(
                         violations(layer.name, other.name, kind).len(),
                         1,
@@ -309,6 +314,14 @@ mod tests {
             1,
             "fs-dag and fs-io stand beside each other"
         );
+    }
+
+    #[test]
+    fn tests_of_every_layer_may_use_the_kit_and_nothing_else_may() {
+        for layer in LAYERS.iter().filter(|layer| layer.name != KIT) {
+            assert!(violations(layer.name, KIT, Development).is_empty());
+            assert_eq!(violations(layer.name, KIT, Normal).len(), 1);
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Here {
         let mut command = Command::new(env!("CARGO_BIN_EXE_trib"));
         command.current_dir(self.path()).args(args);
         command.env_remove("TRIB_STORE").env_remove("COLUMNS");
-        repository::isolate(&mut command);
+        fs_testing::isolate_git(&mut command);
         command
     }
 

@@ -1,26 +1,8 @@
 //! Git repositories with a store in them, cut off from the machine's configuration.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use crate::Here;
-
-/// Keeps git, run by a command or by what it runs, from what it knows of this machine and of a hook that runs the tests.
-pub(crate) fn isolate(command: &mut Command) {
-    for name in [
-        "GIT_DIR",
-        "GIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_COMMON_DIR",
-        "GIT_PREFIX",
-    ] {
-        command.env_remove(name);
-    }
-    command.env("GIT_CONFIG_NOSYSTEM", "1").env(
-        "GIT_CONFIG_GLOBAL",
-        if cfg!(windows) { "NUL" } else { "/dev/null" },
-    );
-}
 
 impl Here {
     /// A repository with an empty, committed store.
@@ -58,18 +40,7 @@ impl Here {
     }
 
     pub(crate) fn git_output(&self, args: &[&str]) -> Output {
-        let mut command = Command::new("git");
-        isolate(&mut command);
-        for setting in [
-            "user.name=Test",
-            "user.email=test@localhost",
-            "init.defaultBranch=main",
-            "commit.gpgsign=false",
-            "protocol.file.allow=always",
-        ] {
-            command.args(["-c", setting]);
-        }
-        command
+        fs_testing::git()
             .current_dir(self.path())
             .args(args)
             .output()

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fs_merge::testing::{
-    Convergence, CounterExample, Fault, Script, Step, Waited, World, assert_converges,
-};
 use fs_merge::{Contradiction, ForkContext, Outcome, Raw, Resolution, Resolver, policy};
 use fs_store::{Append, ExpectedVersion};
+use fs_testing::{
+    Convergence, CounterExample, Fault, Script, Step, Waited, World, assert_converges,
+};
 use proptest::prelude::*;
 
 use crate::model::stream;

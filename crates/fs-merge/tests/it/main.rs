@@ -10,7 +10,6 @@
 mod asking;
 mod clones;
 mod contexts;
-#[cfg(feature = "testing")]
 mod convergence;
 mod deep;
 mod detection;
@@ -31,7 +30,6 @@ mod quiet;
 mod random;
 mod rounds;
 mod settlement;
-#[cfg(feature = "testing")]
 mod simulated;
 mod stacked;
 mod unsure;

@@ -1,8 +1,8 @@
 //! What happens to simulated replicas is what happens to real ones.
 
-use fs_merge::testing::{Arriving, LineEnds, Step, World};
 use fs_merge::{Raw, policy};
 use fs_store::Append;
+use fs_testing::{Arriving, LineEnds, Step, World};
 
 use crate::model::stream;
 

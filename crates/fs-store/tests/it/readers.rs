@@ -1,38 +1,23 @@
 //! Reading while another thread of the process is in the middle of something long.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use fs_io::sim::Simulation;
-use fs_io::{
-    Created, DirEntry, Disk, File, LockError, LockGuard, ReadError, RenameError, Stat, SyncPolicy,
-    Wait, create_dirs,
-};
+use fs_io::{Disk, File, SyncPolicy, create_dirs};
 use fs_store::{All, FileEventStore, StoreOptions};
+use fs_testing::{Interposed, Interposer};
 
 use crate::support::{count, numbers, stream};
 
 /// Longer than any read takes: a test fails after it, and does not hang.
 const TOO_LONG: Duration = Duration::from_secs(60);
 
-/// A disk on which one thread stops at the first file of a kind that it reads, until it is told to go on.
-#[derive(Debug)]
-struct PausingDisk {
-    disk: Arc<dyn Disk>,
-    pause: Arc<Pause>,
-}
-
-#[derive(Debug)]
-struct PausingFile {
-    file: Box<dyn File>,
-    path: PathBuf,
-    pause: Arc<Pause>,
-}
-
+/// Stops one thread at the first file of a kind that it reads, until it is told to go on.
 #[derive(Debug, Default)]
 struct Pause(Mutex<Option<Armed>>);
 
@@ -57,83 +42,16 @@ impl Pause {
     }
 }
 
-impl Disk for PausingDisk {
-    fn create_dir(&self, path: &Path) -> io::Result<Created> {
-        self.disk.create_dir(path)
-    }
-    fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        self.disk.create_new(path)
-    }
-    fn open_log(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        self.disk.open_log(path)
-    }
-    fn open_read(&self, path: &Path) -> Result<Box<dyn File>, ReadError> {
-        Ok(Box::new(PausingFile {
-            file: self.disk.open_read(path)?,
-            path: path.to_owned(),
-            pause: Arc::clone(&self.pause),
-        }))
-    }
-    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-        self.disk.read(path, limit)
-    }
-    fn read_range(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>, ReadError> {
-        self.disk.read_range(path, offset, len)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        self.disk.list(dir)
-    }
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        self.disk.stat(path)
-    }
-    fn rename_new(&self, from: &Path, to: &Path) -> Result<(), RenameError> {
-        self.disk.rename_new(from, to)
-    }
-    fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename_over(from, to)
-    }
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_file(path)
-    }
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_dir(path)
-    }
-    fn sync_file(&self, path: &Path) -> io::Result<()> {
-        self.disk.sync_file(path)
-    }
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk.sync_dir(path)
-    }
-    fn sync_all(&self, files: &[PathBuf], directories: &[PathBuf]) -> io::Result<()> {
-        self.disk.sync_all(files, directories)
-    }
-    fn lock(&self, path: &Path, wait: Wait) -> Result<LockGuard, LockError> {
-        self.disk.lock(path, wait)
-    }
-}
-
-impl File for PausingFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.append(bytes)
-    }
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_at(offset, bytes)
-    }
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-    fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        self.pause.meet(&self.path);
-        self.file.read_at(offset, len)
-    }
-    fn truncate(&mut self, len: u64) -> io::Result<()> {
-        self.file.truncate(len)
-    }
-    fn sync(&mut self) -> io::Result<()> {
-        self.file.sync()
-    }
-    fn stat(&self) -> io::Result<Stat> {
-        self.file.stat()
+impl Interposer for Pause {
+    fn read_at(
+        &self,
+        path: &Path,
+        file: &dyn File,
+        offset: u64,
+        len: usize,
+    ) -> io::Result<Vec<u8>> {
+        self.meet(path);
+        file.read_at(offset, len)
     }
 }
 
@@ -141,10 +59,7 @@ impl File for PausingFile {
 fn open(machine: &Simulation) -> (FileEventStore, Arc<Pause>) {
     let pause = Arc::new(Pause::default());
     let mut system = machine.system();
-    system.disk = Arc::new(PausingDisk {
-        disk: Arc::clone(&system.disk),
-        pause: Arc::clone(&pause),
-    });
+    system.disk = Arc::new(Interposed::new(system.disk, Arc::clone(&pause)));
     let store = StoreOptions::default().system(system).create("/store");
     let store = store.unwrap();
     (1..=3).for_each(|n| _ = count(&store, "s", n));

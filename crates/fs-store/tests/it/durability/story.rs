@@ -9,8 +9,9 @@ use fs_format::TransactionId;
 use fs_io::Disk as _;
 use fs_io::sim::Simulation;
 use fs_store::{Append, AppendError, Durability, FileEventStore, StoreOptions};
+use fs_testing::Interposed;
 
-use super::broken::{Broken, BrokenDisk};
+use super::broken::Broken;
 use crate::support::{counted, numbers, stream};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Setting {
 
     pub(crate) fn open(&self, machine: &Simulation) -> Result<FileEventStore, fs_store::OpenError> {
         let mut system = machine.system();
-        system.disk = Arc::new(BrokenDisk::new(system.disk, self.broken));
+        system.disk = Arc::new(Interposed::new(system.disk, Arc::new(self.broken)));
         let options = StoreOptions::default()
             .durability(self.durability)
             .checkpoint_after(self.checkpoint_after);

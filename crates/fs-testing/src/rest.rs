@@ -1,19 +1,17 @@
 //! The end of a script: the replicas come together, and must then agree.
 //!
-//! **Invariant**: nobody appends any more. The rounds are as many as [`reconcile`](crate::reconcile) proves to be enough.
+//! **Invariant**: nobody appends any more. The rounds are as many as [`reconcile`](fs_merge::reconcile) proves to be enough.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use fs_format::StreamId;
+use fs_merge::{ForkContext, ReadAs, Resolution};
 
-use super::fault::Fault;
-use super::place::Files;
-use super::script::{Arriving, Ending, LineEnds};
-use super::world::World;
-use crate::event::ReadAs;
-use crate::fork::ForkContext;
-use crate::resolver::Resolution;
+use crate::fault::Fault;
+use crate::place::Files;
+use crate::script::{Arriving, Ending, LineEnds};
+use crate::world::World;
 
 /// How many rounds, or turns of each replica, are enough.
 const ROUNDS: usize = 2;

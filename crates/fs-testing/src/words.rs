@@ -6,11 +6,8 @@
 use std::collections::BTreeMap;
 
 use fs_format::{Header, Json, TransactionId};
+use fs_merge::{ForkContext, Outcome, Resolution};
 use fs_store::StoredEvent;
-
-use crate::fork::ForkContext;
-use crate::outcome::Outcome;
-use crate::resolver::Resolution;
 
 /// The names of transactions in a story: `t1`, `t2`, ... and, for merge transactions, `m1`, `m2`, ...
 #[derive(Debug, Default)]

@@ -1,4 +1,7 @@
-//! A test kit for resolvers: do clones that settle by yours come together, whatever happens to them?
+//! The test kit: for resolvers of applications, and for the tests of this workspace.
+//!
+//! # Resolvers
+//! Do clones that settle by yours come together, whatever happens to them?
 //!
 //! [`assert_converges`] plays random [`Script`]s over simulated replicas: they append, exchange all or some of their
 //! files, are cut off from each other, have wrong clocks, lose files, switch branches, are copied, and reconcile. In the
@@ -7,8 +10,9 @@
 //!
 //! ```no_run
 //! use fs_format::StreamId;
-//! use fs_merge::{ForkContext, Outcome, Resolution, testing::assert_converges};
+//! use fs_merge::{ForkContext, Outcome, Resolution};
 //! use fs_store::Append;
+//! use fs_testing::assert_converges;
 //! use proptest::prelude::*;
 //!
 //! /// The longer branch wins; of two that are as long, the one with the smaller head.
@@ -41,10 +45,19 @@
 //! No git, no power cuts, and no two processes on one working copy at once. A resolver that reads the wall clock in
 //! steps longer than a test takes, or asks a server, looks like one that does not.
 
+#![forbid(unsafe_code)]
+
+/// Runs the examples of the guide to testing resolvers.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/testing-resolvers.md")]
+struct TestingResolvers;
+
 mod action;
 mod carrying;
 mod converge;
+mod disk;
 mod fault;
+mod git;
 mod place;
 mod rest;
 mod script;
@@ -57,7 +70,9 @@ mod world;
 
 pub use action::Action;
 pub use converge::{Convergence, CounterExample, assert_converges};
+pub use disk::{Interposed, Interposer};
 pub use fault::Fault;
+pub use git::{git, isolate_git};
 pub use script::{Arriving, Ending, LineEnds, Script, Step};
 pub use scripts::scripts;
 pub use waited::Waited;

@@ -1,6 +1,6 @@
 //! Does a resolver bring all replicas together? Random scripts look for one in which it does not.
 //!
-//! **Invariant**: the same seed tries the same scripts. What is asserted at the end is what [`reconcile`](crate::reconcile)
+//! **Invariant**: the same seed tries the same scripts. What is asserted at the end is what [`reconcile`](fs_merge::reconcile)
 //! proves of deterministic resolvers, so a counter-example is a fault of the resolver, or of this product.
 
 use std::cell::RefCell;
@@ -8,20 +8,18 @@ use std::env::{var, var_os};
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use fs_merge::{ForkContext, ReadAs, Resolution, Resolver};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
-use super::action::Action;
-use super::fault::Fault;
-use super::place::Medium;
-use super::rest::come_to_rest;
-use super::script::{Script, Step};
-use super::scripts::scripts;
-use super::shorten::shortened;
-use super::world::World;
-use crate::event::ReadAs;
-use crate::fork::ForkContext;
-use crate::resolver::{Resolution, Resolver};
+use crate::action::Action;
+use crate::fault::Fault;
+use crate::place::Medium;
+use crate::rest::come_to_rest;
+use crate::script::{Script, Step};
+use crate::scripts::scripts;
+use crate::shorten::shortened;
+use crate::world::World;
 
 /// How many scripts proptest may try in search of a shorter one that fails.
 const SHRINKING: u32 = 256;

@@ -2,7 +2,7 @@
 //!
 //! **Invariant**: every message can be read beside the story of the script: it names replicas and transactions as that does.
 
-use crate::report::Contradiction;
+use fs_merge::Contradiction;
 
 /// What went wrong while a script was played.
 #[derive(Debug, thiserror::Error)]

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fs_format::TransactionId;
 
-use super::fault::Fault;
-use super::place::Files;
-use super::script::{Arriving, LineEnds};
-use super::world::World;
+use crate::fault::Fault;
+use crate::place::Files;
+use crate::script::{Arriving, LineEnds};
+use crate::world::World;
 
 impl World {
     /// Lets all replicas that reach each other exchange their files.

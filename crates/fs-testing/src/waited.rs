@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use crate::fork::ForkContext;
-use crate::resolver::{AsyncResolver, Resolution, Resolver};
+use fs_merge::{AsyncResolver, ForkContext, Resolution, Resolver};
 
 /// Makes a [`Resolver`] of an [`AsyncResolver`]: it waits for each answer in place.
 #[derive(Clone, Copy, Debug)]

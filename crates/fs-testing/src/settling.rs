@@ -3,17 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fs_format::TransactionId;
+use fs_merge::{ForkContext, ForkId, ReadAs, ReconcileError, Report, Resolver, forks, reconcile};
 
-use super::fault::Fault;
-use super::words::{answer, did};
-use super::world::World;
-use crate::detect::ForkId;
-use crate::event::ReadAs;
-use crate::fork::ForkContext;
-use crate::load::forks;
-use crate::reconcile::reconcile;
-use crate::report::{ReconcileError, Report};
-use crate::resolver::Resolver;
+use crate::fault::Fault;
+use crate::words::{answer, did};
+use crate::world::World;
 
 /// A fork as a replica saw it, and what was decided.
 #[derive(Debug)]
@@ -133,7 +127,7 @@ impl World {
     }
 
     /// Returns after how many settlements a resolver must have come to an end: f (1 + s) as
-    /// [`reconcile`](crate::reconcile) proves, and one for each transaction that a decision on another stream can
+    /// [`reconcile`](fs_merge::reconcile) proves, and one for each transaction that a decision on another stream can
     /// conflict with.
     fn limit(&self, replica: usize, open: &[ForkContext]) -> Result<usize, Fault> {
         let transactions = self.transactions(replica)?;
@@ -251,13 +245,11 @@ fn unsettled(replica: usize, error: &ReconcileError) -> Fault {
 #[cfg(test)]
 mod tests {
     use fs_format::StreamId;
+    use fs_merge::{Raw, Reconcile, policy};
     use fs_store::Append;
 
-    use super::super::script::Step;
     use super::*;
-    use crate::event::Raw;
-    use crate::policy;
-    use crate::reconcile::Reconcile;
+    use crate::script::Step;
 
     /// Two forks, of which the one on `s` is settled: what was open, what was reported, and what is open.
     fn settled_in_part() -> (World, Vec<ForkContext>, Report, Vec<ForkContext>) {

@@ -5,17 +5,16 @@
 use std::collections::BTreeSet;
 
 use fs_format::{Header, TransactionId};
+use fs_merge::{ReadAs, Resolver};
 use fs_store::{Answer, FileEventStore, StoredEvent};
 
-use super::action::Action;
-use super::carrying::id_of;
-use super::fault::Fault;
-use super::place::{Files, Medium, Place};
-use super::script::{Arriving, LineEnds, Step};
-use super::settling::Answered;
-use super::words::Names;
-use crate::event::ReadAs;
-use crate::resolver::Resolver;
+use crate::action::Action;
+use crate::carrying::id_of;
+use crate::fault::Fault;
+use crate::place::{Files, Medium, Place};
+use crate::script::{Arriving, LineEnds, Step};
+use crate::settling::Answered;
+use crate::words::Names;
 
 /// The time when a world begins, in nanoseconds since 1970: in September 2020, well before now.
 const BEGIN: i64 = 1_600_000_000_000_000_000;

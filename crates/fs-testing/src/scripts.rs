@@ -9,8 +9,8 @@ use proptest::prop_oneof;
 use proptest::strategy::Union;
 use std::ops::RangeInclusive;
 
-use super::action::Action;
-use super::script::{Arriving, Ending, LineEnds, Script, Step};
+use crate::action::Action;
+use crate::script::{Arriving, Ending, LineEnds, Script, Step};
 
 /// Returns a strategy for scripts of at most `steps` steps, over a number of replicas, with these actions.
 ///

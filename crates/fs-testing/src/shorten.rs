@@ -3,7 +3,7 @@
 //! **Invariant**: the script that comes out fails, and unless the resolver is moody, none of its steps can be left out; nor two
 //! of them, where it is short.
 
-use super::script::{Ending, Script, Step};
+use crate::script::{Ending, Script, Step};
 
 /// Up to how many steps two at once are tried.
 const SHORT: usize = 16;
