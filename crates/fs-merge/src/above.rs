@@ -1,5 +1,7 @@
 //! What descends from everything is in no conflict: it can be told without the history.
 
+use std::collections::BTreeSet;
+
 use fs_format::{Header, TransactionId};
 
 /// Returns whether a transaction descends from all of a history that has these heads and does not have the transaction.
@@ -11,9 +13,6 @@ use fs_format::{Header, TransactionId};
 /// one as a parent: such a one and all above it would be on a cycle, and be left out of the order. In format 3 there is
 /// no cycle, because a parent is named with its hash.
 pub fn descends_from_all(heads: &[TransactionId], header: &Header) -> bool {
-    let is_parent = |head: &TransactionId| {
-        let mut parents = header.parents.iter();
-        parents.any(|parent| parent.transaction_id == *head)
-    };
-    heads.iter().all(is_parent)
+    let parents: BTreeSet<_> = header.parents.iter().map(|it| it.transaction_id).collect();
+    heads.iter().all(|head| parents.contains(head))
 }

@@ -57,17 +57,30 @@ impl Chains {
     /// # Complexity
     /// O(c log n + k log k) for n transactions, c chains that `ix` has seen of, and k results.
     pub(crate) fn seen_by(&self, dag: &Dag, ix: TxIx) -> Vec<TxIx> {
-        let seen = dag.seen_chains(ix).filter_map(|(chain, length)| {
+        let seen = self.prefixes_seen_by(dag, ix).flatten();
+        let mut seen: Vec<_> = seen.map(|member| member.ix).collect();
+        seen.sort_unstable_by_key(|ix| dag.rank(*ix));
+        seen
+    }
+
+    /// Returns how many of them `ix` is or descends from.
+    ///
+    /// # Complexity
+    /// O(c log n) for n transactions and c chains that `ix` has seen of.
+    pub(crate) fn count_seen_by(&self, dag: &Dag, ix: TxIx) -> u64 {
+        let prefixes = self.prefixes_seen_by(dag, ix);
+        prefixes.map(|prefix| prefix.len() as u64).sum()
+    }
+
+    fn prefixes_seen_by(&self, dag: &Dag, ix: TxIx) -> impl Iterator<Item = &[Member]> {
+        dag.seen_chains(ix).filter_map(|(chain, length)| {
             let place = self
                 .by_number
                 .binary_search_by_key(&chain, |it| it.0)
                 .ok()?;
             let members = self.by_number[place].1.as_slice();
             Some(&members[..members.partition_point(|member| member.position < length)])
-        });
-        let mut seen: Vec<_> = seen.flatten().map(|member| member.ix).collect();
-        seen.sort_unstable_by_key(|ix| dag.rank(*ix));
-        seen
+        })
     }
 
     /// Returns those that are neither ancestors nor descendants of `ix`.

@@ -72,18 +72,42 @@ impl Shape {
     /// # Complexity
     /// O(n log n) for n members, and for each head the chains that it has seen of and O(k log k) for the k of its branch.
     pub(crate) fn branches(&self, dag: &Dag) -> Vec<Vec<TxIx>> {
-        let heads: BTreeSet<TxIx> = self.heads.iter().copied().collect();
-        // Whoever is below a head and below every other is below all; no head is below another.
-        let below_all = dag.common(&self.heads);
-        let members = self.members.iter().copied();
-        let in_one = members.filter(|ix| !heads.contains(ix) && !dag.is_covered(&below_all, *ix));
-        let in_one = Chains::new(dag, in_one);
+        let in_one = Chains::new(dag, self.in_branches(dag));
         let branch = |head: &TxIx| {
             let mut branch = in_one.seen_by(dag, *head);
             branch.push(*head);
             branch
         };
         self.heads.iter().map(branch).collect()
+    }
+
+    /// Returns of the branch of each head how many transactions it has, and how many of these are `wanted`.
+    ///
+    /// # Complexity
+    /// O(n log n) for n members, and for each head the chains that it has seen of.
+    pub(crate) fn branch_counts(
+        &self,
+        dag: &Dag,
+        wanted: impl Fn(TxIx) -> bool,
+    ) -> Vec<(u64, u64)> {
+        let in_one: Vec<TxIx> = self.in_branches(dag).collect();
+        let wanted_ones = in_one.iter().copied().filter(|ix| wanted(*ix));
+        let wanted_ones = Chains::new(dag, wanted_ones);
+        let all = Chains::new(dag, in_one.iter().copied());
+        let counts = |head: &TxIx| {
+            let counted = wanted_ones.count_seen_by(dag, *head) + u64::from(wanted(*head));
+            (all.count_seen_by(dag, *head) + 1, counted)
+        };
+        self.heads.iter().map(counts).collect()
+    }
+
+    /// Returns the members that are no heads and not below every head.
+    fn in_branches(&self, dag: &Dag) -> impl Iterator<Item = TxIx> {
+        let heads: BTreeSet<TxIx> = self.heads.iter().copied().collect();
+        // Whoever is below a head and below every other is below all; no head is below another.
+        let below_all = dag.common(&self.heads);
+        let members = self.members.iter().copied();
+        members.filter(move |ix| !heads.contains(ix) && !dag.is_covered(&below_all, *ix))
     }
 
     /// Returns the newest participants of the fork's streams: its heads, or what lies on top of them.

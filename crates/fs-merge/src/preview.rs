@@ -3,13 +3,13 @@
 //! **Invariant**: nothing is written. What is told is what [`forks`](crate::forks) would tell with the incoming files
 //! among those of the store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use fs_dag::TxIx;
+use fs_dag::{Dag, TxIx};
 use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
-use fs_index::{Incoming, Merged, Omission, OmissionKind, RejectedFile};
+use fs_index::{History, Incoming, Merged, Omission, OmissionKind, RejectedFile};
 use fs_store::{FileEventStore, OpenError, Progress, StateError};
 
 use crate::detect::{ForkId, Shape, shapes};
@@ -68,10 +68,34 @@ pub struct BranchOutline {
     pub arriving: u64,
 }
 
-/// A fork of the present, by its ids.
+/// The forks of the present, in canonical order.
 struct Present {
-    id: ForkId,
-    members: BTreeSet<TransactionId>,
+    ids: Vec<ForkId>,
+    /// By member: the place of its fork.
+    forks: HashMap<TransactionId, usize>,
+}
+
+impl Present {
+    fn of(history: &History) -> Self {
+        let (dag, shapes) = (history.dag(), shapes(history));
+        let forks = shapes.iter().enumerate().flat_map(|(place, shape)| {
+            let members = shape.members.iter();
+            members.map(move |ix| (dag.id(*ix), place))
+        });
+        Self {
+            forks: forks.collect(),
+            ids: shapes.iter().map(|shape| shape.id.clone()).collect(),
+        }
+    }
+
+    /// Returns the others that have a member in common with a fork.
+    fn taken_in_by(&self, dag: &Dag, shape: &Shape) -> Vec<ForkId> {
+        let members = shape.members.iter();
+        let places = members.filter_map(|ix| self.forks.get(&dag.id(*ix)));
+        let places: BTreeSet<usize> = places.copied().collect();
+        let ids = places.into_iter().map(|place| self.ids[place].clone());
+        ids.filter(|id| *id != shape.id).collect()
+    }
 }
 
 /// Tells which forks the store at `root` would have with `incoming` files, and touches nothing.
@@ -99,22 +123,16 @@ pub fn preview_merge(
     };
     let foreseen = preview.load(is_quiet)?;
     let now = foreseen.history();
-    let present: Vec<Present> = shapes(now)
-        .into_iter()
-        .map(|shape| Present {
-            members: shape.members.iter().map(|ix| now.dag().id(*ix)).collect(),
-            id: shape.id,
-        })
-        .collect();
+    let present = Present::of(now);
     let mut merged = foreseen.merge();
     merged.omissions.retain(|omission| {
         let id = omission.transaction_id;
         id.is_none_or(|id| !accepted.contains(&id))
     });
+    let omissions = merged.omissions.iter();
+    let listed: HashSet<_> = omissions.filter_map(|it| it.transaction_id).collect();
     let is_missing = |id: &TransactionId| {
-        let mut omissions = merged.omissions.iter();
-        let is_listed = omissions.any(|it| it.transaction_id == Some(*id));
-        !is_listed && !accepted.contains(id) && merged.history.find(*id).is_none()
+        !listed.contains(id) && !accepted.contains(id) && merged.history.find(*id).is_none()
     };
     let expected: Vec<Omission> = expected
         .iter()
@@ -133,16 +151,12 @@ pub fn preview_merge(
         let unsure = missing.makes_unsure(&shape);
         outline(&merged, &present, &shape, unsure)
     });
-    let (open, new): (Vec<_>, Vec<_>) =
-        outlines.partition(|fork| present.iter().any(|it| it.id == fork.id));
-    let goes_on = |id: &ForkId| {
-        open.iter().any(|fork| fork.id == *id) || new.iter().any(|fork| fork.takes_in.contains(id))
-    };
-    let settled = present
-        .iter()
-        .map(|it| it.id.clone())
-        .filter(|id| !goes_on(id))
-        .collect();
+    let present_ids: HashSet<&ForkId> = present.ids.iter().collect();
+    let (open, new): (Vec<_>, Vec<_>) = outlines.partition(|fork| present_ids.contains(&fork.id));
+    let taken_in = new.iter().flat_map(|fork| &fork.takes_in);
+    let going_on: HashSet<&ForkId> = open.iter().map(|fork| &fork.id).chain(taken_in).collect();
+    let settled = present.ids.iter().filter(|id| !going_on.contains(id));
+    let settled = settled.cloned().collect();
     Ok(MergePreview {
         arriving: merged.arrived.len() as u64,
         settled,
@@ -161,60 +175,70 @@ pub fn preview_merge(
 /// Returns what is missing and does not lie below all that arrives: it may have written what arrives writes too.
 ///
 /// # Complexity
-/// O(n a) for n transactions that name what is missing and a that arrive; nothing where nothing is missing.
+/// Nothing where nothing is missing. O(n log n) for n transactions that name what is missing, and what arrives first is gone through once; where several
+/// name one transaction and none of them lies below all that arrives, it is gone through for each of these, up to the first that lies below none.
 fn in_the_way(merged: &Merged) -> Vec<Omission> {
+    if merged.omissions.is_empty() {
+        return Vec::new();
+    }
     let dag = merged.history.dag();
-    let arrived = merged.arrived.iter();
-    let arrived: Vec<_> = arrived.filter_map(|id| dag.index_of(*id)).collect();
-    let mut children: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    if !merged.omissions.is_empty() {
-        for (child, parent) in dag.missing_parents() {
+    let has_arrived = |ix: TxIx| merged.arrived.contains(&dag.id(ix));
+    let arrived = merged.arrived.iter().filter_map(|id| dag.index_of(*id));
+    // What lies below these lies below all that arrives.
+    let first: Vec<_> = arrived
+        .filter(|ix| !dag.parents(*ix).any(has_arrived))
+        .collect();
+    let common = dag.common(&first);
+    let mut children: HashMap<TransactionId, Vec<TxIx>> = HashMap::new();
+    for (child, parent) in dag.missing_parents() {
+        if !has_arrived(child) {
             children.entry(parent).or_default().push(child);
         }
     }
+    // The place of one that some omission does not lie below, where the next is looked for.
+    let mut last = 0;
+    let mut is_below_all = |children: &[TxIx]| {
+        if children.iter().any(|child| dag.is_covered(&common, *child)) {
+            return true;
+        }
+        let is_above = |first: TxIx| children.iter().any(|child| dag.is_ancestor(*child, first));
+        let order = (last..first.len()).chain(0..last);
+        let not_above = order.into_iter().find(|place| !is_above(first[*place]));
+        last = not_above.unwrap_or(last);
+        not_above.is_none()
+    };
     let omissions = merged.omissions.iter().filter(|omission| {
         let id = omission.transaction_id;
         let children = id.and_then(|id| children.get(&id));
-        let is_above = |arrived: &TxIx| {
-            let mut children = children.into_iter().flatten();
-            let is_here = |child: &TxIx| !merged.arrived.contains(&dag.id(*child));
-            children.any(|child| is_here(child) && dag.is_ancestor(*child, *arrived))
-        };
-        !arrived.iter().all(is_above)
+        !first.is_empty() && !children.is_some_and(|children| is_below_all(children))
     });
     omissions.cloned().collect()
 }
 
 fn outline(
     merged: &Merged,
-    present: &[Present],
+    present: &Present,
     shape: &Shape,
     unsure: Vec<Omission>,
 ) -> ForkOutline {
     let (history, dag) = (&merged.history, merged.history.dag());
-    let branches = shape.heads.iter().zip(shape.branches(dag));
-    let branches = branches.map(|(head, branch)| {
+    let counts = shape.branch_counts(dag, |ix| merged.arrived.contains(&dag.id(ix)));
+    let branches = shape.heads.iter().zip(counts);
+    let branches = branches.map(|(head, (transactions, arriving))| {
         let newest = history.get(*head);
-        let arriving = branch
-            .iter()
-            .filter(|ix| merged.arrived.contains(&dag.id(**ix)));
         BranchOutline {
             head: newest.id(),
             replica_id: newest.replica_id(),
             created_at: newest.created_at(),
-            arriving: arriving.count() as u64,
-            transactions: branch.len() as u64,
+            arriving,
+            transactions,
         }
     });
-    let members: BTreeSet<_> = shape.members.iter().map(|ix| dag.id(*ix)).collect();
-    let takes_in = present
-        .iter()
-        .filter(|it| it.id != shape.id && !it.members.is_disjoint(&members));
     ForkOutline {
         id: shape.id.clone(),
         streams: shape.streams.keys().cloned().collect(),
         branches: branches.collect(),
-        takes_in: takes_in.map(|it| it.id.clone()).collect(),
+        takes_in: present.taken_in_by(dag, shape),
         unsure,
     }
 }

@@ -3,7 +3,7 @@
 //! **Invariant**: nothing is renumbered in silence. A version that counts on what is missing is no proof that the caller
 //! has seen everything, so an append that is checked against it is refused unless the caller says otherwise.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -362,7 +362,7 @@ impl Inner {
         &self,
         streams: impl IntoIterator<Item = &'a StreamId>,
     ) -> Result<(), AppendError> {
-        let streams: Vec<&StreamId> = streams.into_iter().collect();
+        let streams: Vec<&'a StreamId> = streams.into_iter().collect();
         if self.options.on_hole == OnHole::Allow || streams.is_empty() {
             return Ok(());
         }
@@ -379,23 +379,26 @@ impl Inner {
             false => Arc::default(),
         };
         let kept = self.kept_of(&omissions)?;
-        for stream_id in streams {
-            let by_children = history.hole(stream_id, &accepted);
-            let writes = |header: &Header| {
-                let base = header.stream_bases.get(stream_id);
-                base.is_some_and(|base| base.writes > 0)
-            };
-            let by_kept_bytes = || {
-                let mut kept = kept.iter();
-                kept.find_map(|(id, headers)| headers.iter().any(writes).then_some(*id))
-            };
-            if let Some(missing) = by_children.or_else(by_kept_bytes) {
-                return Err(AppendError::Hole {
-                    stream_id: stream_id.clone(),
-                    missing,
-                    path: path_of(&omissions, missing),
-                });
+        let by_children = history.holes(streams.iter().copied(), &accepted);
+        let mut by_kept_bytes: HashMap<&StreamId, TransactionId> = HashMap::new();
+        for (id, headers) in &kept {
+            let bases = headers.iter().flat_map(|header| &header.stream_bases);
+            for (stream_id, _) in bases.filter(|(_, base)| base.writes > 0) {
+                by_kept_bytes.entry(stream_id).or_insert(*id);
             }
+        }
+        let hole = |stream_id: &'a StreamId| {
+            let missing = by_children
+                .get(stream_id)
+                .or(by_kept_bytes.get(stream_id))?;
+            Some((stream_id, *missing))
+        };
+        if let Some((stream_id, missing)) = streams.iter().copied().find_map(hole) {
+            return Err(AppendError::Hole {
+                stream_id: stream_id.clone(),
+                missing,
+                path: path_of(&omissions, missing),
+            });
         }
         Ok(())
     }

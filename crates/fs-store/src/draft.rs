@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fs_dag::TxIx;
 use fs_format::CommandId;
 use fs_format::{
     Event, EventId, FormatVersion, Header, Parent, ReplicaId, StreamBase, StreamId, Timestamp,
@@ -16,6 +17,7 @@ use crate::append::WriteTxn;
 use crate::command;
 use crate::completeness::Lacks;
 use crate::error::{AppendError, RefreshError};
+use crate::heads_above::HeadsAbove;
 use crate::identity::next_sequence;
 use crate::options::OnFork;
 use crate::request::{Append, Appended, NewEvent};
@@ -186,8 +188,8 @@ impl WriteTxn<'_> {
     /// are or lie below, and then the others; by canonical key.
     ///
     /// # Complexity
-    /// O(h log h) for h heads. Where they are too many, the history is loaded, and O(w h) more for w writers that no
-    /// other writer of the stream descends from and that are no heads.
+    /// O(h log h) for h heads. Where they are too many, the history is loaded, and of each writer that no other writer of the stream descends from
+    /// the heads above it are gone through.
     fn heads(&self, append: &Append) -> Result<Vec<(Parent, Timestamp)>, RefreshError> {
         if let Some(newest) = &self.ahead.newest {
             return Ok(vec![*newest]);
@@ -211,22 +213,17 @@ impl WriteTxn<'_> {
     fn own_heads(&self, append: &Append) -> Result<BTreeSet<TransactionId>, RefreshError> {
         let history = self.inner.loaded_history()?;
         let dag = history.dag();
-        let heads = dag.heads();
-        let mut own: BTreeSet<_> = BTreeSet::new();
+        let heads = HeadsAbove::new(dag);
         let written = append.events.iter().map(|event| &event.stream_id);
         let streams: BTreeSet<_> = append.expected.keys().chain(written).collect();
+        let mut asked: BTreeSet<TxIx> = BTreeSet::new();
+        let mut own: BTreeSet<TxIx> = BTreeSet::new();
         for stream_id in streams {
             let writers = history.writes(stream_id).iter();
             let writers: Vec<_> = writers.map(|write| write.transaction).collect();
             for newest in dag.maximal(&writers) {
-                if heads
-                    .binary_search_by_key(&dag.rank(newest), |head| dag.rank(*head))
-                    .is_ok()
-                {
-                    own.insert(newest);
-                } else {
-                    let above = heads.iter().filter(|head| dag.is_ancestor(newest, **head));
-                    own.extend(above.copied());
+                if asked.insert(newest) {
+                    own.extend(heads.at_or_above(newest));
                 }
             }
         }

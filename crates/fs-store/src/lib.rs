@@ -48,6 +48,7 @@ mod fence;
 mod foreign;
 mod git_files;
 mod group;
+mod heads_above;
 mod identity;
 mod identity_conflict;
 mod lease;

@@ -7,6 +7,7 @@ use fs_format::{ReplicaId, Timestamp, TransactionId};
 use fs_index::{Completeness, Epoch, History, Omission, RejectedFile, Scan, Snapshot};
 
 use crate::error::RefreshError;
+use crate::heads_above::HeadsAbove;
 use crate::identity::{Found, Identity};
 use crate::identity_conflict::{Pair, identity_conflicts};
 use crate::repeated_command::{RepeatedCommand, repeated_commands};
@@ -230,13 +231,14 @@ impl Inner {
 /// Returns of each replica in an identity conflict the first that is not past, else the first.
 fn replica_conflicts(history: &History, replicas: &Replicas) -> Vec<ReplicaIdentityConflict> {
     let dag = history.dag();
-    let heads = dag.heads();
-    let is_known_to_some = |pair: [TxIx; 2]| {
-        let descends_from_both = |head: &TxIx| pair.iter().all(|ix| dag.is_ancestor(*ix, *head));
-        heads.iter().any(descends_from_both)
-    };
+    let conflicts = identity_conflicts(history);
+    if conflicts.is_empty() {
+        return Vec::new();
+    }
+    let heads = HeadsAbove::new(dag);
+    let is_known_to_some = |pair: [TxIx; 2]| heads.any_above(pair);
     let mut found = Vec::new();
-    for (replica_id, pairs) in identity_conflicts(history) {
+    for (replica_id, pairs) in conflicts {
         let mut conflicts = pairs.into_iter().map(|Pair { earlier, later }| {
             let state = if replicas.own.contains(&replica_id) {
                 ConflictState::Ours

@@ -1,6 +1,6 @@
 //! The full check: every file read again, every hash, every link, every name, the order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use fs_format::{FormatVersion, TransactionId, limits};
 use fs_index::{Omission, OmissionKind, Reason, Remedy, Scan, Snapshot};
@@ -65,9 +65,8 @@ impl FileEventStore {
         let (snapshot, history, shared) = self.inner.ask_present(read)?;
         let (history, omissions) = (&*history, self.inner.omissions_in(&snapshot)?);
         let (omissions, accepted) = self.inner.split_accepted(&omissions)?;
-        let is_accepted = |id: Option<TransactionId>| {
-            id.is_some() && accepted.iter().any(|it| it.transaction_id == id)
-        };
+        let accepted_ids: HashSet<_> = accepted.iter().map(|it| it.transaction_id).collect();
+        let is_accepted = |id: Option<TransactionId>| id.is_some() && accepted_ids.contains(&id);
         let mut found = Verification {
             rewritten: self.inner.rewritten(history)?,
             repeated_commands: repeated_commands(history, shared),
@@ -126,6 +125,10 @@ impl FileEventStore {
                 );
             }
             let header = &transaction.header;
+            let links = header.parents.iter();
+            let recorded_hashes: HashMap<_, _> = links
+                .map(|link| (link.transaction_id, link.content_hash))
+                .collect();
             for parent in history.dag().parents(ix).map(|parent| history.get(parent)) {
                 if header.format_version == FormatVersion::V3
                     && header.created_at < parent.created_at().of_next_child()
@@ -137,11 +140,7 @@ impl FileEventStore {
                     );
                     problem(reason, find_its_commit());
                 }
-                let recorded = header
-                    .parents
-                    .iter()
-                    .find(|link| link.transaction_id == parent.id())
-                    .and_then(|link| link.content_hash);
+                let recorded = recorded_hashes.get(&parent.id()).copied().flatten();
                 if recorded.is_some_and(|hash| hash != parent.content_hash()) {
                     let reason = format!(
                         "it records another content of its parent {} than that has and others recorded",
@@ -186,13 +185,12 @@ impl FileEventStore {
                 found.altered_in_transit.push(path.clone());
             }
         }
+        let absent: HashMap<_, _> = omissions.iter().map(|it| (it.transaction_id, it)).collect();
         for (ix, missing) in history.dag().missing_parents() {
             if is_accepted(Some(missing)) {
                 continue;
             }
-            let absent = omissions
-                .iter()
-                .find(|it| it.transaction_id == Some(missing));
+            let absent = absent.get(&Some(missing));
             let place = absent.map_or_else(|| missing.relative_path(), |it| it.path.clone());
             let remedy = match absent.map(|it| it.kind) {
                 Some(OmissionKind::Missing) | None => Remedy::GoodBytes { path: place },

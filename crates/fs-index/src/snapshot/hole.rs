@@ -7,29 +7,31 @@
 //!
 //! **Invariant**: a hole is told by what is there alone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use fs_dag::TxIx;
-use fs_format::{StreamId, TransactionId};
+use fs_format::{StreamBase, StreamId, TransactionId};
 
 use crate::snapshot::history::History;
 
 impl History {
-    /// Returns the parent that is missing below a transaction of `stream_id` where events of the stream are known to be
-    /// missing; `None` where no hole is known.
+    /// Returns the streams of some of which events are known to be missing, each with the parent that is missing below the first of its transactions that
+    /// says so.
     ///
     /// A hole is known where a transaction that writes the stream has a missing parent, and where one that declares it
     /// stands, at whatever distance, on a missing parent and has a base version of more events than are below it. Parents
     /// that are among `accepted` count for nothing.
     ///
     /// # Complexity
-    /// O(|V| + |E| + d c) for d transactions that declare the stream and c chains.
-    pub fn hole(
+    /// O(|V| + |E| + d log d), d being how often one of the streams is declared, and for each of these times the chains that its writers stand on or
+    /// those that its transaction has seen of, whichever are fewer.
+    pub fn holes<'a>(
         &self,
-        stream_id: &StreamId,
+        streams: impl IntoIterator<Item = &'a StreamId>,
         accepted: &BTreeSet<TransactionId>,
-    ) -> Option<TransactionId> {
+    ) -> BTreeMap<&'a StreamId, TransactionId> {
         let dag = self.dag();
+        let mut found = BTreeMap::new();
         // By transaction: a missing parent of its own or of an ancestor.
         let mut below: HashMap<TxIx, TransactionId> = HashMap::new();
         for (child, parent) in dag.missing_parents() {
@@ -38,28 +40,46 @@ impl History {
             }
         }
         if below.is_empty() {
-            return None;
+            return found;
         }
-        let orphans: BTreeSet<TransactionId> = below.keys().map(|ix| dag.id(*ix)).collect();
-        let mut events = EventsByChain::default();
+        let orphans: HashSet<TxIx> = below.keys().copied().collect();
+        let asked: BTreeSet<&StreamId> = streams.into_iter().collect();
+        let asked: Vec<_> = asked.into_iter().collect();
+        let places: HashMap<&StreamId, usize> = asked.iter().copied().zip(0..).collect();
+        let mut events: Vec<_> = asked.iter().map(|_| EventsByChain::default()).collect();
         for (ix, member) in self.canonical() {
             if !below.contains_key(&ix)
                 && let Some(missing) = dag.parents(ix).find_map(|parent| below.get(&parent))
             {
                 below.insert(ix, *missing);
             }
-            let Some(base) = member.declared().base_of(stream_id) else {
-                continue;
-            };
-            if let Some(missing) = below.get(&ix) {
-                let is_orphan = base.writes > 0 && orphans.contains(&member.id());
-                if is_orphan || base.version > events.below(self, ix) {
-                    return Some(*missing);
+            let mut look = |place: usize, base: StreamBase| {
+                let (stream_id, events) = (asked[place], &mut events[place]);
+                if let Some(missing) = below.get(&ix)
+                    && !found.contains_key(stream_id)
+                {
+                    let is_orphan = base.writes > 0 && orphans.contains(&ix);
+                    if is_orphan || base.version > events.below(self, ix) {
+                        found.insert(stream_id, *missing);
+                    }
                 }
+                events.add(self, ix, base.writes);
+            };
+            let declared = member.declared();
+            if places.len() < declared.streams.len() {
+                let bases = places
+                    .iter()
+                    .filter_map(|(stream_id, place)| Some((*place, declared.base_of(stream_id)?)));
+                bases.for_each(|(place, base)| look(place, base));
+            } else {
+                let bases = declared
+                    .streams
+                    .iter()
+                    .filter_map(|(stream_id, base)| Some((*places.get(stream_id)?, *base)));
+                bases.for_each(|(place, base)| look(place, base));
             }
-            events.add(self, ix, base.writes);
         }
-        None
+        found
     }
 }
 
@@ -79,11 +99,19 @@ impl EventsByChain {
 
     /// Returns how many of the events that were added belong to ancestors of `ix`.
     fn below(&self, history: &History, ix: TxIx) -> u64 {
-        let sum = |(chain, sums): (&u32, &Vec<(u32, u64)>)| {
-            let highest = history.dag().highest_on_chain(ix, *chain)?;
-            let covered = sums.partition_point(|(position, _)| *position <= highest);
-            sums.get(covered.checked_sub(1)?).map(|(_, sum)| *sum)
+        let dag = history.dag();
+        let sum = |sums: &Vec<(u32, u64)>, length: u32| {
+            let covered = sums.partition_point(|(position, _)| *position < length);
+            covered.checked_sub(1).map_or(0, |last| sums[last].1)
         };
-        self.0.iter().filter_map(sum).sum()
+        let seen: Vec<_> = dag.seen_chains(ix).take(self.0.len() + 1).collect();
+        if seen.len() > self.0.len() {
+            let length = |chain: u32| dag.highest_on_chain(ix, chain).map_or(0, |it| it + 1);
+            let chains = self.0.iter();
+            return chains.map(|(chain, sums)| sum(sums, length(*chain))).sum();
+        }
+        let seen = seen.into_iter();
+        let seen = seen.filter_map(|(chain, length)| Some((self.0.get(&chain)?, length)));
+        seen.map(|(sums, length)| sum(sums, length)).sum()
     }
 }

@@ -202,3 +202,110 @@ fn a_stream_that_was_settled_many_times_apart() {
         });
     }
 }
+
+/// A store without the transactions of one replica, and these as a merge would bring them.
+struct Merge {
+    place: Place,
+    incoming: Vec<fs_index::Incoming>,
+}
+
+impl Merge {
+    fn of(model: &Model, theirs: u8) -> Self {
+        let is_theirs =
+            |tx: &crate::model::Tx| tx.replica_id.as_uuid().as_u128() == u128::from(theirs) + 1;
+        let present = model.present();
+        let (theirs, ours): (Vec<_>, Vec<_>) = present.partition(|(_, tx)| is_theirs(tx));
+        let ours: Vec<usize> = ours.into_iter().map(|(index, _)| index).collect();
+        let place = Place::with_some(model, &ours);
+        let incoming = theirs.into_iter().map(|(_, tx)| fs_index::Incoming {
+            path: tx.path.clone(),
+            content: Ok(tx.bytes.clone()),
+            is_theirs: true,
+        });
+        Self {
+            incoming: incoming.collect(),
+            place,
+        }
+    }
+
+    fn preview(&self) -> fs_merge::MergePreview {
+        let (root, incoming) = (self.place.store.root(), self.incoming.clone());
+        fs_merge::preview_merge(root, incoming, &[], fs_store::Progress::default()).unwrap()
+    }
+}
+
+/// ```text
+///        .-- A1, B1 {s1}, and C1 {s1} arrives
+///   R --<--- A2, B2 {s2}, and C2 {s2} arrives
+///        '-- ...
+/// ```
+#[test]
+fn many_arrivals_that_join_many_forks() {
+    let make = |count: usize| {
+        let mut model = Model::default();
+        let root = model.write(0, &[], &["r"]);
+        for nth in 0..count {
+            let name = format!("s{nth}");
+            for replica in [1, 2, 9] {
+                model.write(replica, &[root], &[&name]);
+            }
+        }
+        Merge::of(&model, 9)
+    };
+    assert_no_square(60, make, |merge| {
+        let preview = merge.preview();
+        assert_eq!(preview.new.len() as u64, preview.arriving);
+        assert_eq!(preview.settled, [], "each goes on in a larger one");
+    });
+}
+
+/// ```text
+///   (M1) -- A1      each A stands on a missing transaction, and what arrives stands on them all but one
+///   (M2) -- A2
+///   ...
+/// ```
+#[test]
+fn many_arrivals_beside_many_missing_parents() {
+    let make = |count: usize| {
+        let mut model = Model::default();
+        let mut below = Vec::new();
+        for _ in 0..count {
+            let missing = model.write(0, &[], &["t"]);
+            model.transactions[missing].lost = true;
+            below.push(model.write(1, &[missing], &["t"]));
+        }
+        let joined = model.write(1, &below, &["u"]);
+        for nth in 0..count {
+            model.write(9, &[joined], &[&format!("s{nth}")]);
+        }
+        model.write(9, &[below[0]], &["v"]);
+        Merge::of(&model, 9)
+    };
+    assert_no_square(60, make, |merge| {
+        let preview = merge.preview();
+        assert_eq!(preview.in_the_way.len() as u64 + 2, preview.arriving);
+    });
+}
+
+#[test]
+fn an_append_that_is_checked_on_many_streams_beside_many_holes() {
+    let make = |count: usize| {
+        let mut model = Model::default();
+        let missing = model.write(0, &[], &["t"]);
+        model.transactions[missing].lost = true;
+        for nth in 0..count {
+            model.write(1, &[], &[&format!("s{nth}")]);
+            model.write(1, &[missing], &["other"]);
+        }
+        (Place::of(&model), count)
+    };
+    assert_no_square(60, make, |(place, count)| {
+        let mut append = fs_store::Append::new();
+        for nth in 0..*count {
+            let stream_id = crate::model::stream(&format!("s{nth}"));
+            append = append.expect(stream_id, fs_store::ExpectedVersion::Exact(1));
+        }
+        let append = append.event(crate::model::stream("u"), "T", "1").unwrap();
+        place.store.append(append).unwrap();
+    });
+}

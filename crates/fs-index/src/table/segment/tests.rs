@@ -64,7 +64,7 @@ fn links(number: u64, made_of: &Shape) -> Links {
     Links {
         format_version: [FormatVersion::V1, FormatVersion::V2, FormatVersion::V3]
             [usize::from(made_of.time % 3)],
-        replica_seq: (made_of.time % 2 == 0).then_some(number),
+        replica_seq: (made_of.time.is_multiple_of(2)).then_some(number),
         parents: (0..made_of.parents).map(|n| id(u64::from(n))).collect(),
         streams: (0..).zip(streams(made_of.streams)).map(declared).collect(),
         resolves: streams(made_of.streams & made_of.time)
