@@ -126,7 +126,7 @@ async fn eventcore_fs_does_not_open_with_an_empty_file() {
 fn git_cannot_merge_two_versions_of_a_database_file() {
     let world = tempfile::tempdir().unwrap();
     let git = |args: &[&str]| {
-        let mut command = fs_testing::git();
+        let mut command = fs_testing::git::git();
         command.current_dir(world.path());
         command.args(args).output().unwrap().status.success()
     };

@@ -10,7 +10,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use fs_store::{Activity, AppendError, FileEventStore, OpenError, StoreOptions};
-use fs_testing::git;
+use fs_testing::git::git;
 use scenarios::{World, append, stream_id};
 
 /// A git that waits in the middle of a checkout.

@@ -13,10 +13,21 @@ impl PrivateDir {
     /// # Errors
     /// When the system has no room for it.
     pub fn new() -> io::Result<Self> {
-        tempfile::Builder::new()
-            .prefix("tributary-")
-            .tempdir()
-            .map(Self)
+        Self::builder(|builder| builder.tempdir())
+    }
+
+    /// Creates it in another directory.
+    ///
+    /// # Errors
+    /// As [`PrivateDir::new`].
+    pub fn within(directory: &Path) -> io::Result<Self> {
+        Self::builder(|builder| builder.tempdir_in(directory))
+    }
+
+    fn builder(
+        create: impl FnOnce(&tempfile::Builder<'_, '_>) -> io::Result<tempfile::TempDir>,
+    ) -> io::Result<Self> {
+        create(tempfile::Builder::new().prefix("tributary-")).map(Self)
     }
 
     /// Returns its path.

@@ -38,11 +38,15 @@
 //! [`Waited`] makes an async resolver one that can be tested.
 //! [`World`] plays single steps, for tests that tell a story of their own.
 //!
+//! # The tests of this workspace
+//! [`git`] has repositories with stores in them and a git that is cut off from the machine, [`stores`] what is appended to stores and carried
+//! between them, [`Interposed`] a disk that does some things otherwise than the one below it.
+//!
 //! **Invariant**: a test is the same each time. It goes deeper where `TRIBUTARY_CASES` or `PROPTEST_CASES` says how many
 //! scripts are to be tried, and elsewhere where `PROPTEST_RNG_SEED` does.
 //!
 //! # Limitations
-//! No git, no power cuts, and no two processes on one working copy at once. A resolver that reads the wall clock in
+//! The simulated replicas know no git, no power cuts, and no two processes on one working copy at once. A resolver that reads the wall clock in
 //! steps longer than a test takes, or asks a server, looks like one that does not.
 
 #![forbid(unsafe_code)]
@@ -53,17 +57,19 @@
 struct TestingResolvers;
 
 mod action;
+pub mod bank;
 mod carrying;
 mod converge;
 mod disk;
 mod fault;
-mod git;
+pub mod git;
 mod place;
 mod rest;
 mod script;
 mod scripts;
 mod settling;
 mod shorten;
+pub mod stores;
 mod waited;
 mod words;
 mod world;
@@ -72,7 +78,6 @@ pub use action::Action;
 pub use converge::{Convergence, CounterExample, assert_converges};
 pub use disk::{Interposed, Interposer};
 pub use fault::Fault;
-pub use git::{git, isolate_git};
 pub use script::{Arriving, Ending, LineEnds, Script, Step};
 pub use scripts::scripts;
 pub use waited::Waited;

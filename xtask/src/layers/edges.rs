@@ -50,6 +50,7 @@ const RUNTIME: &[&str] = &[
     "fs-feed",
     "fs-merge",
     "fs-cli",
+    "fs-testing",
     "issue-tracker",
     "scenarios",
     "tributary-benches",

@@ -105,7 +105,7 @@ fn the_command_that_is_told_commits_the_same_when_it_is_typed() {
     let (_, command) = out.split_once("before the next `git pull`: ").unwrap();
     if cfg!(unix) {
         let mut shell = std::process::Command::new("sh");
-        fs_testing::isolate_git(&mut shell);
+        fs_testing::git::isolate(&mut shell);
         shell.current_dir(here.path()).envs(IDENTITY);
         let done = shell.args(["-c", command.trim()]).output().unwrap();
         assert!(done.status.success(), "{command}: {done:?}");
@@ -138,7 +138,7 @@ fn the_command_for_many_files_commits_no_others_of_the_store() {
     let (_, command) = out.split_once("before the next `git pull`: ").unwrap();
     assert!(command.len() < 400, "it can be read: {command}");
     let mut shell = std::process::Command::new("sh");
-    fs_testing::isolate_git(&mut shell);
+    fs_testing::git::isolate(&mut shell);
     shell.current_dir(here.path()).envs(IDENTITY);
     let done = shell.args(["-c", command.trim()]).output().unwrap();
     assert!(done.status.success(), "{command}: {done:?}");
@@ -264,7 +264,7 @@ fn the_command_can_be_typed_outside_of_the_repository_too() {
     let command = format!("git -C {}", command.expect("it says where").1);
     let user = "-c user.name=Test -c user.email=test@localhost -C";
     let mut shell = std::process::Command::new("sh");
-    fs_testing::isolate_git(&mut shell);
+    fs_testing::git::isolate(&mut shell);
     let typed = command.replace("git -C", &format!("git {user}"));
     let done = shell
         .current_dir(outside.path())

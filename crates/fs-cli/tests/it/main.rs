@@ -60,7 +60,7 @@ impl Here {
         let mut command = Command::new(env!("CARGO_BIN_EXE_trib"));
         command.current_dir(self.path()).args(args);
         command.env_remove("TRIB_STORE").env_remove("COLUMNS");
-        fs_testing::isolate_git(&mut command);
+        fs_testing::git::isolate(&mut command);
         command
     }
 

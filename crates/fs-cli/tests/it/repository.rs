@@ -40,7 +40,7 @@ impl Here {
     }
 
     pub(crate) fn git_output(&self, args: &[&str]) -> Output {
-        fs_testing::git()
+        fs_testing::git::git()
             .current_dir(self.path())
             .args(args)
             .output()

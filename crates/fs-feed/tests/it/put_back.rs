@@ -5,8 +5,8 @@ use std::time::Duration;
 use fs_feed::{ConsumerError, Feed as _, Item, SubscribeError, SubscribeOptions};
 use fs_store::FileEventStore;
 
-use crate::backup::Backup;
 use crate::support::{count, new_store};
+use fs_testing::stores::Backup;
 
 const HISTORY: &[&str] = &["events", "index"];
 const ALL: &[&str] = &["events", "index", "local"];

@@ -7,7 +7,6 @@
 )]
 
 mod appends;
-mod backup;
 mod beside_events;
 mod commands;
 mod contract;

@@ -2,8 +2,8 @@
 
 use fs_store::{All, FileEventStore, ReadError};
 
-use crate::backup::Backup;
 use crate::support::{count, new_store, numbers};
+use fs_testing::stores::Backup;
 
 const HISTORY: &[&str] = &["events", "index"];
 const ALL: &[&str] = &["events", "index", "local"];

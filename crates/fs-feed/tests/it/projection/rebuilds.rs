@@ -7,8 +7,8 @@ use fs_feed::projection::{Delivered, Format, Order, Projection, Rebuild, Retry, 
 use fs_store::FileEventStore;
 
 use super::{Books, Ledger, Noted, books, note, note_all};
-use crate::backup::Backup;
 use crate::support::{merge, new_store};
+use fs_testing::stores::Backup;
 
 /// Catches up as a process of its own; returns the state, and why it was built from the first event, if it was.
 fn catch_up(store: &FileEventStore, ledger: Ledger) -> (Books, Option<Rebuild>) {
