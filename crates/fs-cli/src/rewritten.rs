@@ -33,7 +33,7 @@ impl RewrittenOut {
         } = self;
         format!(
             "rewritten: {transaction_id} had the hash {old_sha256} here and has {new_sha256} now; find who changed it with \
-             `git log -- {path}` in the store's directory, and take it as it is with `trib forget {transaction_id}`"
+             `git log -- {path}` in the store's directory and revert that, or take it as it is with `trib forget {transaction_id}`"
         )
     }
 }

@@ -27,7 +27,7 @@ use crate::requires;
 use crate::shared_index::SharedIndex;
 use crate::state;
 use crate::store::{Apart, FileEventStore, Inner, Writer};
-use crate::wal::Wal;
+use crate::wal::{IndexState, Wal};
 
 /// The directory of a store in a project.
 pub const STORE_DIR: &str = ".tributary";
@@ -271,7 +271,8 @@ fn recover(
 ) -> Result<(), RefreshError> {
     let wait = Wait::UpTo(options.lock_timeout);
     match system.disk.lock(&layout.lock(), wait) {
-        Ok(lock) => Ok(wal.catch_up(&lock)?),
+        // Of another session or place: the index is not asked.
+        Ok(lock) => Ok(wal.catch_up(IndexState::Known, &lock)?),
         Err(LockError::Io { path, source }) if is_refusal(&source) => {
             tracing::warn!(path = %path.display(), error = %source, "the log is not looked into: the store is opened for reading only");
             Ok(())

@@ -26,7 +26,7 @@ use crate::open;
 use crate::options::{Reads, StoreOptions};
 use crate::requires;
 use crate::shared_index::SharedIndex;
-use crate::wal::{LogError, Wal};
+use crate::wal::{IndexState, LogError, Wal};
 
 /// An event store in a directory.
 ///
@@ -332,7 +332,8 @@ impl Inner {
             let mut index = self.index.lock();
             writer.identity.replicas().for_each(|it| index.add_own(it));
         }
-        writer.log(|wal| wal.catch_up(lock))?;
+        let index = self.index_state();
+        writer.log(|wal| wal.catch_up(index, lock))?;
         let recovered = writer.wal.take_recovered();
         if !recovered.is_empty() {
             self.recovered().extend(recovered);
@@ -340,10 +341,19 @@ impl Inner {
         Ok(())
     }
 
+    /// Tells whether the index has the bytes of what was there before.
+    fn index_state(&self) -> IndexState {
+        let journal = self.system.disk.stat(&self.layout.journal());
+        let is_known = self.snapshot().epoch().is_some();
+        match is_known && !matches!(journal, Ok(None)) {
+            true => IndexState::Known,
+            false => IndexState::Lost,
+        }
+    }
+
     /// Takes in what came or went.
     ///
-    /// A transaction that went away leaves the log before the index says that it is gone: after that, no power cut brings it back. An index
-    /// that is built anew has no bytes of what went away or was spoiled before, so that the log's are kept first.
+    /// A transaction that went away leaves the log before the index says that it is gone: after that, no power cut brings it back.
     /// What is missing while version control is at work stays in both.
     fn ingest(
         &self,
@@ -351,13 +361,10 @@ impl Inner {
         scan: Scan,
         lock: &LockGuard,
     ) -> Result<(), RefreshError> {
-        let epoch = self.snapshot().epoch();
-        if epoch.is_none() {
-            writer.log(|wal| wal.keep_what_differs(lock))?;
-        }
         if !self.index.lock().is_unconfirmed(lock)? {
             writer.log(|wal| wal.drop_missing(lock))?;
         }
+        let epoch = self.snapshot().epoch();
         self.index.lock_to_ingest().ingest(scan, lock)?;
         self.drop_accepted(lock)?;
         if self.snapshot().epoch() != epoch {

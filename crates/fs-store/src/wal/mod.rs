@@ -65,6 +65,15 @@ const MOST_BYTES: usize = 1 << 20;
 /// A transaction of more bytes is written as a file at once: twice would cost more than the second sync.
 const LARGE: usize = 256 << 10;
 
+/// Whether the index has the bytes of what was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IndexState {
+    /// It keeps them when it sees that a file is gone or spoiled.
+    Known,
+    /// It was deleted or cannot be read, so nobody has them but the log.
+    Lost,
+}
+
 /// The log as one handle knows it.
 #[derive(Debug)]
 pub(crate) struct Wal {
@@ -165,9 +174,12 @@ impl Wal {
 
     /// Reads what others wrote, and puts right what a crash has left. At the start of each turn, before anything else.
     ///
+    /// Where the index is lost, the bytes of records whose files are not the same are kept in `local/vanished/` first: nothing becomes of log
+    /// and files by this.
+    ///
     /// # Errors
     /// [`LogError`]; when it is fatal, the handle must not be used for appends any more.
-    pub(crate) fn catch_up(&mut self, lock: &LockGuard) -> Result<(), LogError> {
+    pub(crate) fn catch_up(&mut self, index: IndexState, lock: &LockGuard) -> Result<(), LogError> {
         let path = log::path_of(&self.layout);
         let disk = self.system.disk.clone();
         let there = disk
@@ -210,8 +222,8 @@ impl Wal {
                 log.begin(head);
             }
             log.read_on()?;
-            if !log.live.is_empty() && self.is_index_gone() {
-                self.keep_what_differs(lock)?;
+            if index == IndexState::Lost {
+                self.keep_all_that_differs()?;
             }
             return self.drop_unpublished(lock);
         }
@@ -220,12 +232,6 @@ impl Wal {
             return Ok(());
         }
         self.recover(&here, front)
-    }
-
-    /// Returns whether somebody has deleted the index, so that nobody but the log has the bytes of files that are not what they were.
-    fn is_index_gone(&self) -> bool {
-        let stat = self.system.disk.stat(&self.layout.journal());
-        matches!(stat, Ok(None))
     }
 
     /// Returns where the store is now.
@@ -334,22 +340,6 @@ impl Wal {
         log.let_go.extend(ids);
         let here = self.site()?;
         self.restart(&here, 0)
-    }
-
-    /// Keeps the bytes of records whose files are not the same in `local/vanished/`, where the index does not: nothing becomes of log and files.
-    ///
-    /// To be called before the index looks at the files, if it knows nothing of those that there were.
-    ///
-    /// # Complexity
-    /// Reads the file and the bytes of each record.
-    ///
-    /// # Errors
-    /// As [`Wal::catch_up`].
-    pub(crate) fn keep_what_differs(&self, _lock: &LockGuard) -> Result<(), LogError> {
-        match &self.log {
-            Some(log) => self.keep_all_that_differs(log),
-            None => Ok(()),
-        }
     }
 
     fn is_due(&self, transactions: &[Body<'_>], now: i64) -> bool {

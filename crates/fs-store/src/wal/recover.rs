@@ -211,8 +211,12 @@ impl Wal {
         Ok(lost)
     }
 
-    /// Keeps the bytes of all records of a log whose files are not the same, durably.
-    pub(super) fn keep_all_that_differs(&self, log: &Log) -> Result<(), LogError> {
+    /// Keeps the bytes of all records whose files are not the same, durably.
+    ///
+    /// # Complexity
+    /// Reads the file and the bytes of each record.
+    pub(super) fn keep_all_that_differs(&self) -> Result<(), LogError> {
+        let Some(log) = &self.log else { return Ok(()) };
         for Live { record, .. } in &log.live {
             let bytes = log.bytes_of(record)?;
             if self.look_at(record, &bytes)? != FileState::Same {

@@ -118,17 +118,36 @@ fn a_whole_file_is_not_replaced_by_a_record_after_a_restart() {
     let _ = id;
 }
 
-/// Deletes the index, as anybody may at any moment.
-fn delete_index(machine: &Simulation) {
-    let index = fs_index::Layout::new(STORE).index();
-    for entry in machine.disk.list(&index).unwrap() {
-        machine.disk.remove_file(&index.join(entry.name)).unwrap();
+/// What becomes of the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    /// Anybody may delete it at any moment.
+    Deleted,
+    /// Nothing in it can be read.
+    Garbage,
+}
+
+impl Loss {
+    fn happen(self, machine: &Simulation) {
+        machine.clock.advance(std::time::Duration::from_secs(5));
+        let index = fs_index::Layout::new(STORE).index();
+        for entry in machine.disk.list(&index).unwrap() {
+            let path = index.join(entry.name);
+            machine.disk.remove_file(&path).unwrap();
+            if self == Loss::Garbage {
+                put(machine, &path, b"garbage");
+            }
+        }
     }
 }
 
 #[test]
 fn what_only_the_log_has_is_kept_before_a_new_index_looks() {
-    for is_open in [true, false] {
+    for (is_open, loss) in [
+        (true, Loss::Deleted),
+        (false, Loss::Deleted),
+        (false, Loss::Garbage),
+    ] {
         for what in [
             "missing",
             "empty",
@@ -165,8 +184,8 @@ fn what_only_the_log_has_is_kept_before_a_new_index_looks() {
                     machine.disk.create_dir(&path).unwrap();
                 }
             }
-            machine.clock.advance(std::time::Duration::from_secs(5));
-            delete_index(&machine);
+            loss.happen(&machine);
+            let what = format!("{what}, {loss:?}, {is_open}");
             if !is_open {
                 store = open(&machine);
             }
@@ -179,13 +198,14 @@ fn what_only_the_log_has_is_kept_before_a_new_index_looks() {
             let kept = store.vanished().unwrap();
             assert_eq!(kept.len(), 1, "{what}: {kept:?}");
             assert_eq!(kept[0].transaction_id, id, "{what}");
-            let is_in_the_way = ["newer", "a directory"].contains(&what);
+            let is_newer = what.starts_with("newer");
+            let is_in_the_way = is_newer || what.starts_with("a directory");
             let obstacle = &kept[0].obstacle;
             assert_eq!(obstacle.is_some(), is_in_the_way, "{what}: {obstacle:?}");
-            match what {
-                "newer" => machine.disk.remove_file(&path).unwrap(),
-                "a directory" => machine.disk.remove_dir(&path).unwrap(),
-                _ => {}
+            match is_in_the_way {
+                true if is_newer => machine.disk.remove_file(&path).unwrap(),
+                true => machine.disk.remove_dir(&path).unwrap(),
+                false => {}
             }
             assert_eq!(store.restore(&[id]).unwrap(), [id], "{what}");
             store.flush().unwrap();
@@ -201,26 +221,27 @@ fn what_only_the_log_has_is_kept_before_a_new_index_looks() {
 
 #[test]
 fn what_was_removed_with_the_index_stays_removed_and_can_be_brought_back() {
-    let machine = Simulation::new(1);
-    let store = open(&machine);
-    store.append(counted("s", 0)).unwrap();
-    let id = store.append(counted("s", 1)).unwrap().transaction_id;
-    machine.disk.remove_file(&path_of(id)).unwrap();
-    machine.clock.advance(std::time::Duration::from_secs(5));
-    delete_index(&machine);
-    let store = open(&machine);
-    let status = store.status().unwrap();
-    assert_eq!(
-        (status.is_clean(), status.vanished),
-        (true, 1),
-        "nobody names it, and its bytes are kept: {status:?}"
-    );
-    let checked = counted("s", 9).expect(stream("s"), ExpectedVersion::Exact(1));
-    store.append(checked).unwrap();
-    store.flush().unwrap();
-    machine.disk.crash(&mut |options| options - 1);
-    let store = open(&machine);
-    assert_eq!(numbers(&store, "s"), [0, 9], "no power cut brings it back");
-    store.restore(&[id]).unwrap();
-    assert_eq!(numbers(&store, "s").len(), 3, "who asked for it has it");
+    for loss in [Loss::Deleted, Loss::Garbage] {
+        let machine = Simulation::new(1);
+        let store = open(&machine);
+        store.append(counted("s", 0)).unwrap();
+        let id = store.append(counted("s", 1)).unwrap().transaction_id;
+        machine.disk.remove_file(&path_of(id)).unwrap();
+        loss.happen(&machine);
+        let store = open(&machine);
+        let status = store.status().unwrap();
+        assert_eq!(
+            (status.is_clean(), status.vanished),
+            (true, 1),
+            "nobody names it, and its bytes are kept: {status:?}"
+        );
+        let checked = counted("s", 9).expect(stream("s"), ExpectedVersion::Exact(1));
+        store.append(checked).unwrap();
+        store.flush().unwrap();
+        machine.disk.crash(&mut |options| options - 1);
+        let store = open(&machine);
+        assert_eq!(numbers(&store, "s"), [0, 9], "no power cut brings it back");
+        store.restore(&[id]).unwrap();
+        assert_eq!(numbers(&store, "s").len(), 3, "who asked for it has it");
+    }
 }
