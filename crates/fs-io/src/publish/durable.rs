@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{PublishError, Step};
-use crate::disk::Disk;
+use crate::disk::{Disk, FileKind};
 
 /// Makes a file, its name and the names of the directories above it up to `root` durable.
 ///
@@ -31,7 +31,7 @@ pub fn make_durable(disk: &dyn Disk, root: &Path, path: &Path) -> Result<(), Pub
 
 /// Makes files, their names and the names of the directories above them up to `root` durable, with as few syncs as the disk can do with.
 ///
-/// Files that are gone by now are passed over.
+/// Files that are gone by now are passed over, and so is what is no regular file, or no directory above one, by now.
 ///
 /// # Errors
 /// [`PublishError::Unknown`]: any of them may be lost in a power cut, or be left incomplete by it.
@@ -40,18 +40,26 @@ pub fn make_all_durable(
     root: &Path,
     files: &[PathBuf],
 ) -> Result<(), PublishError> {
+    let is_still = |path: &Path, kind: FileKind| {
+        let stat = disk.stat(path);
+        // What cannot be looked at cannot be synced either, and that is an error.
+        stat.map_or(true, |stat| stat.is_some_and(|stat| stat.kind == kind))
+    };
     let parents: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
     let above = parents.into_iter().flat_map(Path::ancestors);
     let directories: BTreeSet<&Path> = above.filter(|above| above.starts_with(root)).collect();
-    let directories: Vec<_> = directories.into_iter().rev().map(PathBuf::from).collect();
-    match files.first() {
-        None => Ok(()),
-        Some(first) => disk
-            .sync_all(files, &directories)
-            .map_err(|source| PublishError::Unknown {
-                step: Step::SyncFile,
-                path: first.clone(),
-                source,
-            }),
-    }
+    let directories = directories.into_iter().rev();
+    let directories = directories.filter(|path| is_still(path, FileKind::Directory));
+    let directories: Vec<_> = directories.map(PathBuf::from).collect();
+    let files = files.iter().filter(|path| is_still(path, FileKind::File));
+    let files: Vec<_> = files.cloned().collect();
+    let Some(first) = files.first().or(directories.first()) else {
+        return Ok(());
+    };
+    disk.sync_all(&files, &directories)
+        .map_err(|source| PublishError::Unknown {
+            step: Step::SyncFile,
+            path: first.clone(),
+            source,
+        })
 }

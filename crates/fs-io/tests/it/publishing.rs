@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::{fs, thread};
 
-use fs_io::{Disk, PublishError, Published, SyncPolicy, System, make_durable, publish, replace};
+use fs_io::{
+    Disk, PublishError, Published, SyncPolicy, System, make_all_durable, make_durable, publish,
+    replace,
+};
 
 fn names(disk: &dyn Disk, dir: &Path) -> Vec<String> {
     disk.list(dir)
@@ -198,4 +201,31 @@ fn links_on_the_way_are_refused() {
         [""; 0],
         "nothing was written elsewhere"
     );
+}
+
+#[test]
+fn what_is_no_file_or_directory_by_now_is_passed_over_when_files_are_made_durable() {
+    let disk = System::real().disk;
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    for name in ["a/file", "b/directory", "c/gone", "d/blocked", "e/link"] {
+        publish(
+            disk.as_ref(),
+            &path("t"),
+            &path(name),
+            b"bytes",
+            SyncPolicy::None,
+        )
+        .unwrap();
+    }
+    for name in ["b/directory", "c/gone", "d/blocked", "e/link"] {
+        fs::remove_file(path(name)).unwrap();
+    }
+    fs::create_dir(path("b/directory")).unwrap();
+    fs::remove_dir(path("d")).unwrap();
+    fs::write(path("d"), "in the way").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("nowhere", path("e/link")).unwrap();
+    let files = ["a/file", "b/directory", "c/gone", "d/blocked", "e/link"].map(path);
+    make_all_durable(disk.as_ref(), dir.path(), &files).unwrap();
 }
