@@ -34,6 +34,7 @@ pub use layout::Layout;
 pub use links::{Declared, Links};
 pub use position::{Epoch, JournalId, Position, Proof, Sequence, StalePosition};
 pub use progress::Progress;
+pub use snapshot::canonical::Outline;
 pub use snapshot::completeness::{Completeness, Omission, OmissionKind};
 pub use snapshot::events::RawEvent;
 pub use snapshot::history::{History, Member, Placed, Undecodable, Write};

@@ -44,28 +44,20 @@ impl FileEventStore {
     /// # Errors
     /// [`RefreshError`].
     pub fn digest(&self) -> Result<Answer<Digest>, RefreshError> {
-        self.inner.answer_from_history(|history| {
-            let mut by_id: Vec<_> = history
-                .canonical()
-                .map(|(_, member)| (member.id(), member.content_hash()))
-                .collect();
-            by_id.sort_unstable();
+        self.inner.answer(|snapshot| {
+            let by_id = snapshot.content_hashes()?;
             let set = by_id.iter().fold(Sha256::new(), |hash, (id, content)| {
                 hash.chain_update(id.as_uuid().as_bytes())
                     .chain_update(content.as_bytes())
             });
-            let order = history
-                .canonical()
-                .fold(Sha256::new(), |hash, (_, member)| {
-                    hash.chain_update(member.id().as_uuid().as_bytes())
-                });
-            let dag = history.dag();
-            Digest {
+            let mut order = Sha256::new();
+            snapshot.each_in_order(|id| order.update(id.as_uuid().as_bytes()))?;
+            Ok(Digest {
                 transactions: by_id.len() as u64,
                 set_sha256: ContentHash::from_bytes(set.finalize().into()),
                 order_sha256: ContentHash::from_bytes(order.finalize().into()),
-                heads: dag.heads().into_iter().map(|ix| dag.id(ix)).collect(),
-            }
+                heads: snapshot.heads_in_order()?,
+            })
         })
     }
 }

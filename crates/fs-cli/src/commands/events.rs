@@ -22,6 +22,9 @@ use crate::similar::did_you_mean;
 /// How many events are read at a time.
 const PAGE: usize = 1000;
 
+/// Fewer are read at a time only where there are no more: it may be that only some are shown.
+const MIN_PAGE: usize = 64;
+
 /// How long nothing may be said while nothing comes, before another look at what is missing.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -262,14 +265,20 @@ pub(crate) fn run(
         return follow(store, (after, filter, left), when_incomplete, output);
     }
     if args.canonical {
-        let events = store.canonical_events()?;
-        let wanted = events.iter().filter(|event| {
-            filter.stream(event.stream_id.as_str()) && filter.event_type(&event.event_type)
-        });
+        let mut pages = store.canonical_pages()?.into_inner();
         let mut is_empty = true;
-        for event in wanted.take(left) {
-            output.answer(&EventOut::new(event), || line(event))?;
-            is_empty = false;
+        while left > 0 {
+            let Some(page) = pages.next_events(left.clamp(MIN_PAGE, PAGE))? else {
+                break;
+            };
+            let wanted = page.iter().filter(|event| {
+                filter.stream(event.stream_id.as_str()) && filter.event_type(&event.event_type)
+            });
+            for event in wanted.take(left) {
+                output.answer(&EventOut::new(event), || line(event))?;
+                is_empty = false;
+                left -= 1;
+            }
         }
         if is_empty {
             check_filter(store, &filter, false, output)?;
@@ -362,14 +371,17 @@ struct StreamOut<'a> {
 }
 
 pub(crate) fn streams(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
-    for (stream_id, version) in &store.streams()? {
-        output.answer(
-            &StreamOut {
-                stream_id,
-                version: *version,
-            },
-            || format!("{version:>8}  {}", plain_name(stream_id.as_str())),
-        )?;
+    let mut pages = store.stream_pages()?.into_inner();
+    loop {
+        let page = pages.next_streams(PAGE)?;
+        if page.is_empty() {
+            return Ok(Ending::Fine);
+        }
+        for (stream_id, version) in &page {
+            let version = *version;
+            output.answer(&StreamOut { stream_id, version }, || {
+                format!("{version:>8}  {}", plain_name(stream_id.as_str()))
+            })?;
+        }
     }
-    Ok(Ending::Fine)
 }

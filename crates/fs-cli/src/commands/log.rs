@@ -1,11 +1,15 @@
 //! `trib log`
 
-use fs_format::{Header, ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_format::{ReplicaId, StreamId, Timestamp, TransactionId};
+use fs_index::Outline;
 use fs_store::{FileEventStore, ReplicaItem};
 use serde::Serialize;
 
 use crate::outcome::Ending;
 use crate::output::{Output, plain_name};
+
+/// Transactions that are read at a time.
+const PAGE_TRANSACTIONS: usize = 512;
 
 #[derive(Serialize)]
 struct TransactionOut<'a> {
@@ -20,46 +24,48 @@ struct TransactionOut<'a> {
 }
 
 impl<'a> TransactionOut<'a> {
-    fn new(header: &'a Header) -> Self {
-        let bases = header.stream_bases.iter();
-        let written = bases.filter(|(_, base)| base.writes > 0);
-        let parents = header.parents.iter();
+    fn new(outline: &'a Outline) -> Self {
         Self {
-            transaction_id: header.transaction_id,
-            replica_id: header.replica_id,
+            transaction_id: outline.transaction_id,
+            replica_id: outline.replica_id,
             replica_seq: None,
-            created_at: header.created_at,
-            parents: parents.map(|parent| parent.transaction_id).collect(),
-            streams: written.map(|(stream_id, _)| stream_id).collect(),
+            created_at: outline.created_at,
+            parents: outline.parents.clone(),
+            streams: outline.streams.iter().collect(),
         }
     }
 }
 
 /// Returns a transaction as one line for people.
-fn line(header: &Header, out: &TransactionOut<'_>) -> String {
-    let streams = out.streams.iter();
+fn line(outline: &Outline) -> String {
+    let streams = outline.streams.iter();
     let streams: Vec<_> = streams
         .map(|stream_id| plain_name(stream_id.as_str()))
         .collect();
-    let settles = if header.resolves.is_empty() {
-        ""
-    } else {
+    let settles = if outline.settles {
         "  (settles a fork)"
+    } else {
+        ""
     };
     format!(
         "{}  {}  {}{settles}",
-        out.transaction_id,
-        out.created_at,
+        outline.transaction_id,
+        outline.created_at,
         streams.join(", ")
     )
 }
 
 pub(crate) fn run(store: &FileEventStore, output: &mut Output) -> anyhow::Result<Ending> {
-    for header in &store.transactions()? {
-        let out = TransactionOut::new(header);
-        output.answer(&out, || line(header, &out))?;
+    let mut pages = store.canonical_pages()?.into_inner();
+    loop {
+        let page = pages.next_outlines(PAGE_TRANSACTIONS)?;
+        if page.is_empty() {
+            return Ok(Ending::Fine);
+        }
+        for outline in &page {
+            output.answer(&TransactionOut::new(outline), || line(outline))?;
+        }
     }
-    Ok(Ending::Fine)
 }
 
 #[derive(Serialize)]
@@ -104,13 +110,14 @@ pub(crate) fn by_replica(store: &FileEventStore, output: &mut Output) -> anyhow:
 fn show(item: ReplicaItem, output: &mut Output) -> anyhow::Result<()> {
     match item {
         ReplicaItem::Transaction { header, .. } => {
+            let outline = Outline::of(&header);
             let out = TransactionOut {
                 replica_seq: Some(header.replica_seq),
-                ..TransactionOut::new(&header)
+                ..TransactionOut::new(&outline)
             };
             let number = header.replica_seq.filter(|_| !header.replica_id.is_nil());
             let number = number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-            output.answer(&out, || format!("{number:>8}  {}", line(&header, &out)))
+            output.answer(&out, || format!("{number:>8}  {}", line(&outline)))
         }
         ReplicaItem::Gap {
             replica_id,

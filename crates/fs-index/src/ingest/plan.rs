@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use fs_format::{ContentHash, Header, ReplicaId, Timestamp, TransactionId};
+use fs_format::{ContentHash, Header, TransactionId};
 use fs_io::SyncPolicy;
 
 use crate::error::IndexError;
@@ -21,6 +21,7 @@ use crate::log::record::{self, Arrived, Origin, Seen};
 use crate::position::RunningHash;
 use crate::state::State;
 use crate::stored::Stored;
+use crate::table::segment::Key;
 use crate::watch::changes::Changes;
 use crate::watch::directories::Directories;
 use crate::watch::file::{self, Found};
@@ -41,8 +42,6 @@ impl Plan {
         !self.gone.is_empty() && journal::is_overgrown(arrivals, state.transactions)
     }
 }
-
-pub(crate) type Key = (Timestamp, ReplicaId, TransactionId);
 
 pub(crate) fn key_of(header: &Header) -> Key {
     (header.created_at, header.replica_id, header.transaction_id)

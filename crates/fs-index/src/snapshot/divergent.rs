@@ -16,10 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use fs_format::TransactionId;
 
 use crate::error::IndexError;
-use crate::ingest::plan::Key;
 use crate::snapshot::Snapshot;
 use crate::stored::Stored;
-use crate::table::segment::GraphRow;
+use crate::table::segment::{GraphRow, Key};
 
 /// More beginnings of what comes are not told apart.
 const MAX_ROOTS: usize = 64;

@@ -72,18 +72,7 @@ impl Snapshot {
     /// # Errors
     /// [`IndexError::Damaged`].
     pub fn streams(&self) -> Result<Vec<(StreamId, u64)>, IndexError> {
-        let Some(state) = &self.state else {
-            return Ok(Vec::new());
-        };
-        let mut found = Vec::new();
-        let mut reader = StreamReader::new(&self.catalog, &state.dead);
-        for stream_id in self.catalog.streams("")? {
-            let version = reader.version(&stream_id)?;
-            if version > 0 {
-                found.push((stream_id, version));
-            }
-        }
-        Ok(found)
+        self.streams_behind(None, usize::MAX)
     }
 
     /// Returns the transactions of the command `command_id` in canonical order: more than one where clones used an id apart.

@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fs_format::{CommandId, StreamId, TransactionId};
+use fs_format::{CommandId, ContentHash, StreamId, TransactionId};
 
 use crate::error::IndexError;
-use crate::table::segment::{GraphRow, Segment, SegmentError, TxRow};
+use crate::table::segment::{GraphRow, Key, KeyCursor, Segment, SegmentError, TxRow};
 use crate::table::tail::Tail;
 
 /// A number that is no further from the one before it is looked up along with those between them ...
@@ -159,6 +159,50 @@ impl Catalog {
         Ok(found)
     }
 
+    /// Returns up to `limit` transactions behind a key, or the first, by key.
+    ///
+    /// # Complexity
+    /// O(log n) to find the first in each of the segments, then those that are returned and those that went away between them.
+    pub(crate) fn behind(
+        &self,
+        after: Option<&Key>,
+        limit: usize,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<TxRow>, IndexError> {
+        let segments = self.segments.iter();
+        let cursors = segments.map(|segment| KeyCursor::behind(segment, after));
+        let mut cursors: Vec<_> = cursors.collect::<Result<_, _>>()?;
+        let mut tail = self.tail.behind(after);
+        let mut numbers = Vec::new();
+        while numbers.len() < limit {
+            let number = match (KeyCursor::least(&mut cursors)?, tail.front()) {
+                (None, None) => break,
+                (Some((nth, (time, number))), of_tail) => {
+                    let is_least = match of_tail {
+                        None => true,
+                        Some(row) if row.created_at != time => time < row.created_at,
+                        Some(row) => cursors[nth].peek_key()? < Some(row.key()),
+                    };
+                    if is_least {
+                        cursors[nth].advance();
+                        number
+                    } else {
+                        tail.pop_front().map_or(number, |row| row.number)
+                    }
+                }
+                (None, Some(row)) => {
+                    let number = row.number;
+                    tail.pop_front();
+                    number
+                }
+            };
+            if !dead.contains(&number) {
+                numbers.push(number);
+            }
+        }
+        Ok(self.transactions(numbers)?.into_iter().flatten().collect())
+    }
+
     /// Returns a transaction as the graph needs it.
     pub(crate) fn graph(&self, number: u64) -> Result<Option<GraphRow>, IndexError> {
         let mut found = self.graph_from(number, 1, &BTreeSet::new())?;
@@ -188,6 +232,70 @@ impl Catalog {
             }
             step *= 2;
         }
+    }
+
+    /// Returns transactions as the graph needs them, in the order of their numbers as given; those that are not here are left out.
+    ///
+    /// # Complexity
+    /// Numbers that follow each other are looked up together.
+    pub(crate) fn graphs(&self, numbers: &[u64]) -> Result<Vec<GraphRow>, IndexError> {
+        let mut found = Vec::with_capacity(numbers.len());
+        for run in numbers.chunk_by(|one, next| next.checked_sub(1) == Some(*one)) {
+            let rows = self.graph_from(run[0], run.len(), &BTreeSet::new())?;
+            let is_wanted = |row: &GraphRow| row.row.number <= run[run.len() - 1];
+            found.extend(rows.into_iter().filter(is_wanted));
+        }
+        Ok(found)
+    }
+
+    /// Returns up to `limit` content hashes of transactions numbered `number` or higher, with the rows of these, ascending.
+    pub(crate) fn hashes_from(
+        &self,
+        number: u64,
+        limit: usize,
+        dead: &BTreeSet<u64>,
+    ) -> Result<Vec<(TxRow, ContentHash)>, IndexError> {
+        let mut found = Vec::new();
+        for segment in self
+            .segments
+            .iter()
+            .filter(|segment| segment.last_number() >= number)
+        {
+            let mut from = number;
+            while found.len() < limit {
+                let batch = segment.hashes_from(from, limit - found.len())?;
+                let Some((last, _)) = batch.last() else { break };
+                from = last.number + 1;
+                found.extend(
+                    batch
+                        .into_iter()
+                        .filter(|(it, _)| !dead.contains(&it.number)),
+                );
+            }
+        }
+        let missing = limit.saturating_sub(found.len());
+        let tail = self.tail.graph_from(number);
+        let tail = tail.filter(|it| !dead.contains(&it.row.number));
+        found.extend(tail.take(missing).map(|it| (it.row, it.content_hash)));
+        Ok(found)
+    }
+
+    /// Returns up to `limit` streams behind a stream, or the first, in byte order; some may have no events left.
+    pub(crate) fn streams_behind(
+        &self,
+        after: Option<&StreamId>,
+        limit: usize,
+    ) -> Result<Vec<StreamId>, IndexError> {
+        let mut streams = BTreeSet::new();
+        for segment in &self.segments {
+            let after = after.map(StreamId::as_str);
+            streams.extend(segment.streams_behind(after, limit)?);
+        }
+        self.tail.add_streams("", &mut streams);
+        let behind = streams
+            .into_iter()
+            .filter(|it| after.is_none_or(|after| it > after));
+        Ok(behind.take(limit).collect())
     }
 
     /// Returns the numbers of the transactions that have `parent` as a parent.

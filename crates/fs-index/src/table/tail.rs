@@ -9,12 +9,12 @@
 //!
 //! **Invariant**: it answers as a segment of the same transactions would, and a clone of it the same for ever.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use fs_format::{CommandId, StreamId, TransactionId};
 
-use crate::table::segment::{Entry, GraphRow, Posting, TxRow, command_key};
+use crate::table::segment::{Entry, GraphRow, Key, Posting, TxRow, command_key};
 
 /// The transactions by number, in chunks that clones share.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +66,19 @@ impl Tail {
         let chunks = self.chunks.iter();
         let entries = chunks.flat_map(move |chunk| chunk.entries.range(number..));
         entries.map(|(_, entry)| GraphRow::of(entry))
+    }
+
+    /// Returns the transactions behind a key, by key.
+    ///
+    /// # Complexity
+    /// O(n log n) for n transactions.
+    pub(crate) fn behind(&self, after: Option<&Key>) -> VecDeque<TxRow> {
+        let rows = self.entries().map(TxRow::of);
+        let mut behind: Vec<_> = rows
+            .filter(|row| after.is_none_or(|after| row.key() > *after))
+            .collect();
+        behind.sort_by_key(TxRow::key);
+        behind.into()
     }
 
     pub(crate) fn numbers_of(&self, id: TransactionId) -> Vec<u64> {

@@ -313,6 +313,34 @@ pub(crate) fn load(index: &mut Index) {
             "{stream_id} scans as it reads where that is little work"
         );
     }
+    let canonical: Vec<_> = history.canonical().map(|(_, it)| it.id()).collect();
+    for limit in [7, usize::MAX] {
+        let (mut paged, mut after) = (Vec::new(), None);
+        loop {
+            let page = index.snapshot().headers_behind(after, limit).unwrap();
+            let ids = page.into_iter().map(|header| header.transaction_id);
+            paged.extend(ids);
+            if paged.last().copied() == after {
+                break;
+            }
+            after = paged.last().copied();
+        }
+        assert_eq!(paged, canonical, "pages of {limit} are the canonical order");
+    }
+    let told = |placed: Placed<'_>| (placed.event.event_id, placed.version, placed.position);
+    let expected = history.canonical();
+    let expected: Vec<_> = expected
+        .flat_map(|(ix, _)| events_of(&history, ix, told))
+        .map(|(_, told)| told)
+        .collect();
+    let (read, _) = index
+        .snapshot()
+        .read_behind(None, usize::MAX, told)
+        .unwrap();
+    assert_eq!(
+        read, expected,
+        "the events are those of the canonical order"
+    );
     let ingested: Vec<_> = history
         .ingested_from(1)
         .flat_map(|(ix, _)| events_of(&history, ix, |placed| placed.position))

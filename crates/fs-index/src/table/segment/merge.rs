@@ -9,7 +9,7 @@ use fs_io::Disk;
 
 use super::table::{self, Linked, Section};
 use super::write::Builder;
-use super::{Posting, Segment, SegmentError, SegmentId};
+use super::{KeyCursor, Posting, Segment, SegmentError, SegmentId};
 
 /// Entries of each part that are in memory at a time.
 const CHUNK_ENTRIES: u64 = 1024;
@@ -40,6 +40,15 @@ pub(crate) fn merge(
             for it in row.iter().filter(|it| !dead.contains(&it.number)) {
                 to.transaction(it)?;
             }
+        }
+    }
+    to.begin(Section::Keys);
+    let cursors = parts.iter().map(|part| KeyCursor::behind(part, None));
+    let mut cursors: Vec<_> = cursors.collect::<Result<_, _>>()?;
+    while let Some((nth, least)) = KeyCursor::least(&mut cursors)? {
+        cursors[nth].advance();
+        if !dead.contains(&least.1) {
+            to.put(Section::Keys, &table::timed(least))?;
         }
     }
     to.begin(Section::Graph);

@@ -3,7 +3,7 @@
 //! A segment answers point queries by binary search on disk, so that nothing is loaded and memory does not grow with it.
 //!
 //! ```text
-//! | head | transactions | graph | links | ids | children | commands | postings | numbers of types | streams | types | names |
+//! | head | transactions | keys | graph | links | ids | children | commands | postings | numbers of types | streams | types | names |
 //!   in pages of 4 KiB, each with a checksum (`pages.rs`); each section is an array of entries of one width (`table.rs`)
 //! ```
 //!
@@ -11,6 +11,7 @@
 //! page of another file or place, and a flipped bit are all noticed when they are met.
 
 mod error;
+mod keys;
 mod merge;
 mod names;
 mod pages;
@@ -23,6 +24,7 @@ use fs_format::{CommandId, ContentHash, ReplicaId, StreamId, Timestamp, Transact
 use crate::links::Links;
 use crate::position::RunningHash;
 pub(crate) use error::SegmentError;
+pub(crate) use keys::KeyCursor;
 pub(crate) use merge::{merge, sort};
 pub(crate) use names::NameSearch;
 pub(crate) use pages::PageCache;
@@ -60,6 +62,9 @@ pub(crate) struct Entry {
     pub(crate) links: Links,
 }
 
+/// What the canonical order is by where keys ascend along every edge.
+pub(crate) type Key = (Timestamp, ReplicaId, TransactionId);
+
 /// A transaction as the graph of the history needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GraphRow {
@@ -95,6 +100,10 @@ pub(crate) struct TxRow {
 }
 
 impl TxRow {
+    pub(crate) fn key(&self) -> Key {
+        (self.created_at, self.replica_id, self.id)
+    }
+
     pub(crate) fn of(entry: &Entry) -> Self {
         Self {
             number: entry.number,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fs_format::{CommandId, StreamId, TransactionId};
+use fs_format::{CommandId, ContentHash, StreamId, TransactionId};
 use fs_io::Disk;
 
 use super::names::NameSearch;
@@ -134,6 +134,16 @@ impl Segment {
         };
         let rows = found.into_iter().map(row).collect::<Option<_>>();
         rows.ok_or_else(|| self.pages.damaged())
+    }
+
+    /// Returns up to `limit` transactions numbered `number` or higher, ascending, each with its content hash.
+    pub(crate) fn hashes_from(
+        &self,
+        number: u64,
+        limit: usize,
+    ) -> Result<Vec<(TxRow, ContentHash)>, SegmentError> {
+        let linked = self.linked_from(number, limit)?.into_iter();
+        Ok(linked.map(|(row, it)| (row, it.content_hash)).collect())
     }
 
     /// Returns up to `limit` transactions numbered `number` or higher, ascending, each with where its links lie.
@@ -277,6 +287,26 @@ impl Segment {
         Ok(found)
     }
 
+    /// Returns up to `limit` streams behind a name, or the first, in byte order.
+    pub(crate) fn streams_behind(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StreamId>, SegmentError> {
+        let mut at = self.stream_search().first(after.unwrap_or(""))?;
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let Some((_, name)) = self.name_at(Section::Streams, at)? else {
+                break;
+            };
+            if Some(name.as_str()) != after {
+                found.push(StreamId::new(name).map_err(|_| self.pages.damaged())?);
+            }
+            at += 1;
+        }
+        Ok(found)
+    }
+
     /// Returns the name at a place of a section of names, with what belongs to it; `None` at the end.
     pub(super) fn name_at(
         &self,
@@ -359,7 +389,15 @@ impl Segment {
         self.pages.nearby()
     }
 
-    fn entry(&self, section: Section, at: u64) -> Result<Option<[u8; WIDEST]>, SegmentError> {
+    pub(super) fn damaged(&self) -> SegmentError {
+        self.pages.damaged()
+    }
+
+    pub(super) fn entry(
+        &self,
+        section: Section,
+        at: u64,
+    ) -> Result<Option<[u8; WIDEST]>, SegmentError> {
         let Some(place) = self.place_in(section, at) else {
             return Ok(None);
         };
@@ -427,7 +465,7 @@ impl Segment {
     }
 
     /// Returns the first of `count` places for which `is_there` holds; from there on it holds for all.
-    fn search(
+    pub(super) fn search(
         &self,
         count: u64,
         mut is_there: impl FnMut(u64) -> Result<bool, SegmentError>,

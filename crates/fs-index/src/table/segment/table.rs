@@ -3,6 +3,7 @@
 //! | section | entry | sorted by |
 //! |---|---|---|
 //! | transactions | number u64, running hash u64, id, replica id, time i64, offset u64, length u32, events u32, flags u8 | number |
+//! | keys | time i64, number u64 | canonical key |
 //! | graph | content hash, links (place u64, length u32) | number |
 //! | links | a byte (`links.rs`) | number |
 //! | ids | id, number u64 | both |
@@ -30,6 +31,7 @@ const MAGIC: [u8; 8] = *b"tribseg\x03";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Section {
     Transactions,
+    Keys,
     Graph,
     Links,
     Ids,
@@ -43,10 +45,11 @@ pub(super) enum Section {
 }
 
 impl Section {
-    const COUNT: usize = 11;
+    const COUNT: usize = 12;
 
     pub(super) const ALL: [Section; Self::COUNT] = [
         Section::Transactions,
+        Section::Keys,
         Section::Graph,
         Section::Links,
         Section::Ids,
@@ -63,6 +66,7 @@ impl Section {
     pub(super) fn width(self) -> usize {
         match self {
             Section::Transactions => 73,
+            Section::Keys => 16,
             Section::Graph => 44,
             Section::Ids | Section::Children | Section::Commands | Section::Postings => 24,
             Section::TypeNumbers => 8,
@@ -220,6 +224,21 @@ pub(super) fn read_linked(bytes: &[u8]) -> Option<Linked> {
         links_at: from.u64()?,
         links_len: from.u32()?,
     })
+}
+
+/// When a transaction was written, and its number.
+pub(super) type TimedNumber = (Timestamp, u64);
+
+pub(super) fn timed((time, number): TimedNumber) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&time.unix_nanos().to_le_bytes());
+    bytes[8..].copy_from_slice(&number.to_le_bytes());
+    bytes
+}
+
+pub(super) fn read_timed(bytes: &[u8]) -> Option<TimedNumber> {
+    let mut from = Fields::new(bytes);
+    Some((from.time()?, from.u64()?))
 }
 
 pub(super) fn posting(it: &Posting) -> Bytes24 {

@@ -12,7 +12,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{Entry, PageCache, Posting, Segment, SegmentError, merge, write};
+use super::{Entry, Key, KeyCursor, PageCache, Posting, Segment, SegmentError, merge, write};
 use crate::links::Links;
 use crate::position::RunningHash;
 use crate::table::tail::Tail;
@@ -88,6 +88,19 @@ fn asked() -> impl Iterator<Item = &'static str> {
     twice.chain(FORWARDS.into_iter().rev())
 }
 
+/// Nothing, and keys that are there and that are not.
+fn keys() -> impl Iterator<Item = Option<Key>> {
+    let key = |n: u64| {
+        let time = Timestamp::from_unix_nanos(1_000 + i64::try_from(n % 5).unwrap()).unwrap();
+        (
+            time,
+            ReplicaId::from_uuid(Uuid::from_u128(u128::from(n % 3))),
+            id(n),
+        )
+    };
+    std::iter::once(None).chain((0..12).map(move |n| Some(key(n))))
+}
+
 fn command(n: u8) -> CommandId {
     CommandId::new(format!("command-{n}")).unwrap()
 }
@@ -128,6 +141,15 @@ fn ask(segment: &Segment) -> Result<Answers, SegmentError> {
         answers.push(format!("{:?}", segment.transactions_from(number, 3)?));
         answers.push(format!("{:?}", segment.graph_from(number, 3)?));
     }
+    for after in keys() {
+        let mut cursor = KeyCursor::behind(segment, after.as_ref())?;
+        let mut behind = Vec::new();
+        while let Some((_, number)) = cursor.peek()? {
+            behind.push(number);
+            cursor.advance();
+        }
+        answers.push(format!("{behind:?}"));
+    }
     for n in 0..12 {
         answers.push(format!("{:?}", segment.numbers_of(id(n))?));
         answers.push(format!("{:?}", segment.children(id(n))?));
@@ -146,6 +168,9 @@ fn ask(segment: &Segment) -> Result<Answers, SegmentError> {
     }
     for prefix in ["", "a", "a/", "b"] {
         answers.push(format!("{:?}", segment.streams_with_prefix(prefix)?));
+    }
+    for after in [None, Some("a"), Some("b")] {
+        answers.push(format!("{:?}", segment.streams_behind(after, 2)?));
     }
     for event_type in ["Type0", "Type1", "Type2"] {
         answers.push(format!("{:?}", segment.numbers_of_type(event_type)?));
@@ -173,6 +198,11 @@ fn answers_of(tail: &Tail) -> Answers {
             tail.graph_from(number).take(3).collect::<Vec<_>>()
         ));
     }
+    for after in keys() {
+        let behind = tail.behind(after.as_ref()).into_iter();
+        let behind: Vec<u64> = behind.map(|row| row.number).collect();
+        answers.push(format!("{behind:?}"));
+    }
     for n in 0..12 {
         answers.push(format!("{:?}", tail.numbers_of(id(n))));
         answers.push(format!("{:?}", tail.children(id(n))));
@@ -195,6 +225,12 @@ fn answers_of(tail: &Tail) -> Answers {
         tail.add_streams(prefix, &mut found);
         let found: Vec<_> = found.iter().collect();
         answers.push(format!("{found:?}"));
+    }
+    for after in [None, Some("a"), Some("b")] {
+        let mut found = BTreeSet::new();
+        tail.add_streams("", &mut found);
+        let behind = found.iter().filter(|it| Some(it.as_str()) > after);
+        answers.push(format!("{:?}", behind.take(2).collect::<Vec<_>>()));
     }
     for event_type in ["Type0", "Type1", "Type2"] {
         answers.push(format!("{:?}", tail.numbers_of_type(event_type)));

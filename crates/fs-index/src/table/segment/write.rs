@@ -31,6 +31,13 @@ pub(crate) fn write(
     for entry in entries {
         to.transaction(&TxRow::of(entry))?;
     }
+    let mut by_key: Vec<&Entry> = entries.to_vec();
+    by_key.sort_by_key(|entry| (entry.created_at, entry.replica_id, entry.id));
+    to.begin(Section::Keys);
+    for entry in &by_key {
+        let timed = table::timed((entry.created_at, entry.number));
+        to.put(Section::Keys, &timed)?;
+    }
     let mut links = Vec::new();
     to.begin(Section::Graph);
     for entry in entries {
@@ -60,8 +67,6 @@ pub(crate) fn write(
     });
     to.section(Section::Commands, &commands)?;
 
-    let mut by_key: Vec<&Entry> = entries.to_vec();
-    by_key.sort_unstable_by_key(|entry| (entry.created_at, entry.replica_id, entry.id));
     let mut streams: HashMap<&StreamId, Vec<Posting>> = HashMap::new();
     for entry in by_key {
         for (stream_id, count) in &entry.writes {
