@@ -53,6 +53,10 @@ pub(crate) struct Sizes {
     pub(crate) huge: u64,
     pub(crate) stream: u64,
     pub(crate) arrivals: u64,
+    /// Transactions of a store that is read while others arrive.
+    pub(crate) ingested: u64,
+    /// Files in one directory.
+    pub(crate) directory: u64,
     /// Appends in a round, where each syncs files of its own.
     pub(crate) file_appends: usize,
     /// Appends in a round, where each syncs a log: as many as it takes to empty the log once in each.
@@ -70,6 +74,8 @@ const FULL: Sizes = Sizes {
     huge: 1_000_000,
     stream: 10_000,
     arrivals: 1_000,
+    ingested: 30_000,
+    directory: 20_000,
     file_appends: 100,
     log_appends: 1_000,
     caller_appends: 125,
@@ -83,6 +89,8 @@ const QUICK: Sizes = Sizes {
     huge: 5_000,
     stream: 500,
     arrivals: 50,
+    ingested: 1_000,
+    directory: 500,
     file_appends: 10,
     log_appends: 50,
     caller_appends: 5,

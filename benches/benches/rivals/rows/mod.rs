@@ -4,6 +4,7 @@
 
 mod append;
 mod callers;
+mod disturbed;
 mod log;
 mod open;
 mod process;
@@ -81,6 +82,27 @@ pub(crate) const ALL: &[Row] = &[
         about: "`refresh` of an open store after files were written into `events/` as git's checkout does, against reading those \
                 files",
         measure: refresh::arrivals,
+    },
+    Row {
+        name: "damaged",
+        about: "`trib read` of a stream of ten events from start to exit, in a store with one damaged file and in one without",
+        measure: disturbed::damaged,
+    },
+    Row {
+        name: "appended",
+        about: "the same right after an append of another process, where the newest directory has many files, against once more",
+        measure: disturbed::appended,
+    },
+    Row {
+        name: "reset",
+        about: "`trib read` of a stream of ten events from start to exit, after the last files went away as by `git reset`",
+        measure: disturbed::went_away,
+    },
+    Row {
+        name: "beside",
+        about: "reading a stream of ten events over and over in one thread while another takes in files that arrived and loads the \
+                history: the read that took longest",
+        measure: disturbed::beside_arrivals,
     },
     Row {
         name: "projections",
