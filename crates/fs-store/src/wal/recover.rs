@@ -4,6 +4,7 @@
 //! was made durable as files; until then, doing it all again comes to the same.
 
 use std::io::ErrorKind;
+use std::path::Path;
 
 use fs_format::{Location, TransactionId, decode, limits};
 use fs_io::{ReadError, Site, Step, SyncPolicy};
@@ -283,11 +284,16 @@ impl Wal {
     /// Keeps the bytes of a record durably. Another content under the same id gets a name of its own.
     fn keep(&self, record: &Record, bytes: &[u8]) -> Result<(), LogError> {
         let disk = self.system.disk.as_ref();
-        let name = record.id.file_name();
-        let temp = self.layout.temp().join(format!("kept-{name}"));
-        let mut target = self.layout.vanished().join(name);
+        let temp = self.layout.temp().join(format!("kept-{}", record.id));
+        let mut target = self.layout.vanished_first(record.id);
         let mut kept = fs_io::publish(disk, &temp, &target, bytes, SyncPolicy::Durable);
-        if let Err(fs_io::PublishError::Occupied { .. }) = kept {
+        let is_torn = |path: &Path| {
+            let there = disk.read(path, limits::MAX_FILE_BYTES);
+            there.is_ok_and(|there| decode(&there).is_err_and(|error| error.is_incomplete()))
+        };
+        if let Err(fs_io::PublishError::Occupied { .. }) = kept
+            && !is_torn(&target)
+        {
             let hash = fs_format::ContentHash::from_bytes(Sha256::digest(bytes).into()).to_string();
             let other = format!("{}-{}.jsonl", record.id, &hash[..16]);
             target = self.layout.vanished().join(other);
@@ -296,7 +302,7 @@ impl Wal {
         tracing::warn!(transaction = %record.id, path = %target.display(), "found in the log only, and kept beside the store");
         match kept {
             Ok(_) => Ok(()),
-            // This name holds the hash of the bytes, so what is there was torn by a power cut.
+            // Torn by a power cut, as whatever else is there under a name that holds the hash of the bytes.
             Err(fs_io::PublishError::Occupied { .. }) => {
                 fs_io::replace(disk, &temp, &target, bytes, SyncPolicy::Durable)
                     .map_err(|error| LogError::new(error.step, &error.path, error.source))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fs_format::{ContentHash, TransactionId};
 use fs_io::Disk as _;
-use fs_io::sim::Simulation;
+use fs_io::sim::{Fault, SimRandom, Simulation};
 use fs_store::{FileEventStore, Rewritten, StoreOptions};
 
 use crate::support::{count, numbers};
@@ -258,4 +258,41 @@ fn what_a_power_cut_tore_of_the_first_is_kept_again() {
     case.assert_told(Says(9), "what is kept of the first is whole");
     case.put(Original);
     case.assert_told(Original, "put back");
+}
+
+#[test]
+fn no_power_cut_while_somebody_looks_changes_what_was_seen_first() {
+    for (before, after) in [(Original, Says(9)), (Says(8), Says(9)), (Says(9), Original)] {
+        for is_flushed in [true, false] {
+            let case = Case::new();
+            case.put(before);
+            case.assert_told(before, "before");
+            // Of what nobody has rewritten yet, the index alone knows that it was there once the log is empty, and it is not synced.
+            if is_flushed && before != Original {
+                case.store.flush().unwrap();
+            }
+            case.put(after);
+            for at in 1..60 {
+                let index = [Between::Restart, Between::IndexDeleted][at as usize % 2];
+                let machine = case.machine.copy(at);
+                let store = open(&machine);
+                machine.disk.fail_at(at, Fault::PowerCut);
+                let looked = store.status().is_ok();
+                let choices = SimRandom::new(at);
+                machine.disk.crash(&mut |options| choices.choose(options));
+                let mut cut = Case {
+                    store: open(&machine),
+                    machine,
+                    id: case.id,
+                    original: case.original.clone(),
+                };
+                cut.assert_told(
+                    after,
+                    &format!("{before:?}, {after:?}, {at}, {is_flushed}, {looked}"),
+                );
+                cut.pass(index);
+                cut.assert_told(after, &format!("{before:?}, {after:?}, {at}, {index:?}"));
+            }
+        }
+    }
 }
