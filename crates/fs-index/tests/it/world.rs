@@ -282,7 +282,7 @@ pub(crate) fn load(index: &mut Index) {
         let told = |placed: Placed<'_>| (placed.event.event_id, placed.version, placed.position);
         let writers = history.writes(stream_id).iter();
         let expected: Vec<_> = writers
-            .flat_map(|write| events_of(&history, write.transaction, &told))
+            .flat_map(|write| events_of(&history, write.transaction, told))
             .filter(|(is_of_it, _)| is_of_it == stream_id)
             .map(|(_, told)| told)
             .filter(|(_, version, _)| *version > 1)
