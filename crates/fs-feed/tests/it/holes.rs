@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use fs_feed::projection::Snapshot;
 use fs_feed::{Feed as _, SubscribeError};
 use fs_store::{ReadError, RefreshError};
 
+use crate::projection::{Ledger, note};
 use crate::support::{count, new_store, stream};
 
 #[test]
@@ -22,6 +24,26 @@ fn what_is_read_from_a_store_with_a_hole_carries_what_it_lacks() {
     let batch = consumer.fetch(9).unwrap();
     let recording = store.recording::<u64>(&stream("s")).unwrap();
     for found in [batch.completeness(), recording.completeness()] {
+        assert_eq!(found.missing.paths, [lost.relative_path()], "{found}");
+    }
+}
+
+#[test]
+fn subscriptions_and_projections_tell_what_is_missing() {
+    let store = new_store();
+    note(&store, "a", 1);
+    note(&store, "a", 2);
+    let lost = store.transactions().unwrap()[1].transaction_id;
+    note(&store, "a", 3);
+    let mut runner = store.project(Ledger::default(), Snapshot::in_memory());
+    let before = runner.catch_up().unwrap();
+    assert!(before.completeness.is_complete(), "nothing is missing");
+    fs::remove_file(store.root().join("events").join(lost.relative_path())).unwrap();
+    store.refresh().unwrap();
+    let after = runner.catch_up().unwrap();
+    let mut subscription = store.subscribe(None);
+    subscription.recv().unwrap();
+    for found in [after.completeness, subscription.completeness().unwrap()] {
         assert_eq!(found.missing.paths, [lost.relative_path()], "{found}");
     }
 }
