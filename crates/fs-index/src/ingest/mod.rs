@@ -57,9 +57,21 @@ impl Index {
 
     fn try_ingest(&mut self, scan: Scan) -> Result<(), IndexError> {
         let caught = self.catch_up()?;
-        if scan == Scan::Contents || caught != Caught::Up || self.has_lost_its_end() {
+        let state = self.snapshot.state.as_ref();
+        let needs_rebuild = state.is_none_or(|state| state.needs_rebuild);
+        let sees_all = scan == Scan::Contents && needs_rebuild;
+        if sees_all || caught != Caught::Up || self.has_lost_its_end() {
             return self.start_over(scan);
         }
+        self.ingest_changes(scan)?;
+        let state = self.snapshot.state.as_ref();
+        if let Some(state) = state.filter(|state| scan == Scan::Contents && !state.needs_rebuild) {
+            self.snapshot.rejected_files = self.look_at_rejected(state);
+        }
+        Ok(())
+    }
+
+    fn ingest_changes(&mut self, scan: Scan) -> Result<(), IndexError> {
         let Some(state) = &self.snapshot.state else {
             return Ok(());
         };

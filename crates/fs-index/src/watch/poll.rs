@@ -4,15 +4,19 @@
 //! ([`Scan::Throttled`]).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fs_io::LockGuard;
 
 use crate::error::IndexError;
 use crate::index::Index;
 use crate::ingest::catch_up::Caught;
+use crate::state::State;
 use crate::watch::changes::Changes;
 use crate::watch::changes::FoundChanges;
+use crate::watch::file::{self, Found};
 use crate::watch::glance::{Glance, Watched};
+use crate::watch::rejected::{Reason, RejectedFile};
 use crate::watch::scan::Scan;
 use crate::watch::scan::{self, Stamp};
 use crate::watch::working_copy::{self, Activity, WorkingCopy};
@@ -59,10 +63,10 @@ impl Index {
         if self.catch_up()? != Caught::Up || self.has_lost_its_end() {
             return Ok(PollOutcome::Changed);
         }
-        if scan == Scan::Contents {
+        let state = self.snapshot.state.as_ref();
+        if scan == Scan::Contents && state.is_none_or(|state| state.needs_rebuild) {
             return self.inspect();
         }
-        let state = self.snapshot.state.as_ref();
         let Some(state) = state.filter(|_| !self.may_wait(scan)) else {
             return Ok(PollOutcome::Current);
         };
@@ -72,6 +76,9 @@ impl Index {
             self.snapshot.unconfirmed = None;
         }
         if changes.is_empty() {
+            if scan == Scan::Contents {
+                self.snapshot.rejected_files = self.look_at_rejected(state);
+            }
             self.note(changes.stamps, now);
             return Ok(PollOutcome::Current);
         }
@@ -145,7 +152,24 @@ impl Index {
         })
     }
 
-    /// Looks at every file; what is known of the whole is not touched.
+    /// Returns the files that are left out for what they are themselves, with their reasons.
+    pub(crate) fn look_at_rejected(&self, state: &State) -> Arc<[RejectedFile]> {
+        let paths: Vec<String> = state.rejected.keys().cloned().collect();
+        let looked = file::inspect_all(&self.system, &self.layout, &paths, &self.progress);
+        let rejected = paths.into_iter().zip(looked);
+        let rejected = rejected.filter_map(|(path, found)| match found {
+            Found::Rejected(rejected) => Some(rejected.trouble),
+            Found::Missing(Err(error)) => {
+                let reason = Reason::Name(error);
+                Some(RejectedFile { path, reason })
+            }
+            // It has changed since it was compared, which the next poll finds.
+            Found::Missing(Ok(_)) | Found::Whole(_) => None,
+        });
+        rejected.collect()
+    }
+
+    /// Looks at every file with a view to all others; what is known of the whole is not touched.
     fn inspect(&mut self) -> Result<PollOutcome, IndexError> {
         let mut rebuild = self.new_rebuild();
         let polled = rebuild.poll()?;

@@ -264,7 +264,8 @@ impl Stamp {
 
     /// Returns whether a directory with this stamp needs no listing.
     pub(crate) fn is_current(&self, changed_nanos: i64, now: i64, scan: Scan) -> bool {
-        if self.changed_nanos != changed_nanos {
+        // What was written into a file in its place leaves no trace in its directory.
+        if scan == Scan::Contents || self.changed_nanos != changed_nanos {
             return false;
         }
         let patience = i64::from(self.entries).saturating_mul(PATIENCE_NANOS_PER_ENTRY);
