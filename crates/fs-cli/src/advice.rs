@@ -71,7 +71,7 @@ impl<'a> Adviser<'a> {
                     true => "move it out of events/, and copy the file from a clone that has it",
                     false => "copy its file from a clone that has it",
                 };
-                return Ok(steps.map_or_else(|| or_forget(copy, id), str::to_owned));
+                return Ok(steps.map_or_else(|| self.or_else(copy, id), str::to_owned));
             }
         };
         Ok(match steps {
@@ -93,7 +93,7 @@ impl<'a> Adviser<'a> {
             Some(Source::Git(checkout)) => format!("bring it back with {checkout}"),
             None => {
                 let pull = "bring it with `git pull` or `git merge` from a clone that has it";
-                or_forget(pull, id)
+                self.or_else(pull, id)
             }
         })
     }
@@ -166,9 +166,18 @@ impl<'a> Adviser<'a> {
         }
         Ok(None)
     }
-}
 
-/// Says what to do where nobody here has the bytes of a transaction.
-fn or_forget(elsewhere: &str, id: TransactionId) -> String {
-    format!("{elsewhere}; if nobody has it any more, accept that with `trib forget {id}`")
+    /// Says what to do where nobody is found who has the bytes of a transaction.
+    ///
+    /// A handle that only reads has not looked at all that the store keeps.
+    fn or_else(&self, elsewhere: &str, id: TransactionId) -> String {
+        match self.store.is_read_only() {
+            true => format!(
+                "see what `trib status` says where the store may be written to, since it may keep the bytes itself; else {elsewhere}"
+            ),
+            false => format!(
+                "{elsewhere}; if nobody has it any more, accept that with `trib forget {id}`"
+            ),
+        }
+    }
 }

@@ -111,6 +111,11 @@ impl FileEventStore {
         self.inner.newer_version()
     }
 
+    /// Returns whether the store was opened for reading only, with an index of its own: what it keeps in `local/` and `index/` is not looked at then.
+    pub fn is_read_only(&self) -> bool {
+        self.inner.apart.is_some()
+    }
+
     /// Calls `look` with the history as of now.
     ///
     /// # Errors

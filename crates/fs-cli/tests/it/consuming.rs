@@ -546,4 +546,11 @@ fn a_store_that_a_newer_version_has_written_to_is_read_and_named() {
         "where its cursor is not read, a consumer is not taken for a new one: {refused}"
     );
     here.refused(&["append", "s", "Happened", "{}"], 1);
+    let file = here.first_file();
+    fs::write(file, "").unwrap();
+    let status = here.incomplete(&["status"]);
+    assert!(
+        status.contains("where the store may be written to") && !status.contains("trib forget"),
+        "nothing of what the store keeps was looked at, so nobody is told to let go of it: {status}"
+    );
 }
