@@ -92,7 +92,8 @@ impl Index {
     }
 
     /// Returns the files that were added and removed, as the poll before this call found it if nothing was recorded since, and when that
-    /// was looked for. What came since then is found by the next poll. What would take something away is looked for anew.
+    /// was looked for. What came since then is found by the next poll. What would take something away is looked for anew, and so are the
+    /// contents of files.
     pub(crate) fn changes_now(&mut self, scan: Scan) -> Result<Option<(Changes, i64)>, IndexError> {
         let Some(state) = &self.snapshot.state else {
             return Ok(None);
@@ -101,6 +102,7 @@ impl Index {
             found.journal_id == self.journal.id() && found.journal_end == self.journal.end()
         };
         if let Some(found) = self.found.take().filter(is_current)
+            && scan != Scan::Contents
             && !found.changes.takes_away()
         {
             return Ok(Some((found.changes, found.polled_nanos)));
