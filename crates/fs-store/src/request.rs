@@ -109,7 +109,7 @@ impl Append {
         Ok(self)
     }
 
-    /// Adds an event whose data and metadata are compact JSON already; the metadata are an object.
+    /// Adds an event whose data and metadata are compact JSON already. Metadata that are no object make the append fail.
     pub fn push(
         &mut self,
         stream_id: StreamId,

@@ -150,7 +150,7 @@ pub(crate) fn beside_arrivals(arguments: &Arguments, scratch: &Scratch) -> Falli
     }])
 }
 
-/// Writes what a `git pull` brings: so many transactions on top of the chain.
+/// Writes `transactions` files on top of the chain, as a `git pull` does.
 fn pull(
     store: &Path,
     chain: &mut crate::generate::Chain,

@@ -530,7 +530,7 @@ impl<P: Projection, M: ReadModel<State = P::State>> Runner<P, M> {
                 }
                 None => self.status.borrow().rate,
             },
-            // A look that fails now fails the next page too.
+            // A poll that fails here fails for the next page too.
             completeness: match self.store.completeness_of_answers() {
                 Ok(found) => found,
                 Err(_) => self.status.borrow().completeness.clone(),

@@ -1,4 +1,4 @@
-//! A store that is put back to an earlier state, and goes on otherwise: whoever follows it is told.
+//! A store that is put back to an earlier state, and goes on otherwise: each subscriber and consumer is told.
 
 use std::time::Duration;
 

@@ -68,7 +68,7 @@ pub struct History {
     resolves: HashMap<usize, BTreeMap<StreamId, Vec<TransactionId>>>,
     /// Every stream that is declared, so that each name is in memory once.
     names: HashSet<StreamId>,
-    /// Of so many rows, from the first on, the numbers ascend; those of a preview have none.
+    /// How many rows have a number. They are the first ones, and the numbers ascend; the rows behind them are those of a preview.
     numbered: usize,
     streams: BTreeMap<StreamId, Vec<Write>>,
     events: u64,
@@ -341,7 +341,7 @@ impl History {
         self.journal = Some(journal);
     }
 
-    /// Makes room for so many transactions more.
+    /// Reserves memory for `count` more transactions.
     pub(crate) fn reserve(&mut self, count: usize) {
         self.rows.reserve(count);
         self.declared.reserve(count);

@@ -135,7 +135,7 @@ impl Rebuild {
         Ok(())
     }
 
-    /// Lets go of the kept bytes of what is back, which the journal has now.
+    /// Deletes the saved bytes of the transactions that have come back, which the journal holds now.
     fn release(&self, joined: &[Arc<Stored>]) {
         let joined = joined.iter().map(Arc::as_ref);
         let returned = joined.filter(|stored| self.once_vanished.contains(&stored.id()));
