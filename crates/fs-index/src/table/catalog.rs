@@ -105,24 +105,17 @@ impl Catalog {
         limit: usize,
         dead: &BTreeSet<u64>,
     ) -> Result<Vec<TxRow>, IndexError> {
-        let mut found: Vec<TxRow> = Vec::new();
-        for segment in self
-            .segments
-            .iter()
-            .filter(|segment| segment.last_number() >= number)
-        {
-            let mut from = number;
-            while found.len() < limit {
-                let batch = segment.transactions_from(from, limit - found.len())?;
-                let Some(last) = batch.last() else { break };
-                from = last.number + 1;
-                found.extend(batch.into_iter().filter(|it| !dead.contains(&it.number)));
-            }
-        }
-        let missing = limit.saturating_sub(found.len());
+        let is_dead = |row: &TxRow| dead.contains(&row.number);
         let tail = self.tail.transactions_from(number);
-        found.extend(tail.filter(|it| !dead.contains(&it.number)).take(missing));
-        Ok(found)
+        let last = |rows: &[TxRow]| rows.last().map(|row| row.number);
+        self.rows_from(
+            number,
+            limit,
+            is_dead,
+            last,
+            tail,
+            Segment::transactions_from,
+        )
     }
 
     /// Returns up to `limit` transactions numbered `number` or higher as the graph needs them, ascending.
@@ -132,7 +125,23 @@ impl Catalog {
         limit: usize,
         dead: &BTreeSet<u64>,
     ) -> Result<Vec<GraphRow>, IndexError> {
-        let mut found: Vec<GraphRow> = Vec::new();
+        let is_dead = |it: &GraphRow| dead.contains(&it.row.number);
+        let tail = self.tail.graph_from(number);
+        let last = |rows: &[GraphRow]| rows.last().map(|it| it.row.number);
+        self.rows_from(number, limit, is_dead, last, tail, Segment::graph_from)
+    }
+
+    /// Returns up to `limit` rows numbered `number` or higher, ascending: those of the segments, then those of the tail.
+    fn rows_from<R>(
+        &self,
+        number: u64,
+        limit: usize,
+        is_dead: impl Fn(&R) -> bool,
+        last_number: impl Fn(&[R]) -> Option<u64>,
+        tail: impl Iterator<Item = R>,
+        of_segment: impl Fn(&Segment, u64, usize) -> Result<Vec<R>, SegmentError>,
+    ) -> Result<Vec<R>, IndexError> {
+        let mut found: Vec<R> = Vec::new();
         for segment in self
             .segments
             .iter()
@@ -140,22 +149,16 @@ impl Catalog {
         {
             let mut from = number;
             while found.len() < limit {
-                let batch = segment.graph_from(from, limit - found.len())?;
-                let Some(last) = batch.last() else { break };
-                from = last.row.number + 1;
-                found.extend(
-                    batch
-                        .into_iter()
-                        .filter(|it| !dead.contains(&it.row.number)),
-                );
+                let batch = of_segment(segment, from, limit - found.len())?;
+                let Some(last) = last_number(&batch) else {
+                    break;
+                };
+                from = last + 1;
+                found.extend(batch.into_iter().filter(|row| !is_dead(row)));
             }
         }
         let missing = limit.saturating_sub(found.len());
-        let tail = self.tail.graph_from(number);
-        found.extend(
-            tail.filter(|it| !dead.contains(&it.row.number))
-                .take(missing),
-        );
+        found.extend(tail.filter(|row| !is_dead(row)).take(missing));
         Ok(found)
     }
 
